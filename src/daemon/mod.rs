@@ -1,0 +1,1 @@
+//! The reactor and the drivers: the only room that sees both a core and `sys`.
