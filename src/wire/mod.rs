@@ -1,5 +1,9 @@
 //! Bytes and the values they mean. `parse` never panics, `emit` is exact, both ways are tested.
 
+pub mod arp;
+pub mod checksum;
 pub mod cursor;
+pub mod ip;
 pub mod ipvs;
 pub mod rtnl;
+pub mod vrrp;
