@@ -1,5 +1,11 @@
-# Sourced by the other scripts: installs what a fresh machine lacks, and says so, one line each.
+# Sourced by the other scripts: gets what a fresh machine lacks, and says so, one line each.
+#
+# Programs that only build or boot something are installed. What the labs run (Debian's kernel,
+# Debian's keepalived, tools for the virtual machine) is unpacked into a cache and never installed:
+# no service of the machine is started or changed.
 # shellcheck shell=bash
+
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/keepalived-lab
 
 # need_command COMMAND PACKAGE: the command is there afterwards, from Debian's package if need be.
 need_command() {
@@ -35,4 +41,70 @@ need_musl_target() {
     [ -d "$(rustc --print sysroot)/lib/rustlib/$1" ] && return 0
     echo "adding the Rust target $1" >&2
     rustup target add "$1"
+}
+
+# unpack_packages DIRECTORY PACKAGE...: all or nothing, so that an interrupted run is repeated.
+# Callers test the result, which turns errexit off in here; hence the explicit chain.
+unpack_packages() {
+    local into=$1 work
+    shift
+    mkdir -p "$CACHE" && work=$(mktemp -d "$CACHE/unpack.XXXXXX") &&
+        mkdir "$work/debs" "$work/root" &&
+        (cd "$work/debs" && apt-get download -qq -o APT::Sandbox::User=root "$@" >/dev/null 2>&1) &&
+        find "$work/debs" -name '*.deb' -exec dpkg-deb -x {} "$work/root" \; &&
+        mv "$work/root" "$into" &&
+        rm -r "$work"
+}
+
+# The kernel with IPVS for the virtual machine; sets KERNEL_ROOT. One in the cache stays in use.
+need_kernel() {
+    mkdir -p "$CACHE"
+    KERNEL_ROOT=$(find "$CACHE" -maxdepth 1 -name "linux-image-*-cloud-amd64" | tail -1)
+    [ -n "$KERNEL_ROOT" ] && return 0
+    unpack_kernel && return 0
+    refresh_package_lists
+    unpack_kernel && return 0
+    echo "cannot fetch Debian's linux-image-cloud-amd64" >&2
+    exit 1
+}
+
+# The plain name is a package without content that depends on the present version.
+unpack_kernel() {
+    local package
+    package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
+        awk '$1 == "Depends:" && $2 ~ /^linux-image-.*-cloud-amd64$/ { print $2; exit }')
+    [ -n "$package" ] || return 1
+    echo "unpacking $package to $CACHE" >&2
+    KERNEL_ROOT=$CACHE/$package
+    unpack_packages "$KERNEL_ROOT" "$package"
+}
+
+# Debian's keepalived and the tools of the virtual machine, with their libraries; sets TOOLS_ROOT.
+need_tools() {
+    TOOLS_ROOT=$CACHE/tools
+    [ -d "$TOOLS_ROOT" ] && return 0
+    unpack_tools && return 0
+    refresh_package_lists
+    unpack_tools && return 0
+    echo "cannot fetch Debian's keepalived and the tools of the virtual machine" >&2
+    exit 1
+}
+
+unpack_tools() {
+    local packages="keepalived ipvsadm iproute2 curl bash tcpdump busybox-static" libraries
+    # shellcheck disable=SC2086  # Lists of words, here and below.
+    libraries=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts \
+        --no-breaks --no-replaces --no-enhances $packages 2>/dev/null |
+        grep -E '^(lib|zlib)' | grep -vE ':|perl|^libelogind' | sort -u)
+    [ -n "$libraries" ] || return 1
+    echo "unpacking Debian's $packages to $CACHE" >&2
+    # shellcheck disable=SC2086
+    unpack_packages "$TOOLS_ROOT" $packages $libraries
+}
+
+# unpacked_loader: the words that start a program of TOOLS_ROOT on this machine, with its own loader
+# and libraries, whatever the machine's are.
+unpacked_loader() {
+    echo "$TOOLS_ROOT/lib64/ld-linux-x86-64.so.2 --library-path" \
+        "$TOOLS_ROOT/lib/x86_64-linux-gnu:$TOOLS_ROOT/usr/lib/x86_64-linux-gnu"
 }
