@@ -1,1 +1,456 @@
-//! The VRRP core (RFC 9568, RFC 3768). Events in, effects out.
+//! The VRRP core (RFC 9568; version 2 as in RFC 3768). Events in, effects out.
+//!
+//! The contract:
+//!
+//! 1. `now` never goes back; a call with the same `now` twice is fine; `on_time` too early does
+//!    nothing.
+//! 2. Effects are performed in order and before the next call. The order is the protocol: advert,
+//!    then address, then gratuitous ARP.
+//! 3. The core never waits: what an effect leads to comes back as an event, or not at all.
+//! 4. Ids are given out once and never again: a late event for something gone finds nobody.
+//! 5. On a wake-up all readable descriptors are handled first, `on_time` last: a daemon that slept
+//!    too long reads the adverts that wait for it before it may believe that the master is dead.
+
+mod accept;
+mod announce;
+pub mod election;
+mod instance;
+mod kernel;
+mod network;
+mod observe;
+mod reload;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use log::{debug, error, info};
+
+use crate::addr::IfIndex;
+use crate::config::{Config, InstanceKey};
+use crate::errno::Errno;
+use crate::time::{Instant, Timers};
+use crate::wire::rtnl::{self, Address, Link, Notice};
+use crate::wire::{ip, vrrp};
+use instance::{Context, Input, Instance};
+use network::Network;
+
+pub use observe::{InstanceState, Snapshot, StateName, Statistics};
+
+/// One virtual router of one configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId(u32);
+
+/// A pair of raw sockets on one interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId(pub u32);
+
+/// What happens to the core.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A whole IPv4 packet that arrived on a socket of ours.
+    Datagram { on: SocketId, packet: &'a [u8] },
+    /// The kernel tells of a change that was not ours.
+    Network(Notice),
+    /// Everything the kernel has: before the first configuration, and whenever notices were lost.
+    Resync {
+        links: &'a [Link],
+        addresses: &'a [Address],
+    },
+    /// An effect failed.
+    Failed { what: Attempt, error: Errno },
+    /// Whether this machine can direct: false while IPVS is missing in the kernel.
+    Directing(bool),
+    /// A new configuration; the first one is the start. Start is a change from nothing.
+    Reload(&'a Config),
+    /// The daemon stops: masters say goodbye and give up their addresses.
+    Stop,
+}
+
+/// Effects whose failure the core wants to hear of.
+#[derive(Debug)]
+pub enum Attempt {
+    Open(SocketId),
+    Kernel(rtnl::Request),
+}
+
+/// What the core wants done, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Open the sockets of an interface: join the group, receive, be ready to send.
+    Open {
+        socket: SocketId,
+        link: IfIndex,
+        interface: String,
+        group: Ipv4Addr,
+    },
+    Close(SocketId),
+    /// Send a whole IPv4 packet.
+    Advertise {
+        on: SocketId,
+        to: Ipv4Addr,
+        packet: Vec<u8>,
+    },
+    /// Send a whole Ethernet frame.
+    Announce {
+        on: IfIndex,
+        frame: Vec<u8>,
+    },
+    Kernel(rtnl::Request),
+}
+
+/// Everything the core waits for; at most one deadline per key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Timer {
+    Of(InstanceId, Alarm),
+    /// Try again to open the sockets of an interface.
+    Reopen(IfIndex),
+}
+
+/// The timers of one instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Alarm {
+    /// When the master has been silent for too long.
+    MasterDown,
+    /// When the next advert is due.
+    Advert,
+    /// When a backup that waits may preempt.
+    PreemptDelay,
+    /// When the second burst of gratuitous ARP follows the first.
+    Announce,
+    /// When addresses are announced again as a matter of routine.
+    Refresh,
+    /// When addresses are announced a second time after an advert of lower priority.
+    LowerPriority,
+    /// When addresses that somebody removed, or the kernel refused, are tried again.
+    Restore,
+}
+
+/// The core. See the module's contract.
+#[derive(Debug)]
+pub struct Core {
+    instances: BTreeMap<InstanceId, Instance>,
+    by_key: BTreeMap<InstanceKey, InstanceId>,
+    sockets: Sockets,
+    network: Network,
+    timers: Timers<Timer>,
+    virtual_addresses: BTreeSet<IpAddr>,
+    directing: bool,
+    log_unknown_vrids: bool,
+    next_instance: u32,
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Core {
+    /// Nothing configured yet, nothing known of the machine.
+    pub fn new() -> Self {
+        Self {
+            instances: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            sockets: Sockets::default(),
+            network: Network::default(),
+            timers: Timers::new(),
+            virtual_addresses: BTreeSet::new(),
+            directing: true,
+            log_unknown_vrids: false,
+            next_instance: 1,
+        }
+    }
+
+    pub fn on_event(&mut self, now: Instant, event: Event<'_>, out: &mut Vec<Effect>) {
+        match event {
+            Event::Datagram { on, packet } => self.on_datagram(now, on, packet, out),
+            Event::Network(notice) => self.on_notice(now, &notice, out),
+            Event::Resync { links, addresses } => {
+                self.network = Network::new(links, addresses);
+                self.each(now, out, |instance, cx| instance.forget_lost(cx));
+                self.reassess(now, out);
+            }
+            Event::Failed {
+                what: Attempt::Open(socket),
+                error,
+            } => {
+                self.on_open_failed(now, socket, error, out);
+            }
+            Event::Failed {
+                what: Attempt::Kernel(request),
+                error,
+            } => {
+                self.each(now, out, |instance, cx| {
+                    instance.on_kernel_refusal(&request, error, cx);
+                });
+            }
+            Event::Directing(directing) => {
+                self.directing = directing;
+                self.reassess(now, out);
+            }
+            Event::Reload(config) => self.reload(now, config, out),
+            Event::Stop => self.stop(now, out),
+        }
+    }
+
+    /// All timers due at `now`.
+    pub fn on_time(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Of(id, alarm) => self.one(now, id, out, |instance, cx| {
+                    instance.on_alarm(alarm, cx);
+                }),
+                Timer::Reopen(_) => self.reassess(now, out),
+            }
+        }
+    }
+
+    /// When `on_time` has work next.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Packets are told apart by VRID; what is not for us is none of our business.
+    fn on_datagram(&mut self, now: Instant, on: SocketId, bytes: &[u8], out: &mut Vec<Effect>) {
+        let Some((header, payload)) = ip::Header::parse(bytes) else {
+            debug!("IPv4 VRRP packet too short - {} bytes", bytes.len());
+            return;
+        };
+        let Some(packet) = vrrp::Packet::parse(payload) else {
+            debug!("IPv4 VRRP packet too short - {} bytes", bytes.len());
+            return;
+        };
+        let Some(id) = self.sockets.instance(on, packet.vrid()) else {
+            if self.log_unknown_vrids {
+                let vrid = packet.vrid();
+                info!(
+                    "Unknown VRID({vrid}) received from {}. ignoring...",
+                    header.source
+                );
+            }
+            return;
+        };
+        let length = bytes.len();
+        self.one(now, id, out, |instance, cx| {
+            instance.on_packet(
+                &accept::Received {
+                    header,
+                    packet,
+                    length,
+                },
+                cx,
+            );
+        });
+    }
+
+    fn on_notice(&mut self, now: Instant, notice: &Notice, out: &mut Vec<Effect>) {
+        self.tell_of_links(notice);
+        self.network.apply(notice);
+        if let Notice::AddressGone(address) = notice {
+            self.each(now, out, |instance, _| instance.on_address_gone(address));
+        }
+        self.reassess(now, out);
+    }
+
+    /// The lines of keepalived about interfaces that matter to an instance.
+    fn tell_of_links(&self, notice: &Notice) {
+        match notice {
+            Notice::Link(new) if self.is_used(&new.name) => match self.network.link(new.index) {
+                None => info!("Interface {} added", new.name),
+                Some(old) if old.running != new.running => {
+                    info!(
+                        "Netlink reports {} {}",
+                        new.name,
+                        if new.running { "up" } else { "down" }
+                    );
+                }
+                Some(_) => {}
+            },
+            Notice::LinkGone(index) => {
+                if let Some(old) = self
+                    .network
+                    .link(*index)
+                    .filter(|old| self.is_used(&old.name))
+                {
+                    info!("Interface {} deleted", old.name);
+                }
+            }
+            Notice::Link(_) | Notice::Address(_) | Notice::AddressGone(_) => {}
+        }
+    }
+
+    fn is_used(&self, interface: &str) -> bool {
+        self.instances
+            .values()
+            .any(|instance| instance.uses(interface))
+    }
+
+    fn on_open_failed(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        error: Errno,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(link) = self.sockets.fail(socket) else {
+            return;
+        };
+        let name = self
+            .network
+            .link(link)
+            .map_or("?", |link| link.name.as_str());
+        error!("({name}) cannot open VRRP socket: {error}");
+        self.timers.set(Timer::Reopen(link), now + REOPEN_DELAY);
+        self.reassess(now, out);
+    }
+
+    /// Brings sockets and instances in line with what is known of the machine.
+    fn reassess(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        let used = self.instances.values().filter_map(|instance| {
+            let link = self.network.named(instance.interface())?;
+            Some((link.index, link.name.as_str(), instance.vrid(), instance.id))
+        });
+        self.sockets.settle(used, &self.timers, out);
+        self.each(now, out, |instance, cx| instance.assess(cx));
+    }
+
+    fn stop(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        self.each(now, out, |instance, cx| instance.step(Input::Shutdown, cx));
+        self.instances.clear();
+        self.by_key.clear();
+        self.sockets.settle(std::iter::empty(), &self.timers, out);
+        self.timers = Timers::new();
+    }
+
+    fn each(
+        &mut self,
+        now: Instant,
+        out: &mut Vec<Effect>,
+        mut act: impl FnMut(&mut Instance, &mut Context<'_>),
+    ) {
+        let (instances, mut cx) = self.split(now, out);
+        for instance in instances.values_mut() {
+            act(instance, &mut cx);
+        }
+    }
+
+    fn one(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        out: &mut Vec<Effect>,
+        act: impl FnOnce(&mut Instance, &mut Context<'_>),
+    ) {
+        let (instances, mut cx) = self.split(now, out);
+        if let Some(instance) = instances.get_mut(&id) {
+            act(instance, &mut cx);
+        }
+    }
+
+    /// The instances, and apart from them what they look at.
+    fn split<'a>(
+        &'a mut self,
+        now: Instant,
+        out: &'a mut Vec<Effect>,
+    ) -> (&'a mut BTreeMap<InstanceId, Instance>, Context<'a>) {
+        let cx = Context {
+            now,
+            network: &self.network,
+            virtual_addresses: &self.virtual_addresses,
+            sockets: &self.sockets,
+            directing: self.directing,
+            timers: &mut self.timers,
+            out,
+        };
+        (&mut self.instances, cx)
+    }
+}
+
+/// The sockets: one pair per interface, shared by its instances, which are told apart by VRID.
+#[derive(Debug, Default)]
+struct Sockets {
+    by_link: BTreeMap<IfIndex, Socket>,
+    /// Ids are never given out twice.
+    given_out: u32,
+}
+
+#[derive(Debug)]
+struct Socket {
+    id: SocketId,
+    usable: bool,
+    instances: BTreeMap<u8, InstanceId>,
+}
+
+impl Sockets {
+    /// Opens what is needed and not there, closes what nobody uses. A socket that failed is tried
+    /// again once its timer has run out.
+    fn settle<'a>(
+        &mut self,
+        used: impl Iterator<Item = (IfIndex, &'a str, u8, InstanceId)>,
+        timers: &Timers<Timer>,
+        out: &mut Vec<Effect>,
+    ) {
+        for socket in self.by_link.values_mut() {
+            socket.instances.clear();
+        }
+        for (link, interface, vrid, id) in used {
+            let given_out = &mut self.given_out;
+            let mut open = || {
+                *given_out += 1;
+                let socket = SocketId(*given_out);
+                let interface = interface.to_owned();
+                out.push(Effect::Open {
+                    socket,
+                    link,
+                    interface,
+                    group: vrrp::GROUP,
+                });
+                socket
+            };
+            let socket = self.by_link.entry(link).or_insert_with(|| Socket {
+                id: open(),
+                usable: true,
+                instances: BTreeMap::new(),
+            });
+            if !socket.usable && timers.deadline_of(Timer::Reopen(link)).is_none() {
+                socket.id = open();
+                socket.usable = true;
+            }
+            socket.instances.insert(vrid, id);
+        }
+        self.by_link.retain(|_, socket| {
+            let keep = !socket.instances.is_empty();
+            if !keep && socket.usable {
+                out.push(Effect::Close(socket.id));
+            }
+            keep
+        });
+    }
+
+    /// Notes that a socket could not be opened; tells whose it was.
+    fn fail(&mut self, failed: SocketId) -> Option<IfIndex> {
+        let (link, socket) = self
+            .by_link
+            .iter_mut()
+            .find(|(_, socket)| socket.id == failed)?;
+        socket.usable = false;
+        Some(*link)
+    }
+
+    fn instance(&self, on: SocketId, vrid: u8) -> Option<InstanceId> {
+        let socket = self.by_link.values().find(|socket| socket.id == on)?;
+        socket.instances.get(&vrid).copied()
+    }
+
+    /// The usable socket of an interface.
+    fn on(&self, link: IfIndex) -> Option<SocketId> {
+        self.by_link
+            .get(&link)
+            .filter(|socket| socket.usable)
+            .map(|socket| socket.id)
+    }
+}
+
+/// How long a socket that could not be opened is left alone.
+const REOPEN_DELAY: Duration = Duration::from_secs(5);

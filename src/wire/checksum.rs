@@ -11,7 +11,7 @@ impl Checksum {
 
     /// An odd last octet counts as the high half of a word.
     #[must_use]
-    pub fn add(mut self, bytes: &[u8]) -> Self {
+    pub fn with(mut self, bytes: &[u8]) -> Self {
         let mut words = bytes.chunks_exact(2);
         for word in &mut words {
             self.0 += u64::from(u16::from_be_bytes([word[0], word[1]]));
@@ -38,20 +38,20 @@ mod tests {
 
     #[test]
     fn the_example_of_rfc_1071_adds_up() {
-        let sum = Checksum::new().add(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
+        let sum = Checksum::new().with(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
         assert_eq!(sum.finish(), !0xddf2);
     }
 
     #[test]
     fn pieces_and_an_odd_end_make_no_difference() {
-        let whole = Checksum::new().add(&[1, 2, 3, 4, 5]);
+        let whole = Checksum::new().with(&[1, 2, 3, 4, 5]);
         assert_eq!(
             whole.finish(),
-            Checksum::new().add(&[1, 2]).add(&[3, 4, 5]).finish()
+            Checksum::new().with(&[1, 2]).with(&[3, 4, 5]).finish()
         );
         assert_eq!(
             whole.finish(),
-            Checksum::new().add(&[1, 2, 3, 4, 5, 0]).finish()
+            Checksum::new().with(&[1, 2, 3, 4, 5, 0]).finish()
         );
     }
 }

@@ -71,7 +71,7 @@ impl Advert {
         }
         // RFC 3768 5.3.6: the field stays, for the sake of RFC 2338 routers, and is in the checksum.
         writer.bytes(&self.auth.data());
-        let checksum = Checksum::new().add(writer.as_slice()).finish();
+        let checksum = Checksum::new().with(writer.as_slice()).finish();
         writer.patch(CHECKSUM_AT, &checksum.to_be_bytes());
         writer.finish()
     }
@@ -143,7 +143,7 @@ impl<'a> Packet<'a> {
     /// True when the sum over the announced length comes out right. Padding behind it is no part.
     pub fn checksum_holds(self) -> bool {
         let summed = Reader::new(self.bytes).take(self.expected_length());
-        summed.is_some_and(|bytes| Checksum::new().add(bytes).finish() == 0)
+        summed.is_some_and(|bytes| Checksum::new().with(bytes).finish() == 0)
     }
 }
 

@@ -1,0 +1,638 @@
+//! One virtual router: its data, `step` and `enter`. The state machine of RFC 3768 6.4 with FAULT
+//! beside it. `enter` is the only place that assigns the state.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::mem::Discriminant;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use log::{debug, info, warn};
+
+use super::accept::{self, AddressList, Advert, Received, Refusal};
+use super::announce::Burst;
+use super::election::{self, Contender};
+use super::kernel::Owned;
+use super::network::Network;
+use super::observe::Statistics;
+use super::{Alarm, Effect, InstanceId, SocketId, Sockets, Timer};
+use crate::addr::IfIndex;
+use crate::config;
+use crate::time::{Instant, Timers};
+use crate::wire::cursor::Writer;
+use crate::wire::{ip, vrrp};
+
+/// What an instance may look at and write to while it handles one event.
+#[derive(Debug)]
+pub(super) struct Context<'a> {
+    pub(super) now: Instant,
+    pub(super) network: &'a Network,
+    /// Of all instances: none of them is ever a source.
+    pub(super) virtual_addresses: &'a BTreeSet<IpAddr>,
+    pub(super) sockets: &'a Sockets,
+    pub(super) directing: bool,
+    pub(super) timers: &'a mut Timers<Timer>,
+    pub(super) out: &'a mut Vec<Effect>,
+}
+
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) id: InstanceId,
+    pub(super) config: config::Instance,
+    pub(super) state: State,
+    /// The interface, while it exists.
+    pub(super) link: Option<IfIndex>,
+    pub(super) socket: Option<SocketId>,
+    /// What adverts come from.
+    pub(super) source: Option<Ipv4Addr>,
+    /// The addresses this instance has put into the kernel.
+    pub(super) owned: Owned,
+    pub(super) statistics: Statistics,
+    /// The IP identification of the last packet, one per advert.
+    identification: u16,
+    /// What was complained about already; a new master starts a new slate.
+    told: Vec<Told>,
+}
+
+/// The states of RFC 3768 6.4, each with what only it has.
+#[derive(Debug)]
+pub(super) enum State {
+    /// Not looked at yet.
+    Init,
+    Backup {
+        master: Option<Ipv4Addr>,
+        delay: PreemptDelay,
+    },
+    Master,
+    Fault(Vec<Fault>),
+}
+
+/// Where `preempt_delay` stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PreemptDelay {
+    /// No advert of lower priority was heard yet.
+    Idle,
+    Running,
+    Over,
+}
+
+/// Why an instance cannot take part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    InterfaceMissing(String),
+    InterfaceDown(String),
+    NoMulticast(String),
+    NoSource,
+    NoSocket,
+    NoDirector,
+}
+
+/// What makes an instance step.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Input {
+    Advert(Advert),
+    /// Master_Down_Timer.
+    MasterDown,
+    /// Adver_Timer.
+    AdvertDue,
+    PreemptDelayOver,
+    Shutdown,
+}
+
+/// One kind of complaint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Refusal(Discriminant<Refusal>),
+    AddressList,
+    OwnAddress,
+    Kernel,
+}
+
+impl Instance {
+    pub(super) fn new(id: InstanceId, config: config::Instance) -> Self {
+        Self {
+            id,
+            config,
+            state: State::Init,
+            link: None,
+            socket: None,
+            source: None,
+            owned: Owned::default(),
+            statistics: Statistics::default(),
+            identification: 0,
+            told: Vec::new(),
+        }
+    }
+
+    pub(super) fn on_packet(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
+        if !matches!(self.state, State::Backup { .. } | State::Master) {
+            return;
+        }
+        match received.check(&self.config) {
+            Ok(advert) => {
+                self.statistics.advert_rcvd += 1;
+                if advert.priority == 0 {
+                    self.statistics.pri_zero_rcvd += 1;
+                }
+                self.compare_addresses(received);
+                self.step(Input::Advert(advert), cx);
+            }
+            // An advert that does not count changes nothing, no timer either: a stream of garbage
+            // with our VRID must not silence a master (keepalived re-arms its advert timer).
+            Err(refusal) => self.complain(refusal, received.header.source),
+        }
+    }
+
+    pub(super) fn on_alarm(&mut self, alarm: Alarm, cx: &mut Context<'_>) {
+        match alarm {
+            Alarm::MasterDown => self.step(Input::MasterDown, cx),
+            Alarm::Advert => self.step(Input::AdvertDue, cx),
+            Alarm::PreemptDelay => self.step(Input::PreemptDelayOver, cx),
+            Alarm::Announce => self.announce(Burst::Second, cx),
+            Alarm::Refresh => self.announce(Burst::Refresh, cx),
+            Alarm::LowerPriority => self.announce(Burst::LowerPriorityAgain, cx),
+            Alarm::Restore => self.complete_addresses(cx),
+        }
+    }
+
+    /// The state machine: (state, input).
+    pub(super) fn step(&mut self, input: Input, cx: &mut Context<'_>) {
+        match (&mut self.state, input) {
+            (State::Backup { .. }, Input::Advert(advert)) => self.backup_hears(advert, cx),
+            (State::Backup { .. }, Input::MasterDown) => {
+                debug!("({self}) Receive advertisement timeout");
+                self.enter(State::Master, Leave::Quietly, cx);
+            }
+            (State::Backup { delay, .. }, Input::PreemptDelayOver) => *delay = PreemptDelay::Over,
+            (State::Master, Input::Advert(advert)) => self.master_hears(advert, cx),
+            (State::Master, Input::AdvertDue) => self.advertise(cx),
+            (State::Master, Input::Shutdown) => {
+                self.enter(State::Init, Leave::SayingGoodbye, cx);
+            }
+            (_, Input::Shutdown) => self.enter(State::Init, Leave::Quietly, cx),
+            // A timer of another state that was due in the same turn.
+            (State::Init | State::Fault(_), _)
+            | (State::Backup { .. }, Input::AdvertDue)
+            | (State::Master, Input::MasterDown | Input::PreemptDelayOver) => {}
+        }
+    }
+
+    /// RFC 3768 6.4.2 (RFC 5798: 420-450).
+    fn backup_hears(&mut self, advert: Advert, cx: &mut Context<'_>) {
+        let State::Backup { master, delay } = &mut self.state else {
+            return;
+        };
+        let known = master.replace(advert.source);
+        let delay = *delay;
+        if known != Some(advert.source) {
+            self.told.clear();
+            match known {
+                None => debug!("({self}) master set to {}", advert.source),
+                Some(old) => debug!("({self}) master changed from {old} to {}", advert.source),
+            }
+        }
+        if advert.priority == 0 {
+            // RFC 3768 6.4.2 (RFC 5798: 425): the master leaves, only the skew is left to wait.
+            debug!("({self}) Backup received priority 0 advertisement");
+            self.set(Alarm::MasterDown, election::skew_time(self.priority()), cx);
+            return;
+        }
+        let yields = advert.priority >= self.priority();
+        let waits = !self.config.preempt_delay.is_zero() && delay != PreemptDelay::Over;
+        if !self.config.preempt || yields || waits {
+            // RFC 3768 6.4.2 (RFC 5798: 430). An equal counts as the master whatever its address.
+            self.set(Alarm::MasterDown, self.master_down_interval(), cx);
+            self.delay_preemption(yields, delay, cx);
+            return;
+        }
+        // RFC 3768 6.4.2 (RFC 5798: 440): discarded, and the timer stays where it was.
+        info!(
+            "({self}) received lower priority ({}) advert from {} - discarding",
+            advert.priority, advert.source
+        );
+    }
+
+    /// The first advert of a weaker master starts the delay, one of a stronger ends it.
+    fn delay_preemption(&mut self, yields: bool, was: PreemptDelay, cx: &mut Context<'_>) {
+        let State::Backup { delay, .. } = &mut self.state else {
+            return;
+        };
+        if self.config.preempt_delay.is_zero() {
+            return;
+        }
+        match (yields, was) {
+            (true, PreemptDelay::Running) => {
+                *delay = PreemptDelay::Idle;
+                debug!("({self}) stop preempt delay");
+                cx.timers.cancel(Timer::Of(self.id, Alarm::PreemptDelay));
+            }
+            (true, PreemptDelay::Over) => *delay = PreemptDelay::Idle,
+            (false, PreemptDelay::Idle) => {
+                *delay = PreemptDelay::Running;
+                let seconds = self.config.preempt_delay.as_secs_f64();
+                debug!("({self}) start preempt delay ({seconds:.6})");
+                self.set(Alarm::PreemptDelay, self.config.preempt_delay, cx);
+            }
+            (true, PreemptDelay::Idle) | (false, PreemptDelay::Running | PreemptDelay::Over) => {}
+        }
+    }
+
+    /// RFC 3768 6.4.3 (RFC 5798: 700-770).
+    fn master_hears(&mut self, advert: Advert, cx: &mut Context<'_>) {
+        if advert.priority == 0 {
+            // RFC 3768 6.4.3 (RFC 5798: 705): another one leaves; tell the rest who is here.
+            debug!("({self}) Master received priority 0 message");
+            self.advertise(cx);
+            return;
+        }
+        let Some(source) = self.source else { return };
+        let ours = Contender {
+            priority: self.priority(),
+            source,
+        };
+        let theirs = Contender {
+            priority: advert.priority,
+            source: advert.source,
+        };
+        match ours.against(theirs) {
+            Ordering::Equal => {
+                if self.tell_once(Told::OwnAddress) {
+                    warn!(
+                        "({self}) WARNING - equal priority advert received from remote host with \
+                         our IP address."
+                    );
+                }
+            }
+            Ordering::Greater => self.master_defends(advert, cx),
+            Ordering::Less => self.master_yields(advert, cx),
+        }
+    }
+
+    fn master_defends(&mut self, advert: Advert, cx: &mut Context<'_>) {
+        let answers = !self.config.lower_prio_no_advert;
+        info!(
+            "({self}) Received advert from {} with lower priority {}, ours {}{}",
+            advert.source,
+            advert.priority,
+            self.priority(),
+            if answers {
+                ", forcing new election"
+            } else {
+                ""
+            }
+        );
+        if answers {
+            self.advertise(cx);
+        }
+        self.announce(Burst::LowerPriority, cx);
+    }
+
+    fn master_yields(&mut self, advert: Advert, cx: &mut Context<'_>) {
+        if self.config.higher_prio_send_advert {
+            self.advertise(cx);
+        }
+        if advert.priority > self.priority() {
+            info!(
+                "({self}) Master received advert from {} with higher priority {}, ours {}",
+                advert.source,
+                advert.priority,
+                self.priority()
+            );
+        } else {
+            info!(
+                "({self}) Master received advert from {} with same priority {} but higher IP \
+                 address than ours",
+                advert.source, advert.priority
+            );
+        }
+        let delay = PreemptDelay::Idle;
+        let master = Some(advert.source);
+        self.enter(State::Backup { master, delay }, Leave::Quietly, cx);
+    }
+
+    /// Looks at the machine again: interface, source, socket, director. The faults are a pure
+    /// function of what is known, never a count kept by hand.
+    pub(super) fn assess(&mut self, cx: &mut Context<'_>) {
+        self.bind(cx);
+        let faults = self.faults(cx);
+        match (&self.state, faults.is_empty()) {
+            (State::Init, true) => {
+                self.remove_residue(cx);
+                self.begin(cx);
+            }
+            (State::Init, false) => {
+                self.remove_residue(cx);
+                self.enter(State::Fault(faults), Leave::Quietly, cx);
+            }
+            (State::Fault(_), true) => self.become_backup(Leave::Quietly, cx),
+            (State::Fault(known), false) => {
+                if *known != faults {
+                    self.state_faults(&faults);
+                    self.state = State::Fault(faults);
+                }
+            }
+            (State::Backup { .. }, false) => self.enter(State::Fault(faults), Leave::Quietly, cx),
+            (State::Master, false) => self.enter(State::Fault(faults), Leave::SayingGoodbye, cx),
+            (State::Master, true) => self.complete_addresses(cx),
+            (State::Backup { .. }, true) => {}
+        }
+    }
+
+    /// An owner goes to master at once (RFC 3768 6.4.1), everybody else listens first.
+    fn begin(&mut self, cx: &mut Context<'_>) {
+        self.become_backup(Leave::Quietly, cx);
+        if self.config.is_owner() {
+            self.set(Alarm::MasterDown, Duration::ZERO, cx);
+        }
+    }
+
+    fn become_backup(&mut self, leave: Leave, cx: &mut Context<'_>) {
+        let state = State::Backup {
+            master: None,
+            delay: PreemptDelay::Idle,
+        };
+        self.enter(state, leave, cx);
+    }
+
+    /// The only assignment of the state (but for the causes inside FAULT): stops the timers of the
+    /// old one, logs, starts those of the new one, does what goes with it. The order is the
+    /// protocol: advert before address before gratuitous ARP.
+    fn enter(&mut self, next: State, leave: Leave, cx: &mut Context<'_>) {
+        for alarm in Alarm::ALL {
+            cx.timers.cancel(Timer::Of(self.id, alarm));
+        }
+        let old = std::mem::replace(&mut self.state, next);
+        if matches!(old, State::Master) {
+            self.leave_master(leave, cx);
+        }
+        match &self.state {
+            State::Init => {}
+            State::Backup { .. } => {
+                let initial = matches!(old, State::Init);
+                // An owner passes through in an instant and says nothing.
+                if !(initial && self.config.is_owner()) {
+                    info!(
+                        "({self}) Entering BACKUP STATE{}",
+                        if initial { " (init)" } else { "" }
+                    );
+                }
+                self.set(Alarm::MasterDown, self.master_down_interval(), cx);
+            }
+            State::Master => self.become_master(cx),
+            State::Fault(faults) => {
+                self.state_faults(faults);
+                let initial = matches!(old, State::Init);
+                info!(
+                    "({self}) Entering FAULT STATE{}",
+                    if initial { " (init)" } else { "" }
+                );
+            }
+        }
+    }
+
+    /// RFC 3768 6.4.2 (RFC 5798: 455-485).
+    fn become_master(&mut self, cx: &mut Context<'_>) {
+        self.told.clear();
+        self.advertise(cx);
+        info!("({self}) Entering MASTER STATE");
+        self.statistics.become_master += 1;
+        let _all = self.take_addresses(cx);
+        self.announce(Burst::First, cx);
+    }
+
+    /// RFC 3768 6.4.3: who leaves of its own accord says so with priority 0.
+    fn leave_master(&mut self, leave: Leave, cx: &mut Context<'_>) {
+        self.told.clear();
+        if leave == Leave::SayingGoodbye {
+            self.send_advert(0, cx);
+            debug!("({self}) sent 0 priority");
+        }
+        self.give_up_addresses(cx);
+        self.statistics.release_master += 1;
+    }
+
+    /// Sends an advert and starts the next interval; nothing else ever re-arms the timer.
+    fn advertise(&mut self, cx: &mut Context<'_>) {
+        self.send_advert(self.priority(), cx);
+        self.set(Alarm::Advert, self.config.advert_interval, cx);
+    }
+
+    fn send_advert(&mut self, priority: u8, cx: &mut Context<'_>) {
+        let (Some(source), Some(on)) = (self.source, self.socket) else {
+            return;
+        };
+        // The identification counts adverts from 1 and skips 0.
+        self.identification = self.identification.checked_add(1).unwrap_or(1);
+        let advert = vrrp::Advert {
+            vrid: self.config.vrid,
+            priority,
+            interval: u8::try_from(self.config.advert_interval.as_secs()).unwrap_or(u8::MAX),
+            auth: accept::auth_of(&self.config.authentication),
+            addresses: self.advertised(),
+        }
+        .emit();
+        let length = ip::LENGTH + advert.len();
+        let header = ip::Header {
+            total_length: u16::try_from(length).expect("255 addresses fit in a packet"),
+            identification: self.identification,
+            ttl: vrrp::TTL,
+            protocol: vrrp::PROTOCOL,
+            source,
+            destination: vrrp::GROUP,
+        };
+        let mut writer = Writer::new();
+        header.emit(&mut writer);
+        writer.bytes(&advert);
+        self.statistics.advert_sent += 1;
+        self.statistics.pri_zero_sent += u64::from(priority == 0);
+        cx.out.push(Effect::Advertise {
+            on,
+            to: vrrp::GROUP,
+            packet: writer.finish(),
+        });
+    }
+
+    /// Finds interface, socket and source address anew.
+    fn bind(&mut self, cx: &Context<'_>) {
+        self.link = cx
+            .network
+            .named(&self.config.interface)
+            .map(|link| link.index);
+        self.socket = self.link.and_then(|link| cx.sockets.on(link));
+        self.source = self.config.source.or_else(|| {
+            cx.network.primary(self.link?, |address| {
+                cx.virtual_addresses.contains(&address)
+            })
+        });
+    }
+
+    fn faults(&self, cx: &Context<'_>) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        match self.link.and_then(|link| cx.network.link(link)) {
+            None => faults.push(Fault::InterfaceMissing(self.config.interface.clone())),
+            Some(link) => {
+                if !link.multicast {
+                    faults.push(Fault::NoMulticast(link.name.clone()));
+                }
+                if !link.running && self.config.track_primary {
+                    faults.push(Fault::InterfaceDown(link.name.clone()));
+                }
+                if self.socket.is_none() {
+                    faults.push(Fault::NoSocket);
+                }
+                if self.source.is_none() {
+                    faults.push(Fault::NoSource);
+                }
+            }
+        }
+        faults.extend(self.device_faults(cx.network));
+        if self.config.guards_service && !cx.directing {
+            faults.push(Fault::NoDirector);
+        }
+        faults
+    }
+
+    /// Interfaces of addresses that are on another one than the instance's.
+    fn device_faults(&self, network: &Network) -> Vec<Fault> {
+        let tracked = self.config.addresses.iter().filter(|vip| vip.track);
+        let devices: BTreeSet<_> = tracked
+            .filter_map(|vip| vip.device.as_deref())
+            .filter(|device| *device != self.config.interface)
+            .collect();
+        let fault = |device: &str| match network.named(device) {
+            None => Some(Fault::InterfaceMissing(device.to_owned())),
+            Some(link) if !link.running => Some(Fault::InterfaceDown(device.to_owned())),
+            Some(_) => None,
+        };
+        devices.into_iter().filter_map(fault).collect()
+    }
+
+    fn state_faults(&self, faults: &[Fault]) {
+        for fault in faults {
+            info!("({self}): entering FAULT state ({fault})");
+        }
+    }
+
+    fn complain(&mut self, refusal: Refusal, source: Ipv4Addr) {
+        refusal.count(&mut self.statistics);
+        if self.tell_once(Told::Refusal(refusal.kind())) {
+            warn!("({self}) {}", refusal.told_of(source));
+        }
+    }
+
+    fn compare_addresses(&mut self, received: &Received<'_>) {
+        let list = received.address_list(&self.advertised());
+        if list == AddressList::Same {
+            return;
+        }
+        self.statistics.addr_list_err += 1;
+        if !self.tell_once(Told::AddressList) {
+            return;
+        }
+        match list {
+            AddressList::Same => {}
+            AddressList::OtherCount { ours, received } => {
+                warn!("({self}) expected {ours} VIPs but received {received}");
+            }
+            AddressList::Missing(address) => warn!(
+                "({self}) ip address associated with VRID {} not present in advert from {}: \
+                 {address}",
+                self.config.vrid, received.header.source
+            ),
+        }
+    }
+
+    /// True the first time since the slate was wiped.
+    pub(super) fn tell_once(&mut self, what: Told) -> bool {
+        let first = !self.told.contains(&what);
+        if first {
+            self.told.push(what);
+        }
+        first
+    }
+
+    /// The addresses of the packet, in the order of the configuration.
+    fn advertised(&self) -> Vec<Ipv4Addr> {
+        let addresses = self.config.addresses.iter().map(|vip| vip.cidr.address());
+        addresses
+            .filter_map(|address| match address {
+                IpAddr::V4(v4) => Some(v4),
+                IpAddr::V6(_) => None,
+            })
+            .collect()
+    }
+
+    pub(super) fn set(&self, alarm: Alarm, after: Duration, cx: &mut Context<'_>) {
+        cx.timers.set(Timer::Of(self.id, alarm), cx.now + after);
+    }
+
+    pub(super) fn priority(&self) -> u8 {
+        self.config.priority
+    }
+
+    pub(super) fn vrid(&self) -> u8 {
+        self.config.vrid.number()
+    }
+
+    pub(super) fn interface(&self) -> &str {
+        &self.config.interface
+    }
+
+    pub(super) fn uses(&self, interface: &str) -> bool {
+        let mut devices = self
+            .config
+            .addresses
+            .iter()
+            .filter_map(|vip| vip.device.as_deref());
+        self.config.interface == interface || devices.any(|device| device == interface)
+    }
+
+    pub(super) fn master_down_interval(&self) -> Duration {
+        election::master_down_interval(
+            self.config.down_timer_adverts,
+            self.config.advert_interval,
+            self.priority(),
+        )
+    }
+}
+
+/// How a master leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// It was told to by a better one.
+    Quietly,
+    /// With priority 0, so that a backup need not wait.
+    SayingGoodbye,
+}
+
+impl Alarm {
+    const ALL: [Self; 7] = [
+        Self::MasterDown,
+        Self::Advert,
+        Self::PreemptDelay,
+        Self::Announce,
+        Self::Refresh,
+        Self::LowerPriority,
+        Self::Restore,
+    ];
+}
+
+impl fmt::Display for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.config.name)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InterfaceMissing(name) => write!(f, "interface {name} does not exist"),
+            Self::InterfaceDown(name) => write!(f, "interface {name} down"),
+            Self::NoMulticast(name) => write!(f, "interface {name} has no multicast"),
+            Self::NoSource => f.write_str("no IPv4 address for interface"),
+            Self::NoSocket => f.write_str("no VRRP socket"),
+            Self::NoDirector => f.write_str("no IPVS to direct the service of this address"),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The interfaces and addresses of this machine, as the kernel last told them.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::addr::IfIndex;
+use crate::wire::rtnl::{Address, Link, Notice};
+
+/// A mirror of the kernel's tables, fed by the monitor and by whole snapshots.
+#[derive(Debug, Default)]
+pub(super) struct Network {
+    links: BTreeMap<IfIndex, Link>,
+    by_name: BTreeMap<String, IfIndex>,
+    /// In the order in which the kernel told them: the first is the primary one.
+    addresses: BTreeMap<IfIndex, Vec<Address>>,
+}
+
+impl Network {
+    pub(super) fn new(links: &[Link], addresses: &[Address]) -> Self {
+        let mut network = Self::default();
+        for link in links {
+            network.apply(&Notice::Link(link.clone()));
+        }
+        for address in addresses {
+            network.apply(&Notice::Address(address.clone()));
+        }
+        network
+    }
+
+    pub(super) fn apply(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Link(link) => self.set_link(link),
+            Notice::LinkGone(index) => {
+                if let Some(gone) = self.links.remove(index) {
+                    self.forget_name(&gone);
+                }
+                self.addresses.remove(index);
+            }
+            Notice::Address(address) => {
+                let known = self.addresses.entry(address.link).or_default();
+                if !known.iter().any(|other| is_same(other, address)) {
+                    known.push(address.clone());
+                }
+            }
+            Notice::AddressGone(address) => {
+                if let Some(known) = self.addresses.get_mut(&address.link) {
+                    known.retain(|other| !is_same(other, address));
+                }
+            }
+        }
+    }
+
+    pub(super) fn link(&self, index: IfIndex) -> Option<&Link> {
+        self.links.get(&index)
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<&Link> {
+        self.by_name
+            .get(name)
+            .and_then(|index| self.links.get(index))
+    }
+
+    /// True when the kernel has this very address: same interface, address, length.
+    pub(super) fn has(&self, address: &Address) -> bool {
+        let known = self.addresses.get(&address.link);
+        known.is_some_and(|known| known.iter().any(|other| is_same(other, address)))
+    }
+
+    /// The first IPv4 address of an interface that `is_virtual` does not claim.
+    pub(super) fn primary(
+        &self,
+        link: IfIndex,
+        is_virtual: impl Fn(IpAddr) -> bool,
+    ) -> Option<Ipv4Addr> {
+        let addresses = self.addresses.get(&link)?;
+        addresses
+            .iter()
+            .find_map(|address| match address.cidr.address() {
+                IpAddr::V4(v4) if !is_virtual(IpAddr::V4(v4)) => Some(v4),
+                IpAddr::V4(_) | IpAddr::V6(_) => None,
+            })
+    }
+
+    fn set_link(&mut self, link: &Link) {
+        if let Some(old) = self.links.insert(link.index, link.clone())
+            && old.name != link.name
+        {
+            self.forget_name(&old);
+        }
+        self.by_name.insert(link.name.clone(), link.index);
+    }
+
+    /// The name may already belong to another interface: two notices of a rename cross.
+    fn forget_name(&mut self, link: &Link) {
+        if self.by_name.get(&link.name) == Some(&link.index) {
+            self.by_name.remove(&link.name);
+        }
+    }
+}
+
+/// What makes two addresses one to the kernel (inet_ifa_match and the local address).
+pub(super) fn is_same(one: &Address, other: &Address) -> bool {
+    one.link == other.link && one.cidr == other.cidr
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(index: u32, name: &str) -> Link {
+        Link {
+            index: IfIndex(index),
+            name: name.to_owned(),
+            mac: None,
+            mtu: 1500,
+            running: true,
+            multicast: true,
+            no_arp: false,
+        }
+    }
+
+    fn address(index: u32, cidr: &str) -> Address {
+        Address {
+            link: IfIndex(index),
+            cidr: cidr.parse().unwrap(),
+            peer: None,
+            broadcast: None,
+            label: None,
+            scope: 0,
+            flags: 0,
+        }
+    }
+
+    #[test]
+    fn the_primary_address_is_the_first_that_is_not_virtual() {
+        let network = Network::new(
+            &[link(2, "eth0")],
+            &[
+                address(2, "10.0.0.100/32"),
+                address(2, "fe80::1/64"),
+                address(2, "10.0.0.1/24"),
+            ],
+        );
+        let vip: IpAddr = "10.0.0.100".parse().unwrap();
+        assert_eq!(
+            network.primary(IfIndex(2), |ip| ip == vip),
+            Some(Ipv4Addr::new(10, 0, 0, 1))
+        );
+        assert_eq!(network.primary(IfIndex(3), |_| false), None);
+    }
+
+    #[test]
+    fn names_follow_a_swap_of_two_interfaces() {
+        let mut network = Network::new(&[link(2, "eth0"), link(3, "eth1")], &[]);
+        for notice in [link(2, "tmp"), link(3, "eth0"), link(2, "eth1")] {
+            network.apply(&Notice::Link(notice));
+        }
+        assert_eq!(
+            network.named("eth0").map(|link| link.index),
+            Some(IfIndex(3))
+        );
+        assert_eq!(
+            network.named("eth1").map(|link| link.index),
+            Some(IfIndex(2))
+        );
+        assert!(network.named("tmp").is_none());
+        network.apply(&Notice::LinkGone(IfIndex(3)));
+        assert!(network.named("eth0").is_none());
+    }
+
+    #[test]
+    fn an_address_goes_with_its_interface() {
+        let mut network = Network::new(&[link(2, "eth0")], &[address(2, "10.0.0.1/24")]);
+        assert!(network.has(&address(2, "10.0.0.1/24")));
+        assert!(!network.has(&address(2, "10.0.0.1/32")));
+        network.apply(&Notice::LinkGone(IfIndex(2)));
+        assert!(!network.has(&address(2, "10.0.0.1/24")));
+    }
+}

@@ -1,0 +1,95 @@
+//! What the core believes right now, as plain data for dumps and tests.
+
+use std::net::Ipv4Addr;
+
+use super::Core;
+use super::instance::{Instance, State};
+use crate::addr::Vrid;
+use crate::wire::rtnl::Address;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// In the order of their creation.
+    pub instances: Vec<InstanceState>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceState {
+    pub name: String,
+    pub interface: String,
+    pub vrid: Vrid,
+    pub state: StateName,
+    /// The effective priority.
+    pub priority: u8,
+    pub source: Option<Ipv4Addr>,
+    /// The master a backup listens to.
+    pub master: Option<Ipv4Addr>,
+    /// The addresses it has put into the kernel.
+    pub addresses: Vec<Address>,
+    /// Why it is in FAULT.
+    pub faults: Vec<String>,
+    pub statistics: Statistics,
+}
+
+/// The states of keepalived, with its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateName {
+    Init = 0,
+    Backup = 1,
+    Master = 2,
+    Fault = 3,
+}
+
+/// Counters of one instance, by keepalived's names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    pub advert_rcvd: u64,
+    pub advert_sent: u64,
+    pub become_master: u64,
+    pub release_master: u64,
+    pub packet_len_err: u64,
+    pub advert_interval_err: u64,
+    pub ip_ttl_err: u64,
+    pub invalid_type_rcvd: u64,
+    pub addr_list_err: u64,
+    pub invalid_authtype: u64,
+    pub authtype_mismatch: u64,
+    pub auth_failure: u64,
+    pub pri_zero_rcvd: u64,
+    pub pri_zero_sent: u64,
+    pub chk_err: u64,
+    pub vers_err: u64,
+    /// Addresses that somebody removed and that were put back.
+    pub restored: u64,
+}
+
+impl Core {
+    pub fn observe(&self) -> Snapshot {
+        Snapshot {
+            instances: self.instances.values().map(Instance::observe).collect(),
+        }
+    }
+}
+
+impl Instance {
+    fn observe(&self) -> InstanceState {
+        let (state, master, faults) = match &self.state {
+            State::Init => (StateName::Init, None, &[][..]),
+            State::Backup { master, .. } => (StateName::Backup, *master, &[][..]),
+            State::Master => (StateName::Master, None, &[][..]),
+            State::Fault(faults) => (StateName::Fault, None, faults.as_slice()),
+        };
+        InstanceState {
+            name: self.config.name.clone(),
+            interface: self.config.interface.clone(),
+            vrid: self.config.vrid,
+            state,
+            priority: self.priority(),
+            source: self.source,
+            master,
+            addresses: self.owned.addresses().to_vec(),
+            faults: faults.iter().map(ToString::to_string).collect(),
+            statistics: self.statistics.clone(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A new configuration applied to living instances. What did not change is not touched.
+
+use std::collections::BTreeMap;
+
+use log::info;
+
+use super::instance::{Context, Input, Instance, State};
+use super::{Alarm, Core, Effect, InstanceId, Timer};
+use crate::config::{self, Config};
+use crate::time::Instant;
+use crate::wire::rtnl::Request;
+
+impl Core {
+    /// Removals first, then changes, then additions: a VIP may move from one instance to another.
+    pub(super) fn reload(&mut self, now: Instant, config: &Config, out: &mut Vec<Effect>) {
+        self.log_unknown_vrids = config.global.log_unknown_vrids;
+        let addresses = config
+            .instances
+            .iter()
+            .flat_map(|instance| &instance.addresses);
+        self.virtual_addresses = addresses.map(|vip| vip.cidr.address()).collect();
+        let mut new: BTreeMap<_, _> = config
+            .instances
+            .iter()
+            .map(|instance| (instance.key(), instance))
+            .collect();
+
+        let known: Vec<_> = self
+            .by_key
+            .iter()
+            .map(|(key, id)| (key.clone(), *id))
+            .collect();
+        let (kept, removed): (Vec<_>, Vec<_>) = known
+            .into_iter()
+            .partition(|(key, _)| new.contains_key(key));
+        for (key, id) in removed {
+            self.one(now, id, out, |instance, cx| {
+                instance.step(Input::Shutdown, cx)
+            });
+            self.instances.remove(&id);
+            self.by_key.remove(&key);
+        }
+        for (key, id) in kept {
+            if let Some(config) = new.remove(&key) {
+                self.one(now, id, out, |instance, cx| {
+                    instance.reconfigure(config, cx)
+                });
+            }
+        }
+        // In the order of the file, which is the order of the log.
+        for config in config
+            .instances
+            .iter()
+            .filter(|config| new.contains_key(&config.key()))
+        {
+            let id = InstanceId(self.next_instance);
+            self.next_instance += 1;
+            self.instances.insert(id, Instance::new(id, config.clone()));
+            self.by_key.insert(config.key(), id);
+        }
+        self.reassess(now, out);
+    }
+}
+
+impl Instance {
+    fn reconfigure(&mut self, new: &config::Instance, cx: &mut Context<'_>) {
+        if self.config == *new {
+            return;
+        }
+        let old = std::mem::replace(&mut self.config, new.clone());
+        if old.priority != new.priority {
+            info!(
+                "({self}) Changing effective priority from {} to {}",
+                old.priority, new.priority
+            );
+        }
+        match self.state {
+            State::Master => {
+                self.exchange_addresses(cx);
+                if old.advert_interval != new.advert_interval {
+                    self.set(Alarm::Advert, new.advert_interval, cx);
+                }
+                self.refresh_announcements(&old, cx);
+            }
+            State::Backup { .. } => {
+                if new.preempt_delay.is_zero() {
+                    cx.timers.cancel(Timer::Of(self.id, Alarm::PreemptDelay));
+                }
+                // A fresh full interval, as after an advert.
+                self.set(Alarm::MasterDown, self.master_down_interval(), cx);
+            }
+            State::Init | State::Fault(_) => {}
+        }
+    }
+
+    /// Gives up what left the list of addresses or changed in it, takes and announces what is new.
+    fn exchange_addresses(&mut self, cx: &mut Context<'_>) {
+        let wanted = self.wanted(cx);
+        for address in self.owned.addresses().to_vec() {
+            if !wanted.contains(&address) {
+                info!("({self}) ip address {}, no longer exist", address.cidr);
+                self.disown(&address);
+                cx.out.push(Effect::Kernel(Request::RemoveAddress(address)));
+            }
+        }
+        let taken = self.take_addresses(cx);
+        self.announce_addresses(&taken, self.config.garp.repeat, cx);
+    }
+
+    fn refresh_announcements(&self, old: &config::Instance, cx: &mut Context<'_>) {
+        let refresh = self.config.garp.refresh;
+        if old.garp.refresh == refresh {
+            return;
+        }
+        if refresh.is_zero() {
+            cx.timers.cancel(Timer::Of(self.id, Alarm::Refresh));
+        } else {
+            self.set(Alarm::Refresh, refresh, cx);
+        }
+    }
+}
