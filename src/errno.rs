@@ -13,12 +13,15 @@ impl Errno {
     pub const ESRCH: Self = Self(3);
     pub const EINTR: Self = Self(4);
     pub const EAGAIN: Self = Self(11);
+    pub const ENOMEM: Self = Self(12);
     pub const EACCES: Self = Self(13);
     pub const EEXIST: Self = Self(17);
     pub const ENODEV: Self = Self(19);
     pub const EINVAL: Self = Self(22);
+    pub const EMSGSIZE: Self = Self(90);
     pub const ENOPROTOOPT: Self = Self(92);
     pub const EOPNOTSUPP: Self = Self(95);
+    pub const EAFNOSUPPORT: Self = Self(97);
     pub const EADDRNOTAVAIL: Self = Self(99);
     pub const ENETDOWN: Self = Self(100);
     pub const ENETUNREACH: Self = Self(101);

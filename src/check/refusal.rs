@@ -1,0 +1,133 @@
+//! What is said when IPVS refuses a request: keepalived's line, and not too often.
+//!
+//! The names and numbers are those of the old socket options of IPVS, as log watchers know them.
+
+use std::fmt;
+use std::time::Duration;
+
+use log::error;
+
+use crate::errno::Errno;
+use crate::time::Instant;
+use crate::wire::ipvs::{Request, ServiceId};
+
+/// A kernel that refuses one entry refuses ten thousand: only so many lines are written in a
+/// while, the rest is counted.
+#[derive(Debug, Default)]
+pub(super) struct Complaints {
+    since: Instant,
+    written: u32,
+    withheld: u32,
+}
+
+impl Complaints {
+    pub(super) fn write(&mut self, now: Instant, request: &Request, errno: Errno) {
+        if self.written > 0 && now.since(self.since) >= WINDOW {
+            self.written = 0;
+        }
+        if self.written >= LINES_MAX {
+            self.withheld += 1;
+            return;
+        }
+        if self.written == 0 {
+            self.since = now;
+        }
+        self.written += 1;
+        if self.withheld > 0 {
+            error!("IPVS: {} further errors were not logged", self.withheld);
+            self.withheld = 0;
+        }
+        error!("{}", Line { request, errno });
+    }
+}
+
+/// One refusal in keepalived's words.
+struct Line<'a> {
+    request: &'a Request,
+    errno: Errno,
+}
+
+impl Line<'_> {
+    fn command(&self) -> (&'static str, u32) {
+        match self.request {
+            Request::NewService(_) => ("ADD", 1154),
+            Request::SetService(_) => ("EDIT", 1155),
+            Request::DelService(_) => ("DEL", 1156),
+            Request::Flush => ("FLUSH", 1157),
+            Request::NewDest(..) => ("ADDDEST", 1159),
+            Request::DelDest(..) => ("DELDEST", 1160),
+            Request::SetDest(..) => ("EDITDEST", 1161),
+        }
+    }
+
+    /// What the error means for this request; None: what it means for anything.
+    fn text(&self) -> Option<&'static str> {
+        let text = match (self.request, self.errno) {
+            (Request::NewService(_), Errno::EEXIST) => "Service already exists",
+            (Request::NewDest(..), Errno::EEXIST) => "Destination already exists",
+            (Request::NewService(_) | Request::SetService(_), Errno::ENOENT) => {
+                "Scheduler or persistence engine not found"
+            }
+            (Request::SetDest(..) | Request::DelDest(..), Errno::ENOENT) => "No such destination",
+            (_, Errno::ESRCH) => "No such service",
+            (_, Errno::EPERM) => "Permission denied (you must be root)",
+            (_, Errno::EINVAL) => {
+                "Invalid operation.  Possibly wrong module version, address not unicast, ..."
+            }
+            (_, Errno::ENOPROTOOPT) => "Protocol not available",
+            (_, Errno::ENOMEM) => "Memory allocation problem",
+            (_, Errno::EOPNOTSUPP) => "Operation not supported with IPv6",
+            (_, Errno::EAFNOSUPPORT) => "Operation not supported with specified address family",
+            (_, Errno::EMSGSIZE) => "Module is wrong version",
+            _ => return None,
+        };
+        Some(text)
+    }
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, number) = self.command();
+        let errno = self.errno;
+        write!(f, "IPVS cmd IP_VS_SO_SET_{name}({number}) error: ")?;
+        match self.text() {
+            Some(text) => f.write_str(text)?,
+            None => write!(f, "{errno}")?,
+        }
+        write!(f, "({})", errno.number())?;
+        match self.request {
+            Request::Flush => Ok(()),
+            Request::NewService(service) | Request::SetService(service) => {
+                write!(f, " ({})", Where(service.id))
+            }
+            Request::DelService(id) => write!(f, " ({})", Where(*id)),
+            Request::NewDest(id, dest) | Request::SetDest(id, dest) => {
+                write!(f, " ({} -> {})", Where(*id), dest.address)
+            }
+            Request::DelDest(id, address) => write!(f, " ({} -> {address})", Where(*id)),
+        }
+    }
+}
+
+/// A service in these lines: `192.168.200.254:tcp:80`.
+struct Where(ServiceId);
+
+impl fmt::Display for Where {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ServiceId { protocol, address } = self.0;
+        let protocol = match protocol {
+            6 => "tcp",
+            17 => "udp",
+            132 => "sctp",
+            _ => "?",
+        };
+        if address.is_ipv6() {
+            write!(f, "[{}]:{protocol}:{}", address.ip(), address.port())
+        } else {
+            write!(f, "{}:{protocol}:{}", address.ip(), address.port())
+        }
+    }
+}
+
+const LINES_MAX: u32 = 10;
+const WINDOW: Duration = Duration::from_secs(60);
