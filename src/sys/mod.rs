@@ -1,1 +1,24 @@
 //! One file per kind of descriptor or system call. Decides nothing; the only room with `unsafe`.
+//!
+//! Every descriptor is close-on-exec and non-blocking from its birth. What is newer than Linux 2.6.32
+//! has a way round it. Errors are the kernel's numbers; the drivers know of what to tell.
+
+pub mod clock;
+pub mod host;
+pub mod ipvs;
+pub mod netlink;
+pub mod packet_socket;
+pub mod process;
+pub mod signal;
+mod socket;
+pub mod tcp;
+pub mod vrrp_socket;
+
+use crate::errno::Errno;
+
+/// The same number in the words of the other rooms.
+impl From<nix::errno::Errno> for Errno {
+    fn from(errno: nix::errno::Errno) -> Self {
+        Self::new(errno as i32)
+    }
+}

@@ -5,5 +5,6 @@ pub mod checksum;
 pub mod cursor;
 pub mod ip;
 pub mod ipvs;
+pub mod netlink;
 pub mod rtnl;
 pub mod vrrp;

@@ -1,0 +1,204 @@
+//! The machine we run on: its files, its interfaces, its names.
+
+use std::fmt;
+use std::fs::{Metadata, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use crate::addr::IfIndex;
+use crate::errno::Errno;
+
+/// A regular file, read whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileContent {
+    pub bytes: Vec<u8>,
+    /// One of the execute bits is set: a configuration file is not meant to be a program.
+    pub executable: bool,
+}
+
+/// Why a file was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    Directory,
+    /// A fifo, a socket or a device.
+    NotRegular,
+    /// Longer than the limit, which it carries.
+    TooLong(u64),
+    System(Errno),
+}
+
+impl std::error::Error for ReadError {}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory => f.write_str("is a directory"),
+            Self::NotRegular => f.write_str("is not a regular file"),
+            Self::TooLong(limit) => write!(f, "is longer than {limit} octets"),
+            Self::System(errno) => errno.fmt(f),
+        }
+    }
+}
+
+/// Reads a regular file of at most `limit` octets. Never waits for the other end of a fifo.
+pub fn read_file(path: &Path, limit: u64) -> Result<FileContent, ReadError> {
+    let system = |error: std::io::Error| ReadError::System(Errno::of(&error));
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+        .map_err(system)?;
+    // What was opened is asked, not the path: that may mean something else by now.
+    let metadata = file.metadata().map_err(system)?;
+    check_kind(&metadata)?;
+
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(system)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > limit) {
+        return Err(ReadError::TooLong(limit));
+    }
+    Ok(FileContent {
+        bytes,
+        executable: metadata.permissions().mode() & EXECUTE_BITS != 0,
+    })
+}
+
+fn check_kind(metadata: &Metadata) -> Result<(), ReadError> {
+    if metadata.is_dir() {
+        Err(ReadError::Directory)
+    } else if metadata.is_file() {
+        Ok(())
+    } else {
+        Err(ReadError::NotRegular)
+    }
+}
+
+/// The number of an interface of this network namespace.
+pub fn interface_index(name: &str) -> Option<IfIndex> {
+    nix::net::if_::if_nametoindex(name).ok().map(IfIndex)
+}
+
+/// What `uname -n` prints.
+pub fn host_name() -> String {
+    nix::sys::utsname::uname().map_or_else(
+        |_| String::from("localhost"),
+        |names| names.nodename().to_string_lossy().into_owned(),
+    )
+}
+
+/// The kernel with its release and version, as in `Linux 6.1.0-56-amd64 #1 SMP ...`.
+pub fn kernel_line() -> String {
+    nix::sys::utsname::uname().map_or_else(
+        |_| String::from("Linux"),
+        |names| {
+            let [system, release, version] = [names.sysname(), names.release(), names.version()]
+                .map(|name| name.to_string_lossy());
+            format!("{system} {release} {version}")
+        },
+    )
+}
+
+/// 0 is root.
+pub fn effective_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+/// Where pid files live: `/run`, on older systems `/var/run`.
+pub fn run_directory() -> &'static Path {
+    first_directory(&["/run", "/var/run"])
+}
+
+/// The first that exists, or the last: then the attempt to write there will say what is wrong.
+fn first_directory<'a>(paths: &[&'a str]) -> &'a Path {
+    let mut last = Path::new("/");
+    for &path in paths {
+        last = Path::new(path);
+        if last.is_dir() {
+            break;
+        }
+    }
+    last
+}
+
+const EXECUTE_BITS: u32 = 0o111;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// A directory of this test process that goes with it.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit_and_no_further() {
+        let scratch = Scratch::new("host-limit");
+        let path = scratch.0.join("file");
+        fs::write(&path, b"12345").unwrap();
+        let content = read_file(&path, 5).unwrap();
+        assert_eq!(content.bytes, b"12345");
+        assert!(!content.executable);
+        assert_eq!(read_file(&path, 4), Err(ReadError::TooLong(4)));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o744)).unwrap();
+        assert!(read_file(&path, 5).unwrap().executable);
+    }
+
+    #[test]
+    fn what_is_not_a_regular_file_is_told_and_never_waited_for() {
+        let scratch = Scratch::new("host-kind");
+        assert_eq!(read_file(&scratch.0, 9), Err(ReadError::Directory));
+        assert_eq!(
+            read_file(Path::new("/dev/null"), 9),
+            Err(ReadError::NotRegular)
+        );
+        assert_eq!(
+            read_file(&scratch.0.join("none"), 9),
+            Err(ReadError::System(Errno::ENOENT))
+        );
+        let fifo = scratch.0.join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(read_file(&fifo, 9), Err(ReadError::NotRegular));
+    }
+
+    #[test]
+    fn every_namespace_has_a_loopback_and_none_has_nonsense() {
+        assert!(interface_index("lo").is_some());
+        assert_eq!(interface_index("no-such-0"), None);
+        assert_eq!(interface_index(""), None);
+        assert_eq!(interface_index("a\0b"), None);
+    }
+
+    #[test]
+    fn the_kernel_tells_its_name_and_release() {
+        let line = kernel_line();
+        assert!(line.starts_with("Linux "), "{line}");
+        assert!(line.contains('#'), "{line}");
+        assert!(!host_name().is_empty());
+    }
+
+    #[test]
+    fn the_first_directory_that_exists_is_taken() {
+        assert_eq!(first_directory(&["/no-such", "/"]), Path::new("/"));
+        assert_eq!(first_directory(&["/", "/no-such"]), Path::new("/"));
+        assert_eq!(first_directory(&["/no-such"]), Path::new("/no-such"));
+    }
+}

@@ -1,0 +1,78 @@
+//! The kernel's IPVS table over generic netlink.
+
+use super::netlink::Channel;
+use crate::errno::Errno;
+use crate::wire::ipvs::{
+    Dest, Request, Service, emit_dest_dump, emit_family_request, emit_info_request,
+    emit_service_dump, parse_family, parse_info,
+};
+
+/// The way to the table.
+#[derive(Debug)]
+pub struct Ipvs {
+    channel: Channel,
+    family: u16,
+}
+
+impl Ipvs {
+    /// Finds the family and asks its version (0x010201). ENOENT: this kernel has no IPVS, or not yet.
+    /// Since Linux 5.3 the question itself makes the kernel load the module.
+    pub fn open() -> Result<(Self, u32), Errno> {
+        let mut channel = Channel::open(libc::NETLINK_GENERIC)?;
+        let mut family = None;
+        channel.exchange(emit_family_request, |answer| {
+            family = family.or_else(|| parse_family(answer.payload));
+        })?;
+        let family = family.ok_or(Errno::ENOENT)?;
+
+        let mut version = None;
+        channel.exchange(
+            |sequence| emit_info_request(family, sequence),
+            |answer| version = version.or_else(|| parse_info(answer.payload)),
+        )?;
+        let version = version.ok_or(Errno::ENOENT)?;
+        Ok((Self { channel, family }, version))
+    }
+
+    /// One change of the table. What is not there is ENOENT, be it a service or a destination.
+    pub fn perform(&mut self, request: &Request) -> Result<(), Errno> {
+        let family = self.family;
+        self.channel
+            .exchange(|sequence| request.emit(family, sequence), |_| {})
+            .map(|_| ())
+            .map_err(missing)
+    }
+
+    /// The whole table, but for services keyed by a firewall mark.
+    pub fn dump(&mut self) -> Result<Vec<(Service, Vec<Dest>)>, Errno> {
+        let family = self.family;
+        let mut services = Vec::new();
+        self.channel
+            .exchange(
+                |sequence| emit_service_dump(family, sequence),
+                |answer| services.extend(Service::parse(answer.payload)),
+            )
+            .map_err(missing)?;
+
+        let mut table = Vec::with_capacity(services.len());
+        for service in services {
+            let mut dests = Vec::new();
+            self.channel
+                .exchange(
+                    |sequence| emit_dest_dump(family, sequence, &service.id),
+                    |answer| dests.extend(Dest::parse(answer.payload, &service.id)),
+                )
+                .map_err(missing)?;
+            table.push((service, dests));
+        }
+        Ok(table)
+    }
+}
+
+/// The kernel says ESRCH for a missing service and ENOENT for a missing destination.
+fn missing(error: Errno) -> Errno {
+    match error {
+        Errno::ESRCH => Errno::ENOENT,
+        error => error,
+    }
+}

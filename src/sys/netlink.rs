@@ -1,0 +1,228 @@
+//! Netlink sockets: commands with their answers, and the monitor of what others do.
+
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use libc::c_int;
+
+use super::socket;
+use crate::errno::Errno;
+use crate::wire::netlink::{FLAG_DUMP_INTERRUPTED, Message, Messages};
+use crate::wire::rtnl::{Address, Link, Notice, Request, emit_address_dump, emit_link_dump};
+
+/// Changes links and addresses, and reads them.
+#[derive(Debug)]
+pub struct RouteCommand(Channel);
+
+/// All there is at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    pub links: Vec<Link>,
+    pub addresses: Vec<Address>,
+}
+
+impl RouteCommand {
+    pub fn open() -> Result<Self, Errno> {
+        Channel::open(libc::NETLINK_ROUTE).map(Self)
+    }
+
+    /// The port whose echoes the monitor leaves out.
+    pub fn port(&self) -> u32 {
+        self.0.port
+    }
+
+    /// Does it; the kernel has finished when this returns.
+    pub fn perform(&mut self, request: &Request) -> Result<(), Errno> {
+        self.0
+            .exchange(|sequence| request.emit(sequence), |_| {})
+            .map(|_| ())
+    }
+
+    pub fn snapshot(&mut self) -> Result<Snapshot, Errno> {
+        let mut snapshot = Snapshot::default();
+        for notice in self.dump(emit_link_dump)? {
+            if let Notice::Link(link) = notice {
+                snapshot.links.push(link);
+            }
+        }
+        for notice in self.dump(emit_address_dump)? {
+            if let Notice::Address(address) = notice {
+                snapshot.addresses.push(address);
+            }
+        }
+        Ok(snapshot)
+    }
+
+    /// A table, read again when it changed under the reader's hands. One that never holds still
+    /// is taken as it came: what it lacks is what changed, and that the monitor tells.
+    fn dump(&mut self, request: fn(u32) -> Vec<u8>) -> Result<Vec<Notice>, Errno> {
+        let mut notices = Vec::new();
+        for _ in 0..DUMPS_MAX {
+            notices.clear();
+            let ending = self
+                .0
+                .exchange(request, |message| notices.extend(Notice::parse(message)))?;
+            if ending == Ending::Complete {
+                break;
+            }
+        }
+        Ok(notices)
+    }
+}
+
+/// Tells what changes, whoever did it, except the changes of one port of our own.
+#[derive(Debug)]
+pub struct Monitor {
+    socket: OwnedFd,
+    ignored_port: u32,
+}
+
+impl Monitor {
+    pub fn open(ignored_port: u32) -> Result<Self, Errno> {
+        let socket = socket::open(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
+        socket::bind(&socket, &address_of(GROUP_LINK | GROUP_IPV4 | GROUP_IPV6))?;
+        Ok(Self {
+            socket,
+            ignored_port,
+        })
+    }
+
+    /// The notices of one datagram, maybe none; None when nothing waits. ENOBUFS: some are lost,
+    /// and a new snapshot must tell what they would have told.
+    pub fn recv(&self) -> Result<Option<Vec<Notice>>, Errno> {
+        let mut buffer = [0; MONITOR_BUFFER];
+        let Some(datagram) = receive(&self.socket, &mut buffer)? else {
+            return Ok(None);
+        };
+        let Datagram::Whole(datagram) = datagram else {
+            return Err(Errno::ENOBUFS);
+        };
+        let foreign =
+            Messages::new(datagram).filter(|message| message.header.port != self.ignored_port);
+        Ok(Some(
+            foreign
+                .filter_map(|message| Notice::parse(&message))
+                .collect(),
+        ))
+    }
+}
+
+impl AsRawFd for Monitor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+/// How the answers to a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Complete,
+    /// The table changed while it was dumped: entries may be missing.
+    Interrupted,
+}
+
+/// A socket that asks and is answered. The kernel answers route and generic netlink requests while
+/// they are sent, so reading the answer is the second half of one call and not a wait.
+#[derive(Debug)]
+pub(super) struct Channel {
+    socket: OwnedFd,
+    port: u32,
+    sequence: u32,
+}
+
+impl Channel {
+    pub(super) fn open(protocol: c_int) -> Result<Self, Errno> {
+        let socket = socket::open(libc::AF_NETLINK, libc::SOCK_RAW, protocol)?;
+        socket::bind(&socket, &address_of(0))?;
+        let port = socket::netlink_port(&socket)?;
+        Ok(Self {
+            socket,
+            port,
+            sequence: 0,
+        })
+    }
+
+    /// Sends a request and shows its answers, up to the acknowledgement or the end of the dump.
+    pub(super) fn exchange(
+        &mut self,
+        request: impl FnOnce(u32) -> Vec<u8>,
+        mut each: impl FnMut(&Message<'_>),
+    ) -> Result<Ending, Errno> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let datagram = request(self.sequence);
+        socket::send_to(&self.socket, &datagram, 0, &address_of(0))?;
+
+        let mut ending = Ending::Complete;
+        let mut buffer = vec![0; ANSWER_BUFFER];
+        for _ in 0..DATAGRAMS_MAX {
+            let datagram = match receive(&self.socket, &mut buffer)? {
+                Some(Datagram::Whole(datagram)) => datagram,
+                Some(Datagram::Cut) => return Err(Errno::EMSGSIZE),
+                None => return Err(Errno::EAGAIN),
+            };
+            for message in Messages::new(datagram) {
+                // What is left of an earlier request that failed half-way.
+                if message.header.sequence != self.sequence {
+                    continue;
+                }
+                if message.header.flags & FLAG_DUMP_INTERRUPTED != 0 {
+                    ending = Ending::Interrupted;
+                }
+                match message.outcome() {
+                    Some(outcome) => return outcome.map(|()| ending),
+                    None => each(&message),
+                }
+            }
+        }
+        Err(Errno::EAGAIN)
+    }
+}
+
+enum Datagram<'a> {
+    Whole(&'a [u8]),
+    /// Longer than the buffer; the rest is gone.
+    Cut,
+}
+
+/// One datagram of the kernel; those of other processes are passed over.
+fn receive<'a>(socket: &OwnedFd, buffer: &'a mut [u8]) -> Result<Option<Datagram<'a>>, Errno> {
+    for _ in 0..STRANGERS_MAX {
+        let Some(received) = socket::receive_from::<libc::sockaddr_nl>(socket, buffer)? else {
+            return Ok(None);
+        };
+        if received.from.nl_pid != 0 {
+            continue;
+        }
+        return Ok(Some(match buffer.get(..received.length) {
+            Some(datagram) => Datagram::Whole(datagram),
+            None => Datagram::Cut,
+        }));
+    }
+    Ok(None)
+}
+
+/// The kernel, or for binding: any port, and these groups.
+fn address_of(groups: u32) -> libc::sockaddr_nl {
+    // SAFETY: sockaddr_nl is made of integers, for which all zeros are a value.
+    let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
+    address.nl_family = FAMILY;
+    address.nl_groups = groups;
+    address
+}
+
+/// AF_NETLINK in the width of an address.
+const FAMILY: libc::sa_family_t = 16;
+/// RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR.
+const GROUP_LINK: u32 = 0x1;
+const GROUP_IPV4: u32 = 0x10;
+const GROUP_IPV6: u32 = 0x100;
+
+/// A notice of one link takes one to two kilobytes.
+const MONITOR_BUFFER: usize = 16 * 1024;
+/// The kernel fills a datagram of a dump up to the reader's buffer, 32 KiB at most.
+const ANSWER_BUFFER: usize = 32 * 1024;
+/// At a hundred addresses a datagram this is more than any machine has.
+const DATAGRAMS_MAX: usize = 10_000;
+/// A table that changed under ten readings in a row is not going to hold still.
+const DUMPS_MAX: usize = 10;
+/// Any local process may write to our ports; it shall not keep us from our work.
+const STRANGERS_MAX: usize = 100;
