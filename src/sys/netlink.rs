@@ -1,6 +1,6 @@
 //! Netlink sockets: commands with their answers, and the monitor of what others do.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use libc::c_int;
 
@@ -69,7 +69,8 @@ impl RouteCommand {
     }
 }
 
-/// Tells what changes, whoever did it, except the changes of one port of our own.
+/// Tells what changes, whoever did it, except what one port of our own did. The kernel names the port
+/// in notices of IPv4 addresses only: our own changes of IPv6 addresses are told, too.
 #[derive(Debug)]
 pub struct Monitor {
     socket: OwnedFd,
@@ -77,6 +78,7 @@ pub struct Monitor {
 }
 
 impl Monitor {
+    /// Port 0 for a monitor that leaves nothing out.
     pub fn open(ignored_port: u32) -> Result<Self, Errno> {
         let socket = socket::open(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
         socket::bind(&socket, &address_of(GROUP_LINK | GROUP_IPV4 | GROUP_IPV6))?;
@@ -96,10 +98,13 @@ impl Monitor {
         let Datagram::Whole(datagram) = datagram else {
             return Err(Errno::ENOBUFS);
         };
-        let foreign =
-            Messages::new(datagram).filter(|message| message.header.port != self.ignored_port);
+        // Port 0 is the kernel itself, with what nobody asked for: that is never left out.
+        let told = |message: &Message<'_>| {
+            message.header.port == 0 || message.header.port != self.ignored_port
+        };
         Ok(Some(
-            foreign
+            Messages::new(datagram)
+                .filter(told)
                 .filter_map(|message| Notice::parse(&message))
                 .collect(),
         ))
@@ -109,6 +114,12 @@ impl Monitor {
 impl AsRawFd for Monitor {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+}
+
+impl AsFd for Monitor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

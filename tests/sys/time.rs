@@ -1,0 +1,57 @@
+//! The clock and the alarm.
+
+use std::thread;
+use std::time::Duration;
+
+use keepalived::sys::clock::{Alarm, Clock};
+use keepalived::time::Instant;
+
+use crate::namespace::eventually;
+
+#[test]
+fn the_alarm_fires_at_its_instant_and_never_before() {
+    let alarm = Alarm::new().unwrap();
+    // Odd nanoseconds: nothing is rounded down to a coarser unit on the way.
+    let at = Clock.now() + Duration::from_nanos(20_000_123);
+    alarm.set(Some(at)).unwrap();
+    assert_eq!(alarm.drain(), Ok(false));
+    let fired = loop {
+        if alarm.drain().unwrap() {
+            break Clock.now();
+        }
+        assert!(
+            Clock.now() < at + Duration::from_secs(20),
+            "the alarm never fired"
+        );
+    };
+    assert!(fired >= at, "{:?} early", at.since(fired));
+    assert_eq!(alarm.drain(), Ok(false), "it fires once");
+}
+
+#[test]
+fn an_instant_long_past_fires_at_once_and_none_never() {
+    let alarm = Alarm::new().unwrap();
+    alarm.set(Some(Instant::ZERO)).unwrap();
+    eventually("an alarm for the beginning of time", || {
+        alarm.drain().unwrap().then_some(())
+    });
+
+    let soon = Clock.now() + Duration::from_millis(5);
+    alarm.set(Some(soon)).unwrap();
+    alarm.set(None).unwrap();
+    thread::sleep(Duration::from_millis(20));
+    assert_eq!(alarm.drain(), Ok(false));
+
+    alarm.set(Some(Instant::from_nanos(u64::MAX))).unwrap();
+    assert_eq!(alarm.drain(), Ok(false));
+}
+
+#[test]
+fn the_clock_does_not_go_back() {
+    let mut last = Clock.now();
+    for _ in 0..10_000 {
+        let now = Clock.now();
+        assert!(now >= last);
+        last = now;
+    }
+}
