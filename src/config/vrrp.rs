@@ -106,6 +106,15 @@ pub struct VirtualAddress {
     pub track: bool,
 }
 
+/// `home`: IFA_F_HOMEADDRESS of the kernel.
+pub const HOME_ADDRESS: u32 = 0x10;
+/// `mngtmpaddr`: IFA_F_MANAGETEMPADDR.
+pub const MANAGE_TEMPORARY: u32 = 0x100;
+/// `noprefixroute`: IFA_F_NOPREFIXROUTE.
+pub const NO_PREFIX_ROUTE: u32 = 0x200;
+/// `autojoin`: IFA_F_MCAUTOJOIN.
+pub const AUTOJOIN: u32 = 0x400;
+
 /// What an instance is to the other routers; its name is not part of it. A renamed instance
 /// continues undisturbed across a reload, one whose VRID changed is another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

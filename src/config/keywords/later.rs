@@ -1,0 +1,286 @@
+//! Keywords that keepalived has and this program does not have yet: they get a warning, never an
+//! error, and the rest of the file runs. Each leaves this list when it starts to work.
+
+use crate::config::diag::Problem;
+use crate::config::report::Report;
+use crate::config::tree::Statement;
+
+use super::{Entry, Shape, Standing};
+
+/// A keyword that does not work yet. What its block may hold is nobody's business here.
+pub(crate) struct Later {
+    pub(crate) name: &'static str,
+    block: bool,
+}
+
+impl Later {
+    pub(crate) fn entry(&self) -> Entry {
+        Entry {
+            name: self.name,
+            arguments: "",
+            doc: "",
+            shape: if self.block {
+                Shape::Values
+            } else {
+                Shape::Line
+            },
+            standing: Standing::Later,
+        }
+    }
+
+    pub(crate) fn report(&self, statement: &Statement, report: &mut Report<'_>) {
+        let what = if statement.block.is_some() {
+            "its block is skipped"
+        } else {
+            "ignored"
+        };
+        let message = format!("`{}` is not supported yet, {what}", self.name);
+        report.add(Problem::warning(statement.head(), message));
+        if self.block && statement.block.is_none() {
+            let message = format!("`{}` has no block", self.name);
+            report.add(Problem::error(statement.head(), message));
+        }
+    }
+}
+
+const fn line(name: &'static str) -> Later {
+    Later { name, block: false }
+}
+
+const fn block(name: &'static str) -> Later {
+    Later { name, block: true }
+}
+
+pub(crate) const ROOT_LATER: &[Later] = &[
+    block("SSL"),
+    block("bfd_instance"),
+    line("child_wait_time"),
+    block("garp_group"),
+    line("include"),
+    line("includea"),
+    line("includeb"),
+    line("includem"),
+    line("includer"),
+    line("includew"),
+    line("instance"),
+    block("interface_up_down_delays"),
+    block("linkbeat_interfaces"),
+    line("linkbeat_use_polling"),
+    line("namespace_with_ipsets"),
+    line("net_namespace"),
+    line("net_namespace_ipvs"),
+    block("static_ipaddress"),
+    block("static_routes"),
+    block("static_rules"),
+    block("track_file"),
+    block("track_group"),
+    line("use_pid_dir"),
+    block("virtual_server_group"),
+    block("vrrp_script"),
+    block("vrrp_sync_group"),
+    block("vrrp_track_file"),
+    block("vrrp_track_process"),
+];
+
+pub(crate) const GLOBAL_LATER: &[Later] = &[
+    line("bfd_cpu_affinity"),
+    line("bfd_no_swap"),
+    line("bfd_priority"),
+    line("bfd_process_name"),
+    line("bfd_rlimit_rtime"),
+    line("bfd_rlimit_rttime"),
+    line("bfd_rt_priority"),
+    line("checker_cpu_affinity"),
+    line("checker_log_all_failures"),
+    line("checker_no_swap"),
+    line("checker_priority"),
+    line("checker_process_name"),
+    line("checker_rlimit_rtime"),
+    line("checker_rlimit_rttime"),
+    line("checker_rt_priority"),
+    line("config_save_dir"),
+    line("data_use_instance"),
+    line("dbus_no_interface_name"),
+    line("dbus_service_name"),
+    line("default_interface"),
+    line("disable_local_igmp"),
+    line("dynamic_interfaces"),
+    line("enable_dbus"),
+    line("enable_script_security"),
+    line("enable_snmp_checker"),
+    line("enable_snmp_keepalived"),
+    line("enable_snmp_rfc"),
+    line("enable_snmp_rfcv2"),
+    line("enable_snmp_rfcv3"),
+    line("enable_snmp_vrrp"),
+    line("enable_traps"),
+    line("fifo_write_vrrp_states_on_reload"),
+    line("include_check"),
+    line("iproute_etc_dir"),
+    line("iproute_usr_dir"),
+    line("json_dump_file"),
+    line("json_version"),
+    line("lvs_flush_on_stop"),
+    line("lvs_flush_onstop"),
+    line("lvs_netlink_cmd_rcv_bufs"),
+    line("lvs_netlink_cmd_rcv_bufs_force"),
+    line("lvs_netlink_monitor_rcv_bufs"),
+    line("lvs_netlink_monitor_rcv_bufs_force"),
+    line("lvs_notify_fifo"),
+    line("lvs_notify_fifo_script"),
+    line("lvs_process_name"),
+    line("lvs_sync_daemon"),
+    line("lvs_timeouts"),
+    line("max_auto_priority"),
+    line("min_auto_priority_delay"),
+    line("nftables"),
+    line("nftables_counters"),
+    line("nftables_ifindex"),
+    line("nftables_ipvs"),
+    line("nftables_ipvs_priority"),
+    line("nftables_ipvs_start_fwmark"),
+    line("nftables_priority"),
+    line("no_checker_emails"),
+    line("no_email_faults"),
+    line("notify_fifo"),
+    line("notify_fifo_script"),
+    line("process_monitor_rcv_bufs"),
+    line("process_monitor_rcv_bufs_force"),
+    line("process_name"),
+    line("process_names"),
+    line("random_seed"),
+    line("reload_check_config"),
+    line("reload_file"),
+    line("reload_repeat"),
+    line("reload_time_file"),
+    line("rs_init_notifies"),
+    line("script_user"),
+    line("set_supplementary_groups"),
+    line("shutdown_script"),
+    line("shutdown_script_timeout"),
+    line("smtp_alert"),
+    line("smtp_alert_checker"),
+    line("smtp_alert_vrrp"),
+    line("snmp_rs_stats_update_interval"),
+    line("snmp_socket"),
+    line("snmp_vs_stats_update_interval"),
+    line("startup_script"),
+    line("startup_script_timeout"),
+    line("state_dump_file"),
+    line("stats_dump_file"),
+    line("tmp_config_directory"),
+    line("umask"),
+    line("use_symlink_paths"),
+    line("v3_checksum_as_v2"),
+    line("vmac_addr_prefix"),
+    line("vmac_prefix"),
+    line("vrrp_check_unicast_src"),
+    line("vrrp_cpu_affinity"),
+    line("vrrp_delay_after_boot"),
+    line("vrrp_garp_extra_if"),
+    line("vrrp_garp_interval"),
+    line("vrrp_gna_interval"),
+    line("vrrp_ipsets"),
+    line("vrrp_iptables"),
+    line("vrrp_mcast_group6"),
+    line("vrrp_netlink_cmd_rcv_bufs"),
+    line("vrrp_netlink_cmd_rcv_bufs_force"),
+    line("vrrp_netlink_monitor_rcv_bufs"),
+    line("vrrp_netlink_monitor_rcv_bufs_force"),
+    line("vrrp_no_swap"),
+    line("vrrp_notify_fifo"),
+    line("vrrp_notify_fifo_script"),
+    line("vrrp_notify_priority_changes"),
+    line("vrrp_owner_ignore_adverts"),
+    line("vrrp_priority"),
+    line("vrrp_process_name"),
+    line("vrrp_rlimit_rtime"),
+    line("vrrp_rlimit_rttime"),
+    line("vrrp_rt_priority"),
+    line("vrrp_rx_bufs_multiplier"),
+    line("vrrp_rx_bufs_policy"),
+    line("vrrp_startup_delay"),
+    line("vrrp_strict"),
+    line("vrrp_vmac_garp_intvl"),
+];
+
+pub(crate) const INSTANCE_LATER: &[Later] = &[
+    line("accept"),
+    line("check_unicast_src"),
+    line("garp_extra_if"),
+    line("kernel_rx_buf_size"),
+    line("linkbeat_use_polling"),
+    line("lvs_sync_daemon_interface"),
+    line("no_accept"),
+    line("notify"),
+    line("notify_backup"),
+    line("notify_deleted"),
+    line("notify_fault"),
+    line("notify_master"),
+    line("notify_master_rx_lower_pri"),
+    line("notify_priority_changes"),
+    line("notify_stop"),
+    line("old_unicast_checksum"),
+    line("owner_ignore_adverts"),
+    line("promote_secondaries"),
+    line("smtp_alert"),
+    line("strict_mode"),
+    line("thread_timer_expired"),
+    line("timer_expired_backup"),
+    block("track_bfd"),
+    block("track_file"),
+    block("track_interface"),
+    block("track_process"),
+    block("track_script"),
+    line("track_src_ip"),
+    line("unicast_fault_no_peer"),
+    line("unicast_ttl"),
+    line("use_vmac"),
+    line("use_vmac_addr"),
+    line("v3_checksum_as_v2"),
+    block("virtual_ipaddress_excluded"),
+    block("virtual_routes"),
+    block("virtual_rules"),
+    line("vmac_garp_intvl"),
+    line("vmac_xmit_base"),
+];
+
+pub(crate) const VIRTUAL_SERVER_LATER: &[Later] = &[
+    line("flag-1"),
+    line("flag-2"),
+    line("flag-3"),
+    line("ha_suspend"),
+    line("mh-fallback"),
+    line("mh-port"),
+    line("omega"),
+    line("persistence_engine"),
+    line("quorum_down"),
+    line("quorum_up"),
+    line("sh-fallback"),
+    line("sh-port"),
+    line("smtp_alert"),
+    line("snmp_name"),
+    line("sorry_server"),
+    line("sorry_server_inhibit"),
+    line("sorry_server_lvs_method"),
+    line("virtualhost"),
+];
+
+pub(crate) const REAL_SERVER_LATER: &[Later] = &[
+    block("BFD_CHECK"),
+    block("DNS_CHECK"),
+    block("FILE_CHECK"),
+    block("HTTP_GET"),
+    block("MISC_CHECK"),
+    block("PING_CHECK"),
+    block("SMTP_CHECK"),
+    block("SSL_GET"),
+    block("UDP_CHECK"),
+    line("lthreshold"),
+    line("notify_down"),
+    line("notify_up"),
+    line("smtp_alert"),
+    line("snmp_name"),
+    line("uthreshold"),
+    line("virtualhost"),
+];

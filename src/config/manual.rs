@@ -1,0 +1,128 @@
+//! The manual page `keepalived.conf(5)`, from the keyword tables.
+
+use std::fmt::Write as _;
+
+use super::keywords::{Entry, Scope, Shape, Standing, scopes};
+
+const HEAD: &str = r#".\" Made from the keyword tables in src/config/keywords; do not edit.
+.TH KEEPALIVED.CONF 5
+.SH NAME
+keepalived.conf \- configuration of keepalived
+.SH DESCRIPTION
+Read from /etc/keepalived/keepalived.conf at start and on SIGHUP.
+.B keepalived \-t
+checks it and exits with 0 when nothing is wrong.
+.SS Statements
+A statement is one line: a keyword and its arguments, separated by blanks. A block is a keyword
+and its arguments, then its statements between
+.B {
+and
+.BR } ;
+the braces may stand on the same line or on lines of their own.
+.B #
+and
+.B !
+start a comment, in quotes they do not; write
+.B \e#
+or
+.B \e!
+for the character itself. Double quotes keep blanks, braces and comment characters inside one
+argument. Keywords are case sensitive.
+.PP
+The file may be in any encoding; values keep their octets.
+.SS Values
+.TP
+.B INT
+A decimal number.
+.TP
+.B SEC
+Seconds, with up to six decimals and without a unit.
+.TP
+.B BOOL
+true, on, yes or false, off, no. A keyword without it means true.
+.TP
+.B IP
+An IPv4 or IPv6 address.
+.PP
+What stands in brackets may be left out.
+.SS Problems
+Every problem is reported with its place. A statement that is wrong is ignored, or
+replaced by what the message says, and the rest of the file is used. There is nothing to run when a
+statement lacks an argument it needs, an interface does not exist, a vrrp_instance lacks its interface or its
+virtual_router_id, or two instances share one virtual_router_id on one interface.
+.SH KEYWORDS
+"#;
+
+const TAIL: &str = r".SH EXIT STATUS
+Of
+.BR keepalived\ \-t :
+.TP
+.B 0
+Nothing is wrong. Warnings, about keywords that have no effect or do not work yet, do not count.
+.TP
+.B 2
+A statement lacks an argument it needs.
+.TP
+.B 4
+The file cannot be read, or an interface does not exist and nothing else is wrong.
+.TP
+.B 5
+Anything else is wrong.
+.SH SEE ALSO
+.BR keepalived (8)
+";
+
+/// The whole page, in the language of man pages.
+pub fn manual() -> String {
+    let mut page = HEAD.to_owned();
+    for scope in scopes() {
+        section(scope, &mut page);
+    }
+    page.push_str(TAIL);
+    page
+}
+
+fn section(scope: &dyn Scope, page: &mut String) {
+    let title = match scope.name() {
+        "" => "Outside of all blocks",
+        name => name,
+    };
+    line(page, format_args!(".SS {title}"));
+    let mut later = Vec::new();
+    for entry in scope.entries() {
+        if entry.standing == Standing::Later {
+            later.push(entry.name);
+        } else {
+            keyword(&entry, page);
+        }
+    }
+    if !later.is_empty() {
+        later.sort_unstable();
+        line(page, format_args!(".PP\nAccepted, without effect yet:"));
+        line(page, format_args!("{}.", roff(&later.join(", "))));
+    }
+}
+
+fn keyword(entry: &Entry, page: &mut String) {
+    let block = match entry.shape {
+        Shape::Line => "",
+        Shape::Values | Shape::Block(_) => " { }",
+    };
+    let gap = if entry.arguments.is_empty() { "" } else { " " };
+    let (name, arguments) = (roff(entry.name), roff(entry.arguments));
+    line(page, format_args!(".TP\n.B {name}{gap}{arguments}{block}"));
+    let effect = match entry.standing {
+        Standing::NoEffect => "Accepted without effect. ",
+        Standing::Works | Standing::WorksWithArgument | Standing::Later => "",
+    };
+    line(page, format_args!("{effect}{}", roff(entry.doc)));
+}
+
+/// A hyphen of the page is one of the keyboard, so that keywords can be searched and copied.
+fn roff(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-")
+}
+
+fn line(page: &mut String, text: std::fmt::Arguments<'_>) {
+    writeln!(page, "{text}").expect("a string takes any text");
+}

@@ -1,0 +1,198 @@
+//! What a reader of keywords is given: the machine, the text, the list of problems; and one
+//! reader for each kind of value, which reports what it does not like and answers None.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::Host;
+use super::diag::{Class, Diagnostics, Problem};
+use super::keywords::strange_characters;
+use super::source::Source;
+use super::tree::{Statement, Word};
+use super::value::{self, Wrong};
+
+/// The state of one reading.
+pub(crate) struct Report<'a> {
+    pub(crate) host: &'a dyn Host,
+    source: &'a Source,
+    diagnostics: Diagnostics,
+    fatal: bool,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(host: &'a dyn Host, source: &'a Source) -> Self {
+        Self {
+            host,
+            source,
+            diagnostics: Diagnostics::default(),
+            fatal: false,
+        }
+    }
+
+    pub(crate) fn add(&mut self, problem: Problem) {
+        self.fatal |= problem.is(Class::Argument) || problem.is(Class::Interface);
+        self.diagnostics.add(problem, self.source);
+    }
+
+    /// Adds a problem that leaves nothing to run.
+    pub(crate) fn fatal(&mut self, problem: Problem) {
+        self.fatal = true;
+        self.add(problem);
+    }
+
+    pub(crate) fn is_fatal(&self) -> bool {
+        self.fatal
+    }
+
+    pub(crate) fn into_diagnostics(self) -> Diagnostics {
+        let mut diagnostics = self.diagnostics;
+        diagnostics.sort();
+        diagnostics
+    }
+
+    /// A keyword that is known and does not work yet.
+    pub(crate) fn not_yet(&mut self, statement: &Statement, consequence: &str) {
+        let message = format!(
+            "`{}` is not supported yet, {consequence}",
+            statement.keyword()
+        );
+        self.add(Problem::warning(statement.head(), message));
+    }
+
+    /// Reports a word that is not what its keyword wants.
+    pub(crate) fn reject(&mut self, word: &Word, wanted: &str) {
+        let message = format!("`{}` is not {wanted}", word.text);
+        let problem = Problem::error(word.span, message);
+        self.add(problem.maybe_help(strange_characters(&word.text)));
+    }
+
+    /// A number that must be nothing but digits.
+    pub(crate) fn strict(&mut self, word: &Word, range: RangeInclusive<i64>) -> Option<i64> {
+        match value::integer(&word.text, &range) {
+            Ok(number) => Some(number),
+            Err(_) => {
+                self.reject(word, &between(&range));
+                None
+            }
+        }
+    }
+
+    /// A number whose trailing junk keepalived forgives, with a complaint.
+    pub(crate) fn lenient(&mut self, word: &Word, range: RangeInclusive<i64>) -> Option<i64> {
+        match value::integer(&word.text, &range) {
+            Ok(number) => Some(number),
+            Err(Wrong::Trailing(number)) => {
+                let message = format!("`{}` is not a number", word.text);
+                let help = format!("{number} is used");
+                self.add(Problem::error(word.span, message).help(help));
+                Some(number)
+            }
+            Err(Wrong::Value) => {
+                self.reject(word, &between(&range));
+                None
+            }
+        }
+    }
+
+    /// Seconds with up to six decimals.
+    pub(crate) fn seconds(&mut self, word: &Word, range: RangeInclusive<f64>) -> Option<Duration> {
+        let (least, most) = (range.start(), range.end());
+        let Some(read) = value::seconds(&word.text) else {
+            let message = format!("`{}` is not a number of seconds", word.text);
+            let unit = word.text.ends_with(|last: char| last.is_ascii_alphabetic());
+            let help = match strange_characters(&word.text) {
+                None if unit => Some("write the number without a unit".to_owned()),
+                help => help,
+            };
+            self.add(Problem::error(word.span, message).maybe_help(help));
+            return None;
+        };
+        if read.rounded {
+            let message = format!("`{}` has more than six decimals, it is rounded", word.text);
+            self.add(Problem::error(word.span, message));
+        }
+        if !range.contains(&read.duration.as_secs_f64()) {
+            self.reject(word, &format!("from {least} to {most} seconds"));
+            return None;
+        }
+        Some(read.duration)
+    }
+
+    /// `true on yes`, `false off no`; a keyword without it means true.
+    pub(crate) fn truth(&mut self, word: Option<&Word>) -> Option<bool> {
+        let Some(word) = word else {
+            return Some(true);
+        };
+        let read = value::truth(&word.text);
+        if read.is_none() {
+            self.reject(word, "true, on, yes, false, off or no");
+        }
+        read
+    }
+
+    /// An address as keepalived reads those of servers: cut at `/` and `-`.
+    pub(crate) fn address(&mut self, word: &Word) -> Option<IpAddr> {
+        let read = value::address(&word.text);
+        if read.is_none() {
+            self.reject(word, "an IP address");
+        }
+        read
+    }
+
+    pub(crate) fn ipv4(&mut self, word: &Word) -> Option<Ipv4Addr> {
+        match value::address(&word.text) {
+            Some(IpAddr::V4(address)) => Some(address),
+            Some(IpAddr::V6(_)) | None => {
+                self.reject(word, "an IPv4 address");
+                None
+            }
+        }
+    }
+
+    /// A port that may be left out: zeros mean none.
+    pub(crate) fn optional_port(&mut self, word: Option<&Word>) -> Option<u16> {
+        let Some(word) = word else {
+            return Some(0);
+        };
+        let zeros = !word.text.is_empty() && word.text.bytes().all(|byte| byte == b'0');
+        if zeros { Some(0) } else { self.port(word) }
+    }
+
+    pub(crate) fn port(&mut self, word: &Word) -> Option<u16> {
+        let number = self.strict(word, 1..=65535)?;
+        u16::try_from(number).ok()
+    }
+
+    /// The name of an interface that exists. One that does not makes the whole file unusable.
+    pub(crate) fn interface(&mut self, word: &Word) -> Option<String> {
+        let name = self.interface_name(word)?;
+        if !self.host.interface_exists(&name) {
+            let message = format!("there is no interface `{name}`");
+            self.add(Problem::error(word.span, message).class(Class::Interface));
+        }
+        Some(name)
+    }
+
+    /// The name of an interface that need not exist.
+    pub(crate) fn interface_name(&mut self, word: &Word) -> Option<String> {
+        let length = word.text.len();
+        if length == 0 || length > INTERFACE_NAME_MAX || word.text.contains('/') {
+            self.reject(word, "the name of an interface");
+            return None;
+        }
+        Some(word.text.clone())
+    }
+}
+
+/// IFNAMSIZ of the kernel, without the final NUL.
+const INTERFACE_NAME_MAX: usize = 15;
+
+fn between(range: &RangeInclusive<i64>) -> String {
+    let (least, most) = (range.start(), range.end());
+    if *most == i64::MAX {
+        format!("a number from {least} on")
+    } else {
+        format!("a number from {least} to {most}")
+    }
+}
