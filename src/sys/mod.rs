@@ -3,14 +3,19 @@
 //! Every descriptor is close-on-exec and non-blocking from its birth. What is newer than Linux 2.6.32
 //! has a way round it. Errors are the kernel's numbers; the drivers know of what to tell.
 
+pub mod calendar;
 pub mod clock;
 pub mod host;
 pub mod ipvs;
+pub mod logfile;
 pub mod netlink;
 pub mod packet_socket;
 pub mod process;
+#[cfg(test)]
+pub(crate) mod scratch;
 pub mod signal;
 mod socket;
+pub mod syslog;
 pub mod tcp;
 pub mod vrrp_socket;
 
