@@ -5,11 +5,13 @@
 
 pub mod calendar;
 pub mod clock;
+pub mod daemonize;
 pub mod host;
 pub mod ipvs;
 pub mod logfile;
 pub mod netlink;
 pub mod packet_socket;
+pub mod pidfile;
 pub mod process;
 #[cfg(test)]
 pub(crate) mod scratch;
