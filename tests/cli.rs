@@ -1,0 +1,106 @@
+//! The real binary, as a shell or a service manager calls it: words in, words and exit code out.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use keepalived::cli;
+
+fn keepalived(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_keepalived"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// What a call must say on its two outputs and exit with.
+#[track_caller]
+fn expect(arguments: &[&str], code: i32, stdout: &str, stderr: &str) {
+    let output = keepalived(arguments);
+    let said = (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert_eq!(
+        said,
+        (Some(code), String::from(stdout), String::from(stderr)),
+        "keepalived {}",
+        arguments.join(" ")
+    );
+}
+
+#[test]
+fn the_usage_goes_to_stderr_with_code_0() {
+    expect(&["-h"], 0, "", &cli::usage());
+    expect(&["-n", "--help", "-Z"], 0, "", &cli::usage());
+}
+
+/// Exporters and roles cut the version out of the first line.
+#[test]
+fn the_version_is_the_second_word_of_the_first_line() {
+    for option in ["-v", "--version"] {
+        let output = keepalived(&[option]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(output.stdout.is_empty());
+        let text = String::from_utf8(output.stderr).unwrap();
+        let first = text.lines().next().unwrap();
+        let start = format!("Keepalived v{} (", env!("CARGO_PKG_VERSION"));
+        let date = first.strip_prefix(start.as_str()).unwrap();
+        let shape: String = date
+            .chars()
+            .map(|c| if c.is_ascii_digit() { '9' } else { c })
+            .collect();
+        assert_eq!(shape, "99/99,9999)", "{first}");
+        assert!(text.contains("\nRunning on Linux "), "{text}");
+    }
+}
+
+#[test]
+fn wrong_words_are_told_with_code_1() {
+    expect(&["-Z"], 1, "", "Unknown option -Z\n");
+    expect(
+        &["-nlZ", "--zz"],
+        1,
+        "",
+        "Unknown option -Z\nUnknown option --zz\n",
+    );
+    expect(&["-n", "-f"], 1, "", "Missing parameter for option -f\n");
+}
+
+#[test]
+fn signals_have_the_numbers_that_keepalived_prints() {
+    for (name, number) in [
+        ("STOP", 15),
+        ("RELOAD", 1),
+        ("DATA", 10),
+        ("STATS", 12),
+        ("STATS_CLEAR", 63),
+        ("JSON", 36),
+    ] {
+        expect(&["--signum", name], 0, &format!("{number}\n"), "");
+    }
+    expect(&["--signum=TERM"], 1, "", "Unknown sigfunc TERM\n");
+}
+
+/// The committed page against the table. UPDATE=1 writes it anew.
+#[test]
+fn the_manual_page_lists_the_options_of_the_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/keepalived.8");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let begin = page.find(OPTIONS_BEGIN).unwrap() + OPTIONS_BEGIN.len();
+    let end = page.find(OPTIONS_END).unwrap();
+    if std::env::var_os("UPDATE").is_some() {
+        let updated = format!("{}{}{}", &page[..begin], cli::manual(), &page[end..]);
+        std::fs::write(&path, updated).unwrap();
+        return;
+    }
+    assert_eq!(
+        &page[begin..end],
+        cli::manual(),
+        "UPDATE=1 cargo test --test cli"
+    );
+}
+
+const OPTIONS_BEGIN: &str =
+    ".\\\" Options: from the table in src/cli/flags.rs; UPDATE=1 cargo test --test cli\n";
+const OPTIONS_END: &str = ".\\\" End of options\n";
