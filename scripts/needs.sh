@@ -56,6 +56,15 @@ unpack_packages() {
         rm -r "$work"
 }
 
+# The command that runs Debian's keepalived from the cache.
+debian_keepalived() {
+    local command=$CACHE/keepalived.debian
+    printf '#!/bin/sh\nexec %s %s "$@"\n' \
+        "$(unpacked_loader)" "$TOOLS_ROOT/usr/sbin/keepalived" >"$command"
+    chmod 755 "$command"
+    echo "$command"
+}
+
 # The kernel with IPVS for the virtual machine; sets KERNEL_ROOT. One in the cache stays in use.
 need_kernel() {
     mkdir -p "$CACHE"

@@ -1,0 +1,195 @@
+//! The real binary in real network namespaces, against itself and against Debian's keepalived.
+//!
+//! A scenario is a function; it fails by a panic. This file is the runner: the scenarios need root
+//! and take seconds of real time each, so they run side by side, say how long they took, and never
+//! pass for having been unable to run.
+//!
+//! * `scripts/lab` runs the scenarios of network namespaces on this machine;
+//! * `scripts/test vm` runs those that need IPVS inside `scripts/vm` (`--ipvs`). Without `--ipvs`
+//!   they are listed as left out, with the reason.
+//!
+//! `KEEPALIVED` names the binary under test, `KEEPALIVED_PEER` Debian's.
+
+use std::collections::VecDeque;
+use std::panic;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Instant;
+
+mod lab {
+    pub(crate) mod capture;
+    pub(crate) mod cluster;
+    pub(crate) mod daemon;
+    pub(crate) mod interop;
+    pub(crate) mod network;
+    pub(crate) mod no_ipvs;
+    pub(crate) mod process;
+    pub(crate) mod scripts;
+    pub(crate) mod vrrp;
+    pub(crate) mod wait;
+}
+
+use lab::{cluster, interop, network, no_ipvs, process, scripts, vrrp, wait};
+
+/// Where a scenario can run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Root and network namespaces are enough.
+    Namespaces,
+    /// The kernel has IPVS, and nobody else uses it.
+    Ipvs,
+}
+
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) place: Place,
+    pub(crate) run: fn(),
+}
+
+/// A table of scenarios, named as their functions are.
+macro_rules! scenarios {
+    ($place:ident, $($name:ident),+ $(,)?) => {
+        pub(crate) const SCENARIOS: &[crate::Scenario] = &[$(crate::Scenario {
+            name: concat!(module_path!(), "::", stringify!($name)),
+            place: crate::Place::$place,
+            run: $name,
+        }),+];
+    };
+}
+pub(crate) use scenarios;
+
+struct Options {
+    filters: Vec<String>,
+    ipvs: bool,
+    list: bool,
+    jobs: usize,
+}
+
+fn main() -> ExitCode {
+    let options = parse(std::env::args().skip(1));
+    let all = [
+        vrrp::SCENARIOS,
+        interop::SCENARIOS,
+        process::SCENARIOS,
+        scripts::SCENARIOS,
+        cluster::SCENARIOS,
+        no_ipvs::SCENARIOS,
+    ];
+    let chosen: Vec<&Scenario> = all
+        .into_iter()
+        .flatten()
+        .filter(|s| {
+            options.filters.is_empty() || options.filters.iter().any(|f| s.name.contains(f))
+        })
+        .collect();
+    if options.list {
+        chosen.iter().for_each(|s| println!("{}", s.name));
+        return ExitCode::SUCCESS;
+    }
+    if !network::is_root() {
+        println!(
+            "lab: NOT RUN: {} scenarios need root (network namespaces)",
+            chosen.len()
+        );
+        // Nobody looks at the output of a green run: where it counts, this is a failure.
+        return ExitCode::from(u8::from(std::env::var_os("CI").is_some()));
+    }
+    network::remove_leftovers();
+    run_all(&chosen, &options)
+}
+
+fn parse(arguments: impl Iterator<Item = String>) -> Options {
+    let mut options = Options {
+        filters: Vec::new(),
+        ipvs: false,
+        list: false,
+        jobs: JOBS,
+    };
+    let mut arguments = arguments.peekable();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--ipvs" => options.ipvs = true,
+            "--list" => options.list = true,
+            "--jobs" => {
+                let count = arguments.next().and_then(|n| n.parse().ok());
+                options.jobs = count.expect("--jobs takes a number");
+            }
+            filter => options.filters.push(filter.to_owned()),
+        }
+    }
+    options
+}
+
+fn run_all(chosen: &[&Scenario], options: &Options) -> ExitCode {
+    let (ready, left_out): (Vec<&Scenario>, Vec<&Scenario>) = chosen
+        .iter()
+        .partition(|s| options.ipvs || s.place == Place::Namespaces);
+    println!(
+        "running {} scenarios, {} at a time",
+        ready.len(),
+        options.jobs
+    );
+    let queue = Mutex::new(ready.iter().copied().collect::<VecDeque<_>>());
+    let failed = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..options.jobs {
+            scope.spawn(|| {
+                while let Some(scenario) = next(&queue) {
+                    if !run_one(scenario) {
+                        failed
+                            .lock()
+                            .expect("no scenario panics in here")
+                            .push(scenario.name);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().expect("no scenario panics in here");
+    for scenario in &left_out {
+        println!(
+            "left out {}: needs IPVS, see `scripts/test vm`",
+            short(scenario.name)
+        );
+    }
+    for name in &failed {
+        println!("failed {}", short(name));
+    }
+    println!(
+        "lab: {} passed, {} failed, {} left out",
+        ready.len() - failed.len(),
+        failed.len(),
+        left_out.len()
+    );
+    // Having run nothing at all is a mistake of the caller, not a success.
+    ExitCode::from(u8::from(!failed.is_empty() || ready.is_empty()))
+}
+
+fn next<'a>(queue: &Mutex<VecDeque<&'a Scenario>>) -> Option<&'a Scenario> {
+    queue
+        .lock()
+        .expect("no scenario panics in here")
+        .pop_front()
+}
+
+fn run_one(scenario: &Scenario) -> bool {
+    let start = Instant::now();
+    let passed = panic::catch_unwind(scenario.run).is_ok();
+    let seconds = start.elapsed().as_secs_f64();
+    let word = if passed { "ok" } else { "FAILED" };
+    let notes = wait::take_notes();
+    println!(
+        "{} ... {word} ({seconds:.1} s){notes}",
+        short(scenario.name)
+    );
+    passed
+}
+
+/// The name without the crate and the room, which are the same for all.
+fn short(name: &str) -> &str {
+    name.strip_prefix("lab::lab::").unwrap_or(name)
+}
+
+/// Scenarios mostly wait: more of them than processors can run at once.
+const JOBS: usize = 6;

@@ -1,0 +1,167 @@
+//! A keepalived on a host, in the foreground, with its log in a file.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+use super::network::{self, Background, Host, seconds};
+use super::wait::wait_until;
+
+/// Which keepalived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Make {
+    /// The binary under test.
+    Ours,
+    /// Debian's.
+    Debian,
+}
+
+/// Ended with SIGKILL when dropped; while a scenario panics, its log is printed first.
+pub(crate) struct Daemon {
+    host: Host,
+    process: Background,
+    log: PathBuf,
+    config: PathBuf,
+}
+
+impl Make {
+    pub(crate) fn program(self) -> String {
+        match self {
+            Self::Ours => env::var("KEEPALIVED")
+                .unwrap_or_else(|_| env!("CARGO_BIN_EXE_keepalived").to_owned()),
+            Self::Debian => env::var("KEEPALIVED_PEER")
+                .expect("KEEPALIVED_PEER names Debian's keepalived: use scripts/lab"),
+        }
+    }
+}
+
+impl Daemon {
+    /// Ours, with detailed log.
+    pub(crate) fn start(host: &Host, config: &str) -> Self {
+        Self::start_make(Make::Ours, host, config)
+    }
+
+    pub(crate) fn start_make(make: Make, host: &Host, config: &str) -> Self {
+        let config = host.write("keepalived.conf", config);
+        let log = host.directory.join(format!("{make:?}.log"));
+        // A restart must not take the old lines for new ones.
+        if log.exists() {
+            fs::rename(&log, log.with_extension("log.old")).expect("the directory is writable");
+        }
+        let program = make.program();
+        let words = foreground(&program, &config, host);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let process = host.spawn(&words, &log);
+        Self {
+            host: host.clone(),
+            process,
+            log,
+            config,
+        }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        let bytes = fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    pub(crate) fn logged(&self, text: &str) -> usize {
+        self.log().matches(text).count()
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_for_line(&self, text: &str) {
+        let what = format!("{} logs {text:?}", self.host.name);
+        wait_until(seconds(10), &what, || self.logged(text) > 0);
+    }
+
+    /// Puts another text in place of the configuration, without telling the daemon.
+    pub(crate) fn rewrite(&self, config: &str) {
+        fs::write(&self.config, config).expect("the host's directory is writable");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        network::signal(self.process.pid(), name);
+    }
+
+    /// SIGTERM, without waiting for the end.
+    pub(crate) fn ask_to_stop(&self) {
+        self.signal("TERM");
+    }
+
+    #[track_caller]
+    pub(crate) fn stopped(&mut self) -> ExitStatus {
+        let what = format!("the daemon on {} has ended", self.host.name);
+        let mut status = None;
+        wait_until(seconds(8), &what, || {
+            status = self.process.child().try_wait().expect("it is our child");
+            status.is_some()
+        });
+        status.expect("waited for it")
+    }
+
+    /// SIGTERM; waits for the end, which must be a good one.
+    #[track_caller]
+    pub(crate) fn stop(mut self) {
+        self.ask_to_stop();
+        let status = self.stopped();
+        assert!(
+            status.success(),
+            "the daemon on {} ended with {status}",
+            self.host.name
+        );
+    }
+
+    /// SIGKILL to all its processes at once: no farewell.
+    pub(crate) fn kill(self) {
+        let mut pids: Vec<String> = PID_FILES
+            .iter()
+            .filter_map(|name| fs::read_to_string(self.host.directory.join(name)).ok())
+            .map(|text| text.trim().to_owned())
+            .collect();
+        pids.push(self.process.pid().to_string());
+        pids.dedup();
+        let mut command = self.host.command(&["kill", "-KILL"]);
+        command.args(&pids).stderr(std::process::Stdio::null());
+        let _ = command.status();
+        // The pid files stay, as after a crash.
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let rule = "-".repeat(20);
+            eprintln!("{rule} log of {}\n{}{rule}", self.host.name, self.log());
+        }
+    }
+}
+
+/// The command line of a daemon in the foreground whose files all are in the host's directory.
+pub(crate) fn foreground(program: &str, config: &std::path::Path, host: &Host) -> Vec<String> {
+    let mut words = vec![
+        program.to_owned(),
+        "-n".into(),
+        "-l".into(),
+        "-D".into(),
+        "-G".into(),
+    ];
+    words.extend(["-f".to_owned(), config.display().to_string()]);
+    words.extend(pid_options(host));
+    words
+}
+
+pub(crate) fn pid_options(host: &Host) -> Vec<String> {
+    let options = ["-p", "-r", "-c"].into_iter().zip(PID_FILES);
+    options
+        .flat_map(|(option, name)| {
+            [
+                option.to_owned(),
+                host.directory.join(name).display().to_string(),
+            ]
+        })
+        .collect()
+}
+
+pub(crate) const PID_FILES: [&str; 3] = ["keepalived.pid", "vrrp.pid", "checkers.pid"];

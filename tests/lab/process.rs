@@ -1,0 +1,210 @@
+//! The process: detaching, pid files, syslog, exit status, a panic.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::daemon::{Daemon, Make, PID_FILES, foreground, pid_options};
+use super::network::{self, Host, Lab, seconds};
+use super::wait::wait_until;
+
+crate::scenarios!(
+    Namespaces,
+    a_second_start_says_so_and_is_no_failure,
+    the_daemon_detaches_and_writes_to_syslog,
+    a_syslog_that_is_stuck_does_not_stop_the_daemon,
+    every_configuration_of_the_seeds_passes_the_test,
+);
+
+const CONFIG: &str = "
+vrrp_instance VI_1 {
+    state MASTER
+    interface eth0
+    virtual_router_id 51
+    priority 100
+    advert_int 1
+    virtual_ipaddress {
+        192.168.16.20
+    }
+}
+";
+const VIP: &str = "192.168.16.20";
+
+fn a_second_start_says_so_and_is_no_failure() {
+    let mut lab = Lab::new();
+    let host = lab.host("router", "192.168.16.21/24");
+    let first = Daemon::start(&host, CONFIG);
+    wait_until(seconds(6), "it is master", || host.has(VIP));
+
+    let config = host.write("second.conf", CONFIG);
+    let words = foreground(&Make::Ours.program(), &config, &host);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (status, text) = host.try_run(&words);
+    assert!(text.contains("daemon is already running"), "{text}");
+    assert_eq!(status, Some(0), "{text}");
+
+    assert!(host.has(VIP), "the first one is not disturbed");
+    first.stop();
+}
+
+fn the_daemon_detaches_and_writes_to_syslog() {
+    let mut lab = Lab::new();
+    let host = lab.host("router", "192.168.16.21/24");
+    let syslog = Syslog::listen(&host).read_on();
+    let pid = start_detached(&host, &["-D", "-d", "-S", "0"]);
+    let process = Path::new("/proc").join(pid.to_string());
+    assert_eq!(
+        fs::read_link(process.join("cwd")).expect("it lives"),
+        Path::new("/")
+    );
+    let input = fs::read_link(process.join("fd/0")).expect("it lives");
+    assert!(
+        input.ends_with("null"),
+        "standard input is {}",
+        input.display()
+    );
+
+    wait_until(seconds(6), "it is master", || host.has(VIP));
+    let lines = || syslog.lock().expect("the reader does not panic").clone();
+    wait_until(seconds(2), "the transition is in syslog", || {
+        lines()
+            .iter()
+            .any(|line| line.contains("(VI_1) Entering MASTER STATE"))
+    });
+    let lines = lines();
+    for line in &lines {
+        // local0 is facility 16; its eight severities begin at 128.
+        let priority = line
+            .trim_start_matches('<')
+            .split('>')
+            .next()
+            .and_then(|n| n.parse().ok());
+        assert!(
+            priority.is_some_and(|n: u16| (128..136).contains(&n)),
+            "not local0: {line}"
+        );
+    }
+    for (ident, text) in [
+        ("Keepalived", "Starting Keepalived"),
+        ("Keepalived_vrrp", "(VI_1) Entering MASTER STATE"),
+        // -d lists the configuration.
+        ("Keepalived_vrrp", "VRRP Instance = VI_1"),
+    ] {
+        let said = |line: &String| line.contains(&format!(" {ident}[")) && line.contains(text);
+        assert!(
+            lines.iter().any(said),
+            "{ident} does not say {text:?}: {lines:#?}"
+        );
+    }
+
+    network::signal(pid, "TERM");
+    wait_until(seconds(5), "the process has ended", || {
+        !network::is_alive(pid)
+    });
+    assert!(!host.has(VIP), "a stopped daemon leaves no address");
+    let pid_file = host.directory.join(PID_FILES[0]);
+    assert!(!pid_file.exists(), "a stopped daemon leaves no pid file");
+}
+
+fn a_syslog_that_is_stuck_does_not_stop_the_daemon() {
+    let mut lab = Lab::new();
+    let host = lab.host("router", "192.168.16.21/24");
+    // The socket takes a handful of lines, and nobody reads them.
+    let _syslog = Syslog::listen(&host);
+    let pid = start_detached(&host, &["-D", "-d"]);
+    wait_until(seconds(6), "it is master", || host.has(VIP));
+    network::signal(pid, "TERM");
+    wait_until(seconds(5), "the process has ended", || {
+        !network::is_alive(pid)
+    });
+    assert!(!host.has(VIP), "a stopped daemon leaves no address");
+}
+
+/// Starts the daemon as an init script does, and returns the process id from its pid file.
+fn start_detached(host: &Host, options: &[&str]) -> u32 {
+    let config = host.write("keepalived.conf", CONFIG);
+    let program = Make::Ours.program();
+    let pid_options = pid_options(host);
+    let mut words = vec![program.as_str(), "-f", config.to_str().expect("UTF-8")];
+    words.extend(options);
+    words.extend(pid_options.iter().map(String::as_str));
+    let words = Syslog::around(&words, host);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut command = host.command(&words);
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .expect("ip is installed");
+    assert!(status.success(), "the starting process ends well: {status}");
+
+    let mut pid = 0;
+    wait_until(seconds(2), "the pid file names a process", || {
+        let text = fs::read_to_string(host.directory.join(PID_FILES[0])).unwrap_or_default();
+        pid = text.trim().parse().unwrap_or(0);
+        pid != 0 && network::is_alive(pid)
+    });
+    pid
+}
+
+fn every_configuration_of_the_seeds_passes_the_test() {
+    let mut lab = Lab::new();
+    let host = lab.host("router", "192.168.16.21/24");
+    let program = Make::Ours.program();
+    for (name, text) in super::cluster::SEEDS {
+        let config = host.write(name, text);
+        let config = config.to_str().expect("UTF-8");
+        let (status, text) = host.try_run(&[&program, "-t", "-f", config]);
+        assert_eq!(status, Some(0), "{name}: {text}");
+    }
+}
+
+/// A syslog of our own, on the host's `/dev/log`.
+struct Syslog(UnixDatagram);
+
+impl Syslog {
+    fn listen(host: &Host) -> Self {
+        let directory = host.directory.join("dev");
+        let directory_name = directory.to_str().expect("UTF-8");
+        fs::create_dir(&directory).expect("the host's directory is writable");
+        host.run(&[
+            "cp",
+            "-a",
+            "/dev/null",
+            "/dev/zero",
+            "/dev/urandom",
+            directory_name,
+        ]);
+        Self(UnixDatagram::bind(directory.join("log")).expect("the path is free"))
+    }
+
+    /// The words that run a command with our directory as its `/dev`; `ip netns exec` gave it
+    /// mounts of its own already.
+    fn around(words: &[&str], host: &Host) -> Vec<String> {
+        let script = "mount --bind \"$0/dev\" /dev && exec \"$@\"";
+        let directory = host.directory.display().to_string();
+        let shell = ["sh", "-c", script, &directory];
+        shell
+            .iter()
+            .chain(words)
+            .map(|&word| word.to_owned())
+            .collect()
+    }
+
+    /// Reads all that comes; the lines are in the returned list.
+    fn read_on(self) -> Arc<Mutex<Vec<String>>> {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let list = Arc::clone(&lines);
+        // Ends with the test program: nobody closes the socket.
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length) = self.0.recv(&mut buffer) {
+                let line = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                list.lock().expect("nobody panics with it").push(line);
+            }
+        });
+        lines
+    }
+}
