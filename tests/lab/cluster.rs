@@ -19,15 +19,33 @@ crate::scenarios!(
 
 /// Name and text of every configuration of the seeds.
 pub(crate) const SEEDS: [(&str, &str); 7] = [
-    ("000-master.conf", include_str!("seeds/000-master.conf")),
-    ("000-backup.conf", include_str!("seeds/000-backup.conf")),
-    ("003-master.conf", include_str!("seeds/003-master.conf")),
-    ("003-backup.conf", include_str!("seeds/003-backup.conf")),
-    ("004-master.conf", include_str!("seeds/004-master.conf")),
-    ("004-backup.conf", include_str!("seeds/004-backup.conf")),
+    (
+        "000-master.conf",
+        include_str!("../config/seeds/000-master.conf"),
+    ),
+    (
+        "000-backup.conf",
+        include_str!("../config/seeds/000-backup.conf"),
+    ),
+    (
+        "003-master.conf",
+        include_str!("../config/seeds/003-master.conf"),
+    ),
+    (
+        "003-backup.conf",
+        include_str!("../config/seeds/003-backup.conf"),
+    ),
+    (
+        "004-master.conf",
+        include_str!("../config/seeds/004-master.conf"),
+    ),
+    (
+        "004-backup.conf",
+        include_str!("../config/seeds/004-backup.conf"),
+    ),
     (
         "004-annotated.conf",
-        include_str!("seeds/004-annotated.conf"),
+        include_str!("../config/seeds/004-annotated.conf"),
     ),
 ];
 
@@ -49,8 +67,8 @@ struct Seed {
 
 fn the_cluster_of_seed_000() {
     play(Seed {
-        master: include_str!("seeds/000-master.conf"),
-        backup: include_str!("seeds/000-backup.conf"),
+        master: include_str!("../config/seeds/000-master.conf"),
+        backup: include_str!("../config/seeds/000-backup.conf"),
         vip: "192.168.16.20",
         master_address: "192.168.16.21",
         backup_address: "192.168.16.22",
@@ -64,8 +82,8 @@ fn the_cluster_of_seed_000() {
 
 fn the_cluster_of_seed_003() {
     play(Seed {
-        master: include_str!("seeds/003-master.conf"),
-        backup: include_str!("seeds/003-backup.conf"),
+        master: include_str!("../config/seeds/003-master.conf"),
+        backup: include_str!("../config/seeds/003-backup.conf"),
         vip: "192.168.140.140",
         master_address: "192.168.140.141",
         backup_address: "192.168.140.143",
@@ -79,8 +97,8 @@ fn the_cluster_of_seed_003() {
 
 fn the_cluster_of_seed_004() {
     play(Seed {
-        master: include_str!("seeds/004-master.conf"),
-        backup: include_str!("seeds/004-backup.conf"),
+        master: include_str!("../config/seeds/004-master.conf"),
+        backup: include_str!("../config/seeds/004-backup.conf"),
         vip: "192.168.200.254",
         master_address: "192.168.200.201",
         backup_address: "192.168.200.202",
