@@ -9,7 +9,7 @@ fn keepalived(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_keepalived"))
         .args(arguments)
         .output()
-        .unwrap()
+        .expect("cargo has built the binary")
 }
 
 /// What a call must say on its two outputs and exit with.
@@ -18,8 +18,8 @@ fn expect(arguments: &[&str], code: i32, stdout: &str, stderr: &str) {
     let output = keepalived(arguments);
     let said = (
         output.status.code(),
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
     );
     assert_eq!(
         said,
