@@ -317,10 +317,7 @@ impl Instance {
         self.bind(cx);
         let faults = self.faults(cx);
         match (&self.state, faults.is_empty()) {
-            (State::Init, true) => {
-                self.remove_residue(cx);
-                self.begin(cx);
-            }
+            (State::Init, true) => self.begin(cx),
             (State::Init, false) => {
                 self.remove_residue(cx);
                 self.enter(State::Fault(faults), Leave::Quietly, cx);
@@ -341,10 +338,14 @@ impl Instance {
 
     /// An owner goes to master at once (RFC 3768 6.4.1), everybody else listens first.
     fn begin(&mut self, cx: &mut Context<'_>) {
-        self.become_backup(Leave::Quietly, cx);
-        if self.config.is_owner() {
-            self.set(Alarm::MasterDown, Duration::ZERO, cx);
+        if !self.config.is_owner() {
+            self.remove_residue(cx);
+            self.become_backup(Leave::Quietly, cx);
+            return;
         }
+        // Nor does it take away what it needs the next moment.
+        self.become_backup(Leave::Quietly, cx);
+        self.set(Alarm::MasterDown, Duration::ZERO, cx);
     }
 
     fn become_backup(&mut self, leave: Leave, cx: &mut Context<'_>) {

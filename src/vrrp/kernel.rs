@@ -68,12 +68,8 @@ impl Instance {
         self.owned.forget(address);
     }
 
-    /// An instance that starts takes away what a crash may have left behind; an owner's address is
-    /// the machine's own.
+    /// An instance that starts takes away what a crash may have left behind.
     pub(super) fn remove_residue(&self, cx: &mut Context<'_>) {
-        if self.config.is_owner() {
-            return;
-        }
         debug!("({self}) removing VIPs.");
         for address in self.wanted(cx) {
             if cx.network.has(&address) {

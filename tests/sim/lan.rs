@@ -1,0 +1,557 @@
+//! The world: routers on one segment, packets in flight, faults, and the only clock.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use keepalived::addr::Cidr;
+use keepalived::config::Config;
+use keepalived::errno::Errno;
+use keepalived::rand::Rand;
+use keepalived::time::Instant;
+use keepalived::vrrp::{
+    Attempt, Core, Effect, Event, InstanceState, SocketId, StateName, Statistics,
+};
+use keepalived::wire::rtnl::Notice;
+use keepalived::wire::{ip, vrrp};
+use log::Level;
+
+use crate::kernel::Kernel;
+use crate::record::{self, Transcript};
+
+pub(crate) const SEC: Duration = Duration::from_secs(1);
+pub(crate) const MS: Duration = Duration::from_millis(1);
+
+/// A router, by the order in which it joined the segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Id(usize);
+
+/// What the segment does to packets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weather {
+    pub(crate) delay_min: Duration,
+    pub(crate) delay_max: Duration,
+    /// Of 100 packets.
+    pub(crate) loss: u64,
+    /// Of 100 packets.
+    pub(crate) duplication: u64,
+}
+
+impl Weather {
+    pub(crate) const CALM: Self = Self {
+        delay_min: Duration::from_micros(100),
+        delay_max: MS,
+        loss: 0,
+        duplication: 0,
+    };
+}
+
+pub(crate) struct Lan {
+    pub(crate) now: Instant,
+    pub(crate) weather: Weather,
+    rand: Rand,
+    routers: Vec<Router>,
+    /// Deliveries by time, then by order of sending.
+    in_flight: BTreeMap<(Instant, u64), (Id, Vec<u8>)>,
+    sent: u64,
+    transcript: Transcript,
+}
+
+struct Router {
+    name: String,
+    address: Ipv4Addr,
+    config: Config,
+    kernel: Kernel,
+    /// None: the process does not run.
+    core: Option<Core>,
+    socket: Option<SocketId>,
+    /// Packets waiting in the socket of a process that does not get the processor.
+    waiting: VecDeque<Vec<u8>>,
+    asleep_until: Option<Instant>,
+    /// Neither hears nor is heard, and does not notice.
+    cut: bool,
+}
+
+/// More wake-ups than this in one run is a loop without progress.
+const WAKE_UPS_MAX: u32 = 1_000_000;
+
+impl Lan {
+    pub(crate) fn new(seed: u64) -> Self {
+        record::capture();
+        Self {
+            now: Instant::ZERO,
+            weather: Weather::CALM,
+            rand: Rand::new(seed),
+            routers: Vec::new(),
+            in_flight: BTreeMap::new(),
+            sent: 0,
+            transcript: Transcript::default(),
+        }
+    }
+
+    /// Adds a machine 10.0.0.N and starts its process.
+    pub(crate) fn router(&mut self, name: &str, config: &str) -> Id {
+        let id = Id(self.routers.len());
+        let last = u8::try_from(id.0 + 1).expect("a handful of routers");
+        let address = Ipv4Addr::new(10, 0, 0, last);
+        self.routers.push(Router {
+            name: name.to_owned(),
+            address,
+            config: load(config),
+            kernel: Kernel::new(address),
+            core: None,
+            socket: None,
+            waiting: VecDeque::new(),
+            asleep_until: None,
+            cut: false,
+        });
+        self.start(id);
+        id
+    }
+
+    pub(crate) fn routers(&self) -> impl Iterator<Item = Id> + use<> {
+        (0..self.routers.len()).map(Id)
+    }
+
+    // What happens to routers.
+
+    pub(crate) fn start(&mut self, id: Id) {
+        self.note(id, "starts");
+        let router = &mut self.routers[id.0];
+        assert!(router.core.is_none(), "{} runs already", router.name);
+        router.core = Some(Core::new());
+        let (links, addresses) = (router.kernel.links(), router.kernel.addresses());
+        self.tell(
+            id,
+            Event::Resync {
+                links: &links,
+                addresses: &addresses,
+            },
+        );
+        let config = self.routers[id.0].config.clone();
+        self.tell(id, Event::Reload(&config));
+        self.run_timers(id);
+    }
+
+    /// SIGTERM.
+    pub(crate) fn stop(&mut self, id: Id) {
+        self.note(id, "stops");
+        self.tell(id, Event::Stop);
+        let router = &mut self.routers[id.0];
+        let deadline = router.core.take().and_then(|core| core.deadline());
+        assert_eq!(deadline, None, "a stopped core waits for nothing");
+        assert_eq!(router.socket, None, "a stopped core has no sockets");
+        router.waiting.clear();
+        router.asleep_until = None;
+    }
+
+    /// SIGKILL: no goodbye, the addresses stay in the kernel.
+    pub(crate) fn kill(&mut self, id: Id) {
+        self.note(id, "is killed");
+        let router = &mut self.routers[id.0];
+        router.core = None;
+        router.socket = None;
+        router.waiting.clear();
+        router.asleep_until = None;
+    }
+
+    pub(crate) fn runs(&self, id: Id) -> bool {
+        self.routers[id.0].core.is_some()
+    }
+
+    pub(crate) fn reload(&mut self, id: Id, config: &str) {
+        self.note(id, "reloads");
+        let config = load(config);
+        self.routers[id.0].config = config.clone();
+        self.tell(id, Event::Reload(&config));
+        self.run_timers(id);
+    }
+
+    /// Writes another configuration for the next start.
+    pub(crate) fn configure(&mut self, id: Id, config: &str) {
+        self.routers[id.0].config = load(config);
+    }
+
+    /// The switch forgets the port: packets vanish both ways, the carrier stays.
+    pub(crate) fn cut(&mut self, id: Id) {
+        self.note(id, "is cut off");
+        self.routers[id.0].cut = true;
+    }
+
+    pub(crate) fn heal(&mut self, id: Id) {
+        self.note(id, "is connected again");
+        self.routers[id.0].cut = false;
+    }
+
+    /// The cable is pulled: the kernel tells.
+    pub(crate) fn unplug(&mut self, id: Id) {
+        self.carrier(id, false);
+    }
+
+    pub(crate) fn plug(&mut self, id: Id) {
+        self.carrier(id, true);
+    }
+
+    fn carrier(&mut self, id: Id, running: bool) {
+        self.note(
+            id,
+            if running {
+                "gets its cable back"
+            } else {
+                "loses its cable"
+            },
+        );
+        let notice = self.routers[id.0].kernel.carrier(running);
+        self.notify(id, notice);
+    }
+
+    /// Another program removes an address.
+    pub(crate) fn remove_address(&mut self, id: Id, cidr: &str) {
+        let notice = self.routers[id.0]
+            .kernel
+            .remove(cidr.parse().expect("an address"));
+        if let Some(notice) = notice {
+            self.note(id, "loses an address to another program");
+            self.notify(id, notice);
+        }
+    }
+
+    /// IPVS appears or is missing.
+    pub(crate) fn directing(&mut self, id: Id, directing: bool) {
+        self.tell(id, Event::Directing(directing));
+        self.run_timers(id);
+    }
+
+    fn notify(&mut self, id: Id, notice: Notice) {
+        if self.runs(id) {
+            self.tell(id, Event::Network(notice));
+            self.run_timers(id);
+        }
+    }
+
+    /// The process does not get the processor for a while; its socket keeps what arrives.
+    pub(crate) fn stall(&mut self, id: Id, how_long: Duration) {
+        self.note(id, "falls asleep");
+        self.routers[id.0].asleep_until = Some(self.now + how_long);
+    }
+
+    /// Somebody sends a packet that every router hears now.
+    pub(crate) fn inject(&mut self, packet: &[u8]) {
+        for id in self.routers() {
+            self.deliver(id, packet.to_vec());
+        }
+    }
+
+    // Time.
+
+    pub(crate) fn run(&mut self, how_long: Duration) {
+        let end = self.now + how_long;
+        for _ in 0..WAKE_UPS_MAX {
+            match self.next_event() {
+                Some(at) if at <= end => {
+                    self.now = self.now.max(at);
+                    self.turn();
+                }
+                _ => {
+                    self.now = end;
+                    return;
+                }
+            }
+        }
+        panic!(
+            "the routers never come to rest:\n{}",
+            self.transcript.text()
+        );
+    }
+
+    fn next_event(&self) -> Option<Instant> {
+        let delivery = self.in_flight.keys().next().map(|(at, _)| *at);
+        let wake_ups = self.routers.iter().filter_map(|router| {
+            let deadline = router.core.as_ref()?.deadline();
+            router.asleep_until.or(deadline)
+        });
+        wake_ups.chain(delivery).min()
+    }
+
+    /// Everything that is due now: packets before timers, as the daemon's loop does.
+    fn turn(&mut self) {
+        while let Some(entry) = self.in_flight.first_entry() {
+            if entry.key().0 > self.now {
+                break;
+            }
+            let (to, packet) = entry.remove();
+            if !self.routers[to.0].cut && self.routers[to.0].kernel.is_up() {
+                self.deliver(to, packet);
+            }
+        }
+        for id in self.routers() {
+            if self.routers[id.0]
+                .asleep_until
+                .is_some_and(|until| until <= self.now)
+            {
+                self.routers[id.0].asleep_until = None;
+                self.note(id, "wakes up");
+                while let Some(packet) = self.routers[id.0].waiting.pop_front() {
+                    self.deliver(id, packet);
+                }
+            }
+            self.run_timers(id);
+        }
+    }
+
+    fn deliver(&mut self, to: Id, packet: Vec<u8>) {
+        let router = &mut self.routers[to.0];
+        let Some(on) = router.socket.filter(|_| router.core.is_some()) else {
+            return;
+        };
+        if router.asleep_until.is_some() {
+            router.waiting.push_back(packet);
+            return;
+        }
+        self.tell(
+            to,
+            Event::Datagram {
+                on,
+                packet: &packet,
+            },
+        );
+    }
+
+    fn run_timers(&mut self, id: Id) {
+        let now = self.now;
+        let router = &mut self.routers[id.0];
+        if router.asleep_until.is_some() {
+            return;
+        }
+        let Some(core) = &mut router.core else { return };
+        let mut effects = Vec::new();
+        core.on_time(now, &mut effects);
+        assert!(
+            core.deadline().is_none_or(|at| at > now),
+            "a due timer was left behind"
+        );
+        self.perform(id, effects);
+        self.check(id);
+    }
+
+    fn tell(&mut self, id: Id, event: Event<'_>) {
+        let now = self.now;
+        let Some(core) = &mut self.routers[id.0].core else {
+            return;
+        };
+        let mut effects = Vec::new();
+        core.on_event(now, event, &mut effects);
+        self.perform(id, effects);
+        self.check(id);
+    }
+
+    // Effects.
+
+    /// In order; what fails comes back as an event afterwards, as in the daemon.
+    fn perform(&mut self, id: Id, effects: Vec<Effect>) {
+        self.note_lines(id);
+        let mut failures = Vec::new();
+        for effect in effects {
+            if let Some(words) = record::describe(&effect) {
+                self.note(id, &words);
+            }
+            match effect {
+                Effect::Open { socket, .. } => self.routers[id.0].socket = Some(socket),
+                Effect::Close(socket) => {
+                    assert_eq!(self.routers[id.0].socket.take(), Some(socket));
+                }
+                Effect::Advertise { on, packet, .. } => {
+                    assert_eq!(
+                        self.routers[id.0].socket,
+                        Some(on),
+                        "sent on a closed socket"
+                    );
+                    self.broadcast(id, &packet);
+                }
+                Effect::Announce { .. } => {}
+                Effect::Kernel(request) => {
+                    if let Err(error) = self.routers[id.0].kernel.perform(&request) {
+                        failures.push((request, error));
+                    }
+                }
+            }
+        }
+        for (request, error) in failures {
+            self.tell_failure(id, request, error);
+        }
+    }
+
+    fn tell_failure(&mut self, id: Id, request: keepalived::wire::rtnl::Request, error: Errno) {
+        self.tell(
+            id,
+            Event::Failed {
+                what: Attempt::Kernel(request),
+                error,
+            },
+        );
+    }
+
+    fn broadcast(&mut self, from: Id, packet: &[u8]) {
+        let sender = &self.routers[from.0];
+        let (header, payload) = ip::Header::parse(packet).expect("cores send whole packets");
+        let advert = vrrp::Packet::parse(payload).expect("cores send whole adverts");
+        assert!(advert.checksum_holds());
+        assert_eq!(header.source, sender.address);
+        if sender.cut || !sender.kernel.is_up() {
+            return;
+        }
+        for to in self.routers().filter(|to| *to != from) {
+            if self.rand.chance(self.weather.loss) {
+                continue;
+            }
+            let copies = 1 + u64::from(self.rand.chance(self.weather.duplication));
+            for _ in 0..copies {
+                let spread = self.weather.delay_max - self.weather.delay_min;
+                let delay = self.weather.delay_min + self.rand.up_to(spread);
+                self.sent += 1;
+                self.in_flight
+                    .insert((self.now + delay, self.sent), (to, packet.to_vec()));
+            }
+        }
+    }
+
+    // What must always be true.
+
+    /// An instance owns its addresses exactly in Master, in its own mind and in the kernel.
+    fn check(&self, id: Id) {
+        let router = &self.routers[id.0];
+        let Some(core) = &router.core else { return };
+        // In the middle of a turn: an owner that starts is master only when its timers have run.
+        if core.deadline().is_some_and(|at| at <= self.now) {
+            return;
+        }
+        for instance in core.observe().instances {
+            let is_master = instance.state == StateName::Master;
+            let addresses = configured(&router.config, &instance.name);
+            let owned = addresses
+                .iter()
+                .filter(|vip| router.kernel.has(**vip))
+                .count();
+            // A master may be missing an address it was robbed of less than a second ago.
+            let right = if is_master {
+                owned <= addresses.len()
+            } else {
+                owned == 0
+            };
+            assert!(
+                right && (is_master || instance.addresses.is_empty()),
+                "{} is {:?} and owns {owned} addresses:\n{}",
+                router.name,
+                instance.state,
+                self.transcript.text()
+            );
+        }
+    }
+
+    fn note_lines(&mut self, id: Id) {
+        for (level, line) in record::take_lines() {
+            self.note(id, &line);
+            let transcript = || self.transcript.text();
+            assert!(
+                level > Level::Error,
+                "an error was logged: {line}\n{}",
+                transcript()
+            );
+        }
+    }
+
+    fn note(&mut self, id: Id, what: &str) {
+        let name = &self.routers[id.0].name;
+        self.transcript.note(self.now, name, what);
+    }
+
+    // What a scenario asks.
+
+    pub(crate) fn transcript(&self) -> String {
+        self.transcript.text()
+    }
+
+    pub(crate) fn state(&self, id: Id) -> Option<InstanceState> {
+        self.routers[id.0]
+            .core
+            .as_ref()?
+            .observe()
+            .instances
+            .into_iter()
+            .next()
+    }
+
+    pub(crate) fn statistics(&self, id: Id) -> Statistics {
+        self.state(id).expect("it runs").statistics
+    }
+
+    /// Running masters of the first instance.
+    pub(crate) fn masters(&self) -> Vec<Id> {
+        let is_master = |id: &Id| {
+            self.state(*id)
+                .is_some_and(|instance| instance.state == StateName::Master)
+        };
+        self.routers().filter(is_master).collect()
+    }
+
+    /// Everybody whose kernel has the address.
+    pub(crate) fn owners(&self, cidr: &str) -> Vec<Id> {
+        let cidr: Cidr = cidr.parse().expect("an address");
+        self.routers()
+            .filter(|id| self.routers[id.0].kernel.has(cidr))
+            .collect()
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(&self, id: Id, state: StateName) {
+        let found = self.state(id).map(|instance| instance.state);
+        let (name, transcript) = (&self.routers[id.0].name, self.transcript.text());
+        assert_eq!(
+            found,
+            Some(state),
+            "{name} at {:?}:\n{transcript}",
+            self.now
+        );
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_only_owner(&self, id: Id, cidr: &str) {
+        let transcript = self.transcript.text();
+        assert_eq!(
+            self.owners(cidr),
+            [id],
+            "owners of {cidr} at {:?}:\n{transcript}",
+            self.now
+        );
+    }
+
+    /// Compares with `tests/sim/transcripts/NAME`; UPDATE=1 writes it.
+    #[track_caller]
+    pub(crate) fn check_transcript(&self, name: &str) {
+        let path = format!(
+            "{}/tests/sim/transcripts/{name}",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let actual = self.transcript.text();
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &actual).expect("the transcript can be written");
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(actual, expected, "{name} differs; UPDATE=1 rewrites it");
+    }
+}
+
+fn configured(config: &Config, instance: &str) -> Vec<Cidr> {
+    let found = config.instances.iter().find(|known| known.name == instance);
+    let addresses = found
+        .map(|instance| instance.addresses.as_slice())
+        .unwrap_or_default();
+    addresses.iter().map(|vip| vip.cidr).collect()
+}
+
+fn load(text: &str) -> Config {
+    let loaded = keepalived::config::load_text("test.conf", text, &keepalived::config::AnyHost);
+    loaded
+        .config
+        .unwrap_or_else(|| panic!("{}", loaded.diagnostics.render(false)))
+}

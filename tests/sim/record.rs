@@ -1,0 +1,94 @@
+//! The transcript: what every router said and did, with times. Equal seeds give equal transcripts.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+
+use keepalived::time::Instant;
+use keepalived::vrrp::Effect;
+use keepalived::wire::{ip, rtnl, vrrp};
+use log::{Level, LevelFilter, Metadata, Record};
+
+thread_local! {
+    /// Log lines of the core that is being called on this thread.
+    static LINES: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Capture;
+
+impl log::Log for Capture {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        LINES.with_borrow_mut(|lines| lines.push((record.level(), record.args().to_string())));
+    }
+
+    fn flush(&self) {}
+}
+
+/// Lets `take_lines` see what the cores log from now on.
+pub(crate) fn capture() {
+    static CAPTURE: Capture = Capture;
+    // A second test of the same process finds it installed.
+    if log::set_logger(&CAPTURE).is_ok() {
+        log::set_max_level(LevelFilter::Info);
+    }
+}
+
+/// What was logged since the last call.
+pub(crate) fn take_lines() -> Vec<(Level, String)> {
+    LINES.take()
+}
+
+#[derive(Default)]
+pub(crate) struct Transcript {
+    lines: Vec<(String, u32)>,
+}
+
+impl Transcript {
+    pub(crate) fn note(&mut self, now: Instant, who: &str, what: &str) {
+        let micros = now.as_nanos() / 1_000;
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+        let line = format!("{seconds:4}.{micros:06} {who} {what}");
+        match self.lines.last_mut() {
+            Some((last, count)) if *last == line => *count += 1,
+            _ => self.lines.push((line, 1)),
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let line = |(line, count): &(String, u32)| match count {
+            1 => format!("{line}\n"),
+            _ => format!("{line} x{count}\n"),
+        };
+        self.lines.iter().map(line).collect()
+    }
+}
+
+/// One effect in a few words; None for what is not worth a line.
+pub(crate) fn describe(effect: &Effect) -> Option<String> {
+    Some(match effect {
+        Effect::Open {
+            interface, group, ..
+        } => format!("joins {group} on {interface}"),
+        Effect::Close(_) => "leaves the group".to_owned(),
+        Effect::Advertise { to, packet, .. } => {
+            let (header, payload) = ip::Header::parse(packet).expect("cores send whole packets");
+            let advert = vrrp::Packet::parse(payload).expect("cores send whole adverts");
+            let (vrid, priority) = (advert.vrid(), advert.priority());
+            format!(
+                "advert {} > {to} vrid {vrid} priority {priority}",
+                header.source
+            )
+        }
+        Effect::Announce { frame, .. } => {
+            let target: [u8; 4] = frame[38..42]
+                .try_into()
+                .expect("a gratuitous ARP has 42 octets");
+            format!("gratuitous ARP for {}", IpAddr::from(target))
+        }
+        Effect::Kernel(rtnl::Request::AddAddress(address)) => format!("+ {}", address.cidr),
+        Effect::Kernel(rtnl::Request::RemoveAddress(address)) => format!("- {}", address.cidr),
+    })
+}
