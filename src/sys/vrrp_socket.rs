@@ -131,3 +131,17 @@ const PROTOCOL_VRRP: c_int = 112;
 const TOS_INTERNETWORK_CONTROL: c_int = 0xc0;
 /// AF_INET in the width of an address.
 const FAMILY: libc::sa_family_t = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_the_option_is_good_enough() {
+        // A netlink socket knows no options of IP: its answer is that of a kernel before 2.6.31.
+        let other = socket::open(libc::AF_NETLINK, libc::SOCK_RAW, 0).unwrap();
+        let answer = socket::set(&other, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, &0);
+        assert_eq!(answer, Err(Errno::ENOPROTOOPT));
+        assert_eq!(only_joined_groups(&other), Ok(()));
+    }
+}
