@@ -1,13 +1,19 @@
+//! Arguments in, exit code out.
+
 use std::process::ExitCode;
 
-use keepalived::cli;
+use keepalived::{cli, daemon};
 
 fn main() -> ExitCode {
-    match cli::parse(std::env::args_os()) {
-        Ok(options) => {
-            options.print_remarks();
-            ExitCode::SUCCESS
+    let options = match cli::parse(std::env::args_os()) {
+        Ok(options) => options,
+        Err(answer) => return answer.print(),
+    };
+    match daemon::run(&options) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("keepalived: {error}");
+            error.exit_code()
         }
-        Err(answer) => answer.print(),
     }
 }

@@ -1,5 +1,309 @@
-//! The reactor and the drivers: the only room that sees both a core and `sys`.
+//! The daemon: the loop and the drivers. The only room that sees both a core and `sys`.
+//!
+//! A driver decides nothing: every arm of its `match` is one call. On a wake-up all ready descriptors
+//! are handled first and timers last, so that a daemon that slept too long hears the adverts that wait
+//! for it before it may believe that a master is dead.
 
 pub mod about;
+mod check;
 pub mod logging;
 pub mod options;
+mod reactor;
+mod reload;
+mod report;
+mod slots;
+mod start;
+mod vrrp;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use log::info;
+use mio::Token;
+
+use crate::config::Config;
+use crate::errno::Errno;
+use crate::sys::clock::{Alarm, Clock};
+use crate::sys::process;
+use crate::sys::signal::{Signal, Signals};
+use crate::time::Instant;
+use reactor::{Reactor, Source};
+use reload::ConfigFile;
+
+pub use start::run;
+
+/// Why the daemon cannot start, or cannot go on.
+#[derive(Debug)]
+pub enum Error {
+    /// A descriptor that nothing works without.
+    Open { what: &'static str, errno: Errno },
+    /// The readiness loop itself.
+    Poll(io::Error),
+    /// The file that `-t` was to write to.
+    Report(PathBuf, io::Error),
+    /// The pid file.
+    PidFile(PathBuf, Errno),
+    /// Going into the background.
+    Background(Errno),
+}
+
+impl Error {
+    /// keepalived's codes: 4 for what lacks a permission, else 1.
+    pub fn exit_code(&self) -> ExitCode {
+        let errno = match self {
+            Self::Open { errno, .. } | Self::PidFile(_, errno) | Self::Background(errno) => *errno,
+            Self::Poll(error) | Self::Report(_, error) => Errno::of(error),
+        };
+        let denied = matches!(errno, Errno::EPERM | Errno::EACCES);
+        ExitCode::from(if denied { EXIT_PERMISSION } else { EXIT_FAILED })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open { what, errno } => write!(f, "cannot open {what}: {errno}"),
+            Self::Poll(error) => write!(f, "cannot wait for events: {error}"),
+            Self::Report(path, error) => write!(f, "cannot write {}: {error}", path.display()),
+            Self::PidFile(path, errno) => {
+                write!(f, "cannot write pid file {}: {errno}", path.display())
+            }
+            Self::Background(errno) => write!(f, "cannot go into the background: {errno}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Open { errno, .. } | Self::PidFile(_, errno) | Self::Background(errno) => {
+                Some(errno)
+            }
+            Self::Poll(error) | Self::Report(_, error) => Some(error),
+        }
+    }
+}
+
+/// One process, one loop, the cores that the command line chose.
+#[derive(Debug)]
+struct Daemon {
+    reactor: Reactor,
+    clock: Clock,
+    alarm: Alarm,
+    /// What the alarm is set to: most turns do not move it.
+    alarm_at: Option<Instant>,
+    signals: Signals,
+    vrrp: Option<vrrp::Driver>,
+    check: Option<check::Driver>,
+    files: ConfigFile,
+    stopping: bool,
+    /// `--debug=panic`: for the test of what a panic leaves behind.
+    panics_on_usr2: bool,
+}
+
+impl Daemon {
+    /// `seed` staggers the checks.
+    fn new(cores: Cores, files: ConfigFile, seed: u64) -> Result<Self, Error> {
+        let opening = |what| move |errno| Error::Open { what, errno };
+        let mut reactor = Reactor::new().map_err(Error::Poll)?;
+        let alarm = Alarm::new().map_err(opening("timer"))?;
+        let signals = Signals::open().map_err(opening("signal descriptor"))?;
+        reactor
+            .watch_readable(&alarm, Source::Alarm)
+            .map_err(Error::Poll)?;
+        reactor
+            .watch_readable(&signals, Source::Signals)
+            .map_err(Error::Poll)?;
+        let vrrp = if cores.vrrp {
+            Some(vrrp::Driver::new(Clock.now(), &mut reactor)?)
+        } else {
+            None
+        };
+        let check = cores.check.then(|| check::Driver::new(seed));
+        Ok(Self {
+            reactor,
+            clock: Clock,
+            alarm,
+            alarm_at: None,
+            signals,
+            vrrp,
+            check,
+            files,
+            stopping: false,
+            panics_on_usr2: false,
+        })
+    }
+
+    /// The whole loop.
+    fn run(&mut self) -> Result<(), Error> {
+        while !self.stopping {
+            self.set_alarm()?;
+            // A slow syslog is tried again in a moment, not at the next event.
+            let patience = logging::is_behind().then_some(LOG_PATIENCE);
+            self.reactor.wait(patience).map_err(Error::Poll)?;
+            // The one clock read of this turn.
+            let now = self.clock.now();
+            while let Some((token, source)) = self.reactor.next() {
+                self.on_ready(now, source, token);
+            }
+            self.on_time(now);
+            logging::flush();
+        }
+        Ok(())
+    }
+
+    fn set_alarm(&mut self) -> Result<(), Error> {
+        let vrrp = self.vrrp.as_ref().and_then(vrrp::Driver::deadline);
+        let check = self.check.as_ref().and_then(check::Driver::deadline);
+        let at = vrrp.into_iter().chain(check).min();
+        if at != self.alarm_at {
+            self.alarm.set(at).map_err(|errno| Error::Open {
+                what: "timer",
+                errno,
+            })?;
+            self.alarm_at = at;
+        }
+        Ok(())
+    }
+
+    fn on_ready(&mut self, now: Instant, source: Source, token: Token) {
+        match (source, &mut self.vrrp, &mut self.check) {
+            (Source::Alarm, ..) => self.on_alarm(),
+            (Source::Signals, ..) => self.on_signals(now),
+            (Source::Monitor, Some(vrrp), _) => vrrp.on_notices(now, token, &mut self.reactor),
+            (Source::Vrrp(socket), Some(vrrp), _) => {
+                vrrp.on_packets(now, socket, token, &mut self.reactor);
+            }
+            (Source::Probe(probe), _, Some(check)) => {
+                check.on_writable(now, probe, &mut self.reactor);
+            }
+            // A source belongs to a core that runs.
+            (Source::Monitor | Source::Vrrp(_) | Source::Probe(_), ..) => {}
+        }
+        self.pass_on_directing(now);
+    }
+
+    fn on_time(&mut self, now: Instant) {
+        if let Some(check) = &mut self.check {
+            check.on_time(now, &mut self.reactor);
+        }
+        self.pass_on_directing(now);
+        if let Some(vrrp) = &mut self.vrrp {
+            vrrp.on_time(now, &mut self.reactor);
+        }
+    }
+
+    /// An alarm that has fired is set no more.
+    fn on_alarm(&mut self) {
+        if self.alarm.drain().unwrap_or(true) {
+            self.alarm_at = None;
+        }
+    }
+
+    fn on_signals(&mut self, now: Instant) {
+        while let Ok(Some(signal)) = self.signals.recv() {
+            match signal {
+                Signal::Hup => self.reload(now),
+                Signal::Term | Signal::Int => self.stop(now),
+                Signal::Chld => self.reap(now),
+                Signal::Usr1 => self.dump(now),
+                Signal::Usr2 if self.panics_on_usr2 => panic!("asked to panic by --debug=panic"),
+                Signal::Usr2 => self.print_statistics(),
+                Signal::ClearStatistics | Signal::Json | Signal::Xcpu => {
+                    info!("signal {} has no effect yet", signal.number());
+                }
+            }
+        }
+    }
+
+    /// Says goodbye on the wire, gives up addresses, clears the table.
+    fn stop(&mut self, now: Instant) {
+        info!("Stopping");
+        self.stop_vrrp(now);
+        if let Some(check) = &mut self.check {
+            check.stop(now, &mut self.reactor);
+        }
+        self.stopping = true;
+    }
+
+    fn stop_vrrp(&mut self, now: Instant) {
+        if let Some(vrrp) = &mut self.vrrp {
+            vrrp.stop(now, &mut self.reactor);
+        }
+    }
+
+    /// The first configuration, too: start is a change from nothing. The table comes before the
+    /// addresses: a master directs from its first packet on.
+    fn apply(&mut self, now: Instant, config: &Config) {
+        if let Some(check) = &mut self.check {
+            check.reload(now, config, &mut self.reactor);
+        }
+        self.pass_on_directing(now);
+        if let Some(vrrp) = &mut self.vrrp {
+            vrrp.reload(now, config, &mut self.reactor);
+        }
+    }
+
+    fn reload(&mut self, now: Instant) {
+        info!("Reloading ...");
+        if let Some(config) = self.files.reload() {
+            self.apply(now, &config);
+            info!("Reload complete");
+        }
+    }
+
+    /// The one word between the cores.
+    fn pass_on_directing(&mut self, now: Instant) {
+        let directing = self.check.as_mut().and_then(check::Driver::take_directing);
+        if let (Some(directing), Some(vrrp)) = (directing, &mut self.vrrp) {
+            vrrp.directing(now, directing, &mut self.reactor);
+        }
+    }
+
+    fn reap(&mut self, now: Instant) {
+        while let Some((pid, exit)) = process::reap() {
+            if let Some(check) = &mut self.check {
+                check.on_exit(now, pid, exit, &mut self.reactor);
+            }
+        }
+        self.pass_on_directing(now);
+    }
+
+    fn dump(&self, now: Instant) {
+        let config = self.files.config();
+        if let Some(vrrp) = &self.vrrp {
+            report::write(
+                "keepalived.data",
+                &report::vrrp_data(config, Some(&vrrp.observe())),
+            );
+        }
+        if let Some(check) = &self.check {
+            let services = check.observe(now);
+            report::write(
+                "keepalived_check.data",
+                &report::check_data(config, Some(&services)),
+            );
+        }
+    }
+
+    fn print_statistics(&self) {
+        if let Some(vrrp) = &self.vrrp {
+            report::write("keepalived.stats", &report::statistics(&vrrp.observe()));
+        }
+    }
+}
+
+/// Which cores run.
+#[derive(Clone, Copy, Debug)]
+struct Cores {
+    vrrp: bool,
+    check: bool,
+}
+
+/// How soon messages that syslog had no room for are tried again.
+const LOG_PATIENCE: Duration = Duration::from_millis(100);
+const EXIT_FAILED: u8 = 1;
+const EXIT_PERMISSION: u8 = 4;

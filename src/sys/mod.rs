@@ -6,6 +6,7 @@
 pub mod calendar;
 pub mod clock;
 pub mod daemonize;
+pub mod dump;
 pub mod host;
 pub mod ipvs;
 pub mod logfile;

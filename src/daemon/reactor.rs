@@ -1,0 +1,130 @@
+//! Poll, the ready list and the "again" list. Descriptors are edge-triggered: who stops reading before
+//! the kernel says "would block" asks to be called again.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+use super::slots::Slots;
+use crate::check::ProbeId;
+use crate::vrrp::SocketId;
+
+/// Who owns a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Alarm,
+    Signals,
+    /// The netlink monitor.
+    Monitor,
+    Vrrp(SocketId),
+    Probe(ProbeId),
+}
+
+#[derive(Debug)]
+pub(super) struct Reactor {
+    poll: Poll,
+    events: Events,
+    slots: Slots<Source>,
+    ready: VecDeque<Token>,
+    again: Vec<Token>,
+}
+
+impl Reactor {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self {
+            poll: Poll::new()?,
+            events: Events::with_capacity(EVENTS_PER_TURN),
+            slots: Slots::new(),
+            ready: VecDeque::new(),
+            again: Vec::new(),
+        })
+    }
+
+    pub(super) fn watch_readable(
+        &mut self,
+        descriptor: &impl AsRawFd,
+        source: Source,
+    ) -> io::Result<Token> {
+        self.watch(descriptor.as_raw_fd(), source, Interest::READABLE)
+    }
+
+    pub(super) fn watch_writable(
+        &mut self,
+        descriptor: &impl AsRawFd,
+        source: Source,
+    ) -> io::Result<Token> {
+        self.watch(descriptor.as_raw_fd(), source, Interest::WRITABLE)
+    }
+
+    fn watch(
+        &mut self,
+        descriptor: RawFd,
+        source: Source,
+        interest: Interest,
+    ) -> io::Result<Token> {
+        let token = self.slots.insert(source);
+        let registered = self
+            .poll
+            .registry()
+            .register(&mut SourceFd(&descriptor), token, interest);
+        if let Err(error) = registered {
+            self.slots.remove(token);
+            return Err(error);
+        }
+        Ok(token)
+    }
+
+    /// Must come before the descriptor is closed.
+    pub(super) fn forget(&mut self, descriptor: &impl AsRawFd, token: Token) {
+        self.slots.remove(token);
+        // It can only fail for a descriptor that is not registered.
+        let _ = self
+            .poll
+            .registry()
+            .deregister(&mut SourceFd(&descriptor.as_raw_fd()));
+    }
+
+    /// Sleeps until a descriptor is ready, or patience ends; does not sleep when somebody asked to be
+    /// called again. Timers need no time-out here: one of the descriptors is a timerfd.
+    pub(super) fn wait(&mut self, patience: Option<Duration>) -> io::Result<()> {
+        let limit = if self.again.is_empty() {
+            patience
+        } else {
+            Some(Duration::ZERO)
+        };
+        match self.poll.poll(&mut self.events, limit) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            Err(error) => return Err(error),
+        }
+        self.ready.extend(self.again.drain(..));
+        for event in &self.events {
+            if !self.ready.contains(&event.token()) {
+                self.ready.push_back(event.token());
+            }
+        }
+        Ok(())
+    }
+
+    /// The next source that is ready; those that were closed meanwhile are left out.
+    pub(super) fn next(&mut self) -> Option<(Token, Source)> {
+        loop {
+            let token = self.ready.pop_front()?;
+            if let Some(source) = self.slots.get(token) {
+                return Some((token, *source));
+            }
+        }
+    }
+
+    /// Calls this source again in the next turn: it stopped reading at its budget.
+    pub(super) fn again(&mut self, token: Token) {
+        self.again.push(token);
+    }
+}
+
+/// More events wait in the kernel until the next turn.
+const EVENTS_PER_TURN: usize = 256;

@@ -1,0 +1,214 @@
+//! From the command line to the loop, and from the loop to the exit code.
+
+use std::io::{IsTerminal, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use log::{error, info};
+
+use super::options::{Options, Report};
+use super::reload::{self, ConfigFile, Machine};
+use super::{Cores, Daemon, Error, about, logging, report};
+use crate::config::{self, Loaded};
+use crate::sys::clock::Clock;
+use crate::sys::daemonize::{self, Ready, Side};
+use crate::sys::pidfile::{self, PidFile, Refusal};
+use crate::sys::{dump, host};
+
+/// Runs what the command line asks for: a test of the configuration, or the daemon.
+pub fn run(options: &Options) -> Result<ExitCode, Error> {
+    let path = options
+        .config_file
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(CONFIG_FILE));
+    match &options.config_test {
+        Some(report) => test(&path, report),
+        None => start(options, path),
+    }
+}
+
+/// `-t`: everything that is wrong, then the exit code.
+fn test(path: &Path, report: &Report) -> Result<ExitCode, Error> {
+    let Loaded { diagnostics, .. } = config::load(path, &Machine);
+    match report {
+        Report::Stderr => {
+            let colour = std::io::stderr().is_terminal();
+            // A closed stderr does not change the verdict.
+            let _ = std::io::stderr().write_all(diagnostics.render(colour).as_bytes());
+        }
+        Report::File(file) => {
+            let mut lines = String::new();
+            for diagnostic in diagnostics.iter() {
+                lines += &diagnostic.line();
+                lines.push('\n');
+            }
+            dump::append(file, &lines).map_err(|error| Error::Report(file.clone(), error))?;
+        }
+    }
+    Ok(ExitCode::from(diagnostics.exit_code()))
+}
+
+fn start(options: &Options, path: PathBuf) -> Result<ExitCode, Error> {
+    options.print_remarks();
+    logging::start(options);
+    introduce(options, &path);
+    let Loaded {
+        config,
+        diagnostics,
+    } = config::load(&path, &Machine);
+    reload::log(&diagnostics);
+    let Some(config) = config else {
+        error!("Configuration file {} cannot be used", path.display());
+        return Ok(ExitCode::from(diagnostics.refusal_code()));
+    };
+    if options.dump_config {
+        report::log(&config);
+    }
+    let cores = Cores {
+        vrrp: options.run_vrrp,
+        check: options.run_check,
+    };
+    if config.instances.is_empty() && config.virtual_servers.is_empty() {
+        info!("Warning - keepalived has no configuration to run");
+    }
+    let outcome = become_daemon(options, cores, ConfigFile::new(path, config));
+    if let Err(error) = &outcome {
+        error!("{error}");
+    }
+    logging::finish();
+    outcome
+}
+
+/// Into the background unless told otherwise. The caller of a daemon that goes there waits for its
+/// word, so that `service keepalived start` tells the truth.
+fn become_daemon(options: &Options, cores: Cores, files: ConfigFile) -> Result<ExitCode, Error> {
+    let paths = PidPaths::new(options);
+    let named = |errno| Error::PidFile(paths.main.clone(), errno);
+    if pidfile::is_running(&paths.main).map_err(named)? {
+        return Ok(already_running());
+    }
+    daemonize::set_umask(options.umask.unwrap_or(daemonize::DEFAULT_UMASK));
+    if options.foreground {
+        return serve(options, cores, files, &paths, None);
+    }
+    match daemonize::fork_off(START_PATIENCE).map_err(Error::Background)? {
+        Side::Caller(code) => Ok(ExitCode::from(code)),
+        Side::Daemon(ready) => serve(options, cores, files, &paths, Some(ready)),
+    }
+}
+
+fn already_running() -> ExitCode {
+    info!("daemon is already running");
+    // keepalived's code: an init script that starts twice has not failed.
+    ExitCode::SUCCESS
+}
+
+fn serve(
+    options: &Options,
+    cores: Cores,
+    files: ConfigFile,
+    paths: &PidPaths,
+    ready: Option<Ready>,
+) -> Result<ExitCode, Error> {
+    let _locked = match PidFile::lock(&paths.main) {
+        Ok(locked) => locked,
+        Err(Refusal::Running) => return Ok(already_running()),
+        Err(Refusal::System(errno)) => return Err(Error::PidFile(paths.main.clone(), errno)),
+    };
+    let _others = paths.write_others(cores)?;
+    let config = files.config().clone();
+    let mut daemon = Daemon::new(cores, files, seed())?;
+    daemon.panics_on_usr2 = options.debug.as_deref() == Some("panic");
+    if let Some(ready) = ready {
+        daemonize::detach().map_err(Error::Background)?;
+        ready.tell();
+    }
+    std::panic::set_hook(Box::new(|panic| error!("{panic}")));
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        daemon.apply(Clock.now(), &config);
+        info!("Startup complete");
+        daemon.run()
+    }));
+    let code = match outcome {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            error!("{error}");
+            farewell(&mut daemon)
+        }
+        Err(_) => farewell(&mut daemon),
+    };
+    info!("Stopped {}", about::title());
+    Ok(code)
+}
+
+/// Something went wrong that nobody foresaw: whatever else is in doubt, the other routers are told
+/// and the addresses given up. The IPVS table stays: without the address no new client comes, and
+/// with it those that are here are served on.
+fn farewell(daemon: &mut Daemon) -> ExitCode {
+    // A second panic, in the goodbye itself, has been logged and changes nothing.
+    let _ = catch_unwind(AssertUnwindSafe(|| daemon.stop_vrrp(Clock.now())));
+    ExitCode::from(EXIT_SOFTWARE)
+}
+
+/// Where the pid files are: keepalived has one for every part, and tools read them.
+#[derive(Debug)]
+struct PidPaths {
+    main: PathBuf,
+    vrrp: PathBuf,
+    checkers: PathBuf,
+}
+
+impl PidPaths {
+    fn new(options: &Options) -> Self {
+        let path = |given: &Option<PathBuf>, name| {
+            given
+                .clone()
+                .unwrap_or_else(|| host::run_directory().join(name))
+        };
+        Self {
+            main: path(&options.pid_file, "keepalived.pid"),
+            vrrp: path(&options.vrrp_pid_file, "vrrp.pid"),
+            checkers: path(&options.checkers_pid_file, "checkers.pid"),
+        }
+    }
+
+    /// All hold the one number there is.
+    fn write_others(&self, cores: Cores) -> Result<Vec<PidFile>, Error> {
+        let parts = [(cores.vrrp, &self.vrrp), (cores.check, &self.checkers)];
+        let wanted = parts.into_iter().filter(|(runs, _)| *runs);
+        wanted
+            .map(|(_, path)| {
+                PidFile::write(path).map_err(|errno| Error::PidFile(path.clone(), errno))
+            })
+            .collect()
+    }
+}
+
+/// Two directors that boot together do not check in step.
+fn seed() -> u64 {
+    Clock.now().as_nanos() ^ u64::from(std::process::id())
+}
+
+/// Where distributions keep it.
+const CONFIG_FILE: &str = "/etc/keepalived/keepalived.conf";
+/// A start takes milliseconds; an init script should not hang on a broken one.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+/// EX_SOFTWARE of sysexits(3).
+const EXIT_SOFTWARE: u8 = 70;
+
+/// The first lines of the log.
+fn introduce(options: &Options, path: &Path) {
+    info!("Starting {}", about::title());
+    info!("{}", about::running_on());
+    let words = options.command_line.iter();
+    let words: Vec<_> = words
+        .map(|word| format!("'{}'", word.to_string_lossy()))
+        .collect();
+    info!("Command line: {}", words.join(" "));
+    for option in &options.without_effect {
+        info!("option {option} has no effect yet");
+    }
+    info!("Configuration file {}", path.display());
+}

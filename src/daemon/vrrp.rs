@@ -1,0 +1,268 @@
+//! The driver of the VRRP core: descriptors to `vrrp::Event`, `vrrp::Effect` to `sys`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::Ipv4Addr;
+
+use log::{debug, error, warn};
+use mio::Token;
+
+use super::Error;
+use super::logging::VRRP;
+use super::reactor::{Reactor, Source};
+use crate::addr::IfIndex;
+use crate::config::Config;
+use crate::errno::Errno;
+use crate::sys::netlink::{Monitor, RouteCommand};
+use crate::sys::packet_socket::PacketSocket;
+use crate::sys::vrrp_socket::VrrpSocket;
+use crate::time::Instant;
+use crate::vrrp::{Attempt, Core, Effect, Event, Snapshot, SocketId};
+use crate::wire::rtnl::Request;
+
+#[derive(Debug)]
+pub(super) struct Driver {
+    core: Core,
+    sockets: BTreeMap<SocketId, Open>,
+    packets: PacketSocket,
+    route: RouteCommand,
+    monitor: Monitor,
+    /// Effects that failed, to be told to the core in order.
+    inbox: VecDeque<(Attempt, Errno)>,
+    effects: Vec<Effect>,
+    buffer: Box<[u8; PACKET_MAX]>,
+}
+
+#[derive(Debug)]
+struct Open {
+    socket: VrrpSocket,
+    token: Token,
+    interface: String,
+    /// The last advert could not be sent; said once.
+    mute: bool,
+}
+
+impl Driver {
+    /// Subscribes to the kernel's changes before it asks for the present state: nothing falls between.
+    pub(super) fn new(now: Instant, reactor: &mut Reactor) -> Result<Self, Error> {
+        let opening = |what| move |errno: Errno| Error::Open { what, errno };
+        debug!(target: VRRP, "Registering Kernel netlink command channel");
+        let route = RouteCommand::open().map_err(opening("netlink command channel"))?;
+        debug!(target: VRRP, "Registering Kernel netlink reflector");
+        let monitor = Monitor::open(route.port()).map_err(opening("netlink reflector"))?;
+        debug!(target: VRRP, "Registering gratuitous ARP shared channel");
+        let packets = PacketSocket::open().map_err(opening("gratuitous ARP channel"))?;
+        reactor
+            .watch_readable(&monitor, Source::Monitor)
+            .map_err(Error::Poll)?;
+        let mut driver = Self {
+            core: Core::new(),
+            sockets: BTreeMap::new(),
+            packets,
+            route,
+            monitor,
+            inbox: VecDeque::new(),
+            effects: Vec::new(),
+            buffer: Box::new([0; PACKET_MAX]),
+        };
+        driver.resynchronise(now, reactor);
+        Ok(driver)
+    }
+
+    pub(super) fn reload(&mut self, now: Instant, config: &Config, reactor: &mut Reactor) {
+        self.tell(now, Event::Reload(config), reactor);
+    }
+
+    pub(super) fn directing(&mut self, now: Instant, directing: bool, reactor: &mut Reactor) {
+        self.tell(now, Event::Directing(directing), reactor);
+    }
+
+    pub(super) fn stop(&mut self, now: Instant, reactor: &mut Reactor) {
+        self.tell(now, Event::Stop, reactor);
+    }
+
+    pub(super) fn on_time(&mut self, now: Instant, reactor: &mut Reactor) {
+        self.core.on_time(now, &mut self.effects);
+        self.settle(now, reactor);
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.core.deadline()
+    }
+
+    pub(super) fn observe(&self) -> Snapshot {
+        self.core.observe()
+    }
+
+    /// At most a budget of packets; the rest in the next turn, after everybody else's.
+    pub(super) fn on_packets(
+        &mut self,
+        now: Instant,
+        on: SocketId,
+        token: Token,
+        reactor: &mut Reactor,
+    ) {
+        for _ in 0..PACKETS_PER_TURN {
+            let Some(open) = self.sockets.get(&on) else {
+                return;
+            };
+            match open.socket.recv(self.buffer.as_mut_slice()) {
+                Ok(None) => return,
+                Ok(Some(length)) => {
+                    let packet = &self.buffer[..length];
+                    self.core
+                        .on_event(now, Event::Datagram { on, packet }, &mut self.effects);
+                    self.settle(now, reactor);
+                }
+                // Too long for an advert, or an error of the interface that this read has cleared.
+                Err(error) => debug!(target: VRRP, "({}) recvmsg: {error}", open.interface),
+            }
+        }
+        reactor.again(token);
+    }
+
+    pub(super) fn on_notices(&mut self, now: Instant, token: Token, reactor: &mut Reactor) {
+        for _ in 0..NOTICES_PER_TURN {
+            match self.monitor.recv() {
+                Ok(None) => return,
+                Ok(Some(notices)) => {
+                    for notice in notices {
+                        self.tell(now, Event::Network(notice), reactor);
+                    }
+                }
+                Err(Errno::ENOBUFS) => {
+                    warn!(
+                        target: VRRP,
+                        "Netlink: Receive buffer overrun on monitor socket - reading everything anew"
+                    );
+                    self.resynchronise(now, reactor);
+                }
+                Err(error) => {
+                    error!(target: VRRP, "Netlink: cannot read monitor socket: {error}");
+                    return;
+                }
+            }
+        }
+        reactor.again(token);
+    }
+
+    fn resynchronise(&mut self, now: Instant, reactor: &mut Reactor) {
+        match self.route.snapshot() {
+            Ok(all) => {
+                let (links, addresses) = (&all.links, &all.addresses);
+                self.tell(now, Event::Resync { links, addresses }, reactor);
+            }
+            Err(error) => error!(target: VRRP, "Netlink: cannot read interfaces: {error}"),
+        }
+    }
+
+    fn tell(&mut self, now: Instant, event: Event<'_>, reactor: &mut Reactor) {
+        self.core.on_event(now, event, &mut self.effects);
+        self.settle(now, reactor);
+    }
+
+    /// Performs what the core wants, and tells it what failed, until it wants nothing more.
+    fn settle(&mut self, now: Instant, reactor: &mut Reactor) {
+        loop {
+            for effect in std::mem::take(&mut self.effects) {
+                self.perform(effect, reactor);
+            }
+            let Some((what, error)) = self.inbox.pop_front() else {
+                return;
+            };
+            self.core
+                .on_event(now, Event::Failed { what, error }, &mut self.effects);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect, reactor: &mut Reactor) {
+        match effect {
+            Effect::Open {
+                socket,
+                link,
+                interface,
+                group,
+            } => {
+                self.open(socket, link, interface, group, reactor);
+            }
+            Effect::Close(socket) => self.close(socket, reactor),
+            Effect::Advertise { on, to, packet } => self.advertise(on, to, &packet),
+            Effect::Announce { on, frame } => self.announce(on, &frame),
+            Effect::Kernel(request) => self.request(request),
+        }
+    }
+
+    fn open(
+        &mut self,
+        id: SocketId,
+        link: IfIndex,
+        interface: String,
+        group: Ipv4Addr,
+        reactor: &mut Reactor,
+    ) {
+        let opened = VrrpSocket::open(link, &interface, group).and_then(|socket| {
+            let watched = reactor.watch_readable(&socket, Source::Vrrp(id));
+            watched
+                .map(|token| (socket, token))
+                .map_err(|error| Errno::of(&error))
+        });
+        match opened {
+            Ok((socket, token)) => {
+                debug!(
+                    target: VRRP,
+                    "VRRP sockpool: [ifindex({:3}), family(IPv4), proto(112), multicast, \
+                     address({group})]",
+                    link.0
+                );
+                self.sockets.insert(
+                    id,
+                    Open {
+                        socket,
+                        token,
+                        interface,
+                        mute: false,
+                    },
+                );
+            }
+            Err(error) => self.inbox.push_back((Attempt::Open(id), error)),
+        }
+    }
+
+    fn close(&mut self, id: SocketId, reactor: &mut Reactor) {
+        if let Some(open) = self.sockets.remove(&id) {
+            reactor.forget(&open.socket, open.token);
+        }
+    }
+
+    fn advertise(&mut self, on: SocketId, to: Ipv4Addr, packet: &[u8]) {
+        let Some(open) = self.sockets.get_mut(&on) else {
+            return;
+        };
+        match open.socket.send(to, packet) {
+            Ok(()) => open.mute = false,
+            Err(error) if !open.mute => {
+                warn!(target: VRRP, "({}) cannot send advert: {error}", open.interface);
+                open.mute = true;
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn announce(&mut self, on: IfIndex, frame: &[u8]) {
+        if let Err(error) = self.packets.send(on, frame) {
+            debug!(target: VRRP, "Error sending gratuitous ARP on ifindex {}: {error}", on.0);
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        if let Err(error) = self.route.perform(&request) {
+            self.inbox.push_back((Attempt::Kernel(request), error));
+        }
+    }
+}
+
+/// The longest advert has 255 addresses, 1,056 octets with its headers; options may add forty.
+const PACKET_MAX: usize = 2_048;
+/// A flood on one interface must not keep the others waiting.
+const PACKETS_PER_TURN: usize = 32;
+/// Datagrams of the monitor, each with as many notices as fit in it.
+const NOTICES_PER_TURN: usize = 32;
