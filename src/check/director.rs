@@ -108,11 +108,13 @@ impl Core {
         error: Errno,
         out: &mut Vec<Effect>,
     ) {
-        if self.table.refused(request, error, out) {
+        if self.table.refused(now, request, error, out) {
             self.director.complaints.write(now, request, error);
         }
+        // Also after what needed no more than a correction: when the whole IPVS has gone, a
+        // deletion only says that there is nothing to delete.
         let waiting = self.timers.deadline_of(Timer::Director).is_some();
-        if self.director.state == State::Ready && !self.table.is_settled() && !waiting {
+        if self.director.state == State::Ready && !waiting {
             self.timers.set(Timer::Director, now + RETRY);
         }
     }

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use log::debug;
 
 use crate::errno::Errno;
+use crate::time::Instant;
 use crate::wire::ipvs::{Dest, Request, Service, ServiceId};
 
 use super::Effect;
@@ -36,6 +37,8 @@ struct Subject {
 struct Entry {
     service: Slot<Service>,
     dests: BTreeMap<SocketAddr, Slot<Dest>>,
+    /// When the service was found missing last.
+    missed: Option<Instant>,
 }
 
 /// One object of the kernel's: what it is to be, and what it is.
@@ -50,9 +53,19 @@ struct Slot<T> {
 #[derive(Debug, PartialEq, Eq)]
 enum Known<T> {
     Absent,
-    Present(T),
+    /// It is there or not: a request to make it was refused, but another one may have been heard.
+    Unclear,
     /// It is there, with a content that is not ours or not known.
-    Unsure,
+    Other,
+    Present(T),
+}
+
+/// A [`Known`] that was learnt from a refusal, and so without a content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Absent,
+    Unclear,
+    There,
 }
 
 /// The request that settles a slot.
@@ -63,15 +76,11 @@ enum Step<T> {
 }
 
 impl Table {
-    pub(super) fn is_settled(&self) -> bool {
-        self.unsettled.is_empty()
-    }
-
     /// The weight of a destination in the kernel, as far as it is known.
     pub(super) fn weight_of(&self, id: ServiceId, address: SocketAddr) -> Option<i32> {
         match &self.entries.get(&id)?.dests.get(&address)?.known {
             Known::Present(dest) => Some(dest.weight),
-            Known::Absent | Known::Unsure => None,
+            Known::Absent | Known::Unclear | Known::Other => None,
         }
     }
 
@@ -91,7 +100,7 @@ impl Table {
         self.ready = false;
         self.unsettled.clear();
         self.entries.retain(|_, entry| {
-            entry.believe(false);
+            entry.believe(Found::Absent);
             entry.dests.retain(|_, dest| dest.wanted.is_some());
             entry.service.wanted.is_some()
         });
@@ -126,13 +135,22 @@ impl Table {
     }
 
     pub(super) fn settle_service(&mut self, id: ServiceId, out: &mut Vec<Effect>) {
+        let wanted = |entry: &Entry| entry.service.wanted.is_some();
+        if !self.entries.get(&id).is_some_and(wanted) {
+            // A destination whose deletion was refused before is not forgotten with the service:
+            // that deletion may be refused as well.
+            self.settle_dests(id, out);
+        }
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
         self.unsettled.remove(&Subject { id, address: None });
         if self.ready {
             match entry.service.step() {
-                Some(Step::New(service)) => request(Request::NewService(service), out),
+                Some(Step::New(service)) => {
+                    entry.believe_of_dests(Found::Absent);
+                    request(Request::NewService(service), out);
+                }
                 Some(Step::Set(service)) => request(Request::SetService(service), out),
                 Some(Step::Delete) => request(Request::DelService(id), out),
                 None => {}
@@ -159,8 +177,15 @@ impl Table {
             id,
             address: Some(address),
         });
-        // A destination waits for its service.
-        if self.ready && entry.service.known != Known::Absent {
+        let waits = match entry.service.known {
+            Known::Absent => {
+                dest.believe(Found::Absent);
+                true
+            }
+            Known::Unclear => dest.wanted.is_some(),
+            Known::Other | Known::Present(_) => false,
+        };
+        if self.ready && !waits {
             match dest.step() {
                 Some(Step::New(dest)) => request(Request::NewDest(id, dest), out),
                 Some(Step::Set(dest)) => request(Request::SetDest(id, dest), out),
@@ -170,6 +195,9 @@ impl Table {
         }
         if dest.is_over() {
             entry.dests.remove(&address);
+            if entry.service.is_over() && entry.dests.is_empty() {
+                self.entries.remove(&id);
+            }
         }
     }
 
@@ -195,6 +223,7 @@ impl Table {
     /// or is as it was wanted, is not.
     pub(super) fn refused(
         &mut self,
+        now: Instant,
         request: &Request,
         error: Errno,
         out: &mut Vec<Effect>,
@@ -202,17 +231,14 @@ impl Table {
         let Some(subject) = Subject::of(request) else {
             return true;
         };
-        let service = Subject {
-            address: None,
-            ..subject
-        };
         match Refusal::of(request, error) {
             Refusal::AsWanted => false,
-            Refusal::Exists => self.correct(subject, true, out),
-            Refusal::Missing => self.correct(subject, false, out),
-            Refusal::ServiceMissing => self.correct(service, false, out),
-            Refusal::NotDone { there } => {
-                self.leave(subject, there);
+            _ if !self.ready => true,
+            Refusal::Exists => self.correct(subject, Found::There, out),
+            Refusal::Missing => self.correct(subject, Found::Absent, out),
+            Refusal::ServiceMissing => self.make_anew(now, subject.id, out),
+            Refusal::NotDone(found) => {
+                self.leave(subject, found);
                 true
             }
         }
@@ -220,15 +246,15 @@ impl Table {
 
     /// Something is in the table, or is not, against what was believed: it is settled anew. True
     /// when that was done too often.
-    fn correct(&mut self, subject: Subject, there: bool, out: &mut Vec<Effect>) -> bool {
+    fn correct(&mut self, subject: Subject, found: Found, out: &mut Vec<Effect>) -> bool {
         let Subject { id, address } = subject;
         let Some(entry) = self.entries.get_mut(&id) else {
             return false;
         };
         let correction = match address {
-            None => entry.correct(there),
+            None => entry.correct(found),
             Some(address) => match entry.dests.get_mut(&address) {
-                Some(dest) => dest.correct(there),
+                Some(dest) => dest.correct(found),
                 None => return false,
             },
         };
@@ -245,19 +271,31 @@ impl Table {
         false
     }
 
-    /// The kernel did not take it: the difference stays until the next look at IPVS.
-    fn leave(&mut self, subject: Subject, there: bool) {
-        let Subject { id, address } = subject;
-        match address {
-            // A deletion was forgotten when it was asked for.
-            None => self.entries.entry(id).or_default().believe(there),
-            Some(address) => {
-                // Without the service the destination is gone too.
-                let Some(entry) = self.entries.get_mut(&id) else {
-                    return;
-                };
-                entry.dests.entry(address).or_default().believe(there);
-            }
+    /// Somebody deleted a service, with all its destinations.
+    fn make_anew(&mut self, now: Instant, id: ServiceId, out: &mut Vec<Effect>) -> bool {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return false;
+        };
+        let subject = Subject { id, address: None };
+        if entry.missed != Some(now) {
+            entry.missed = Some(now);
+            return self.correct(subject, Found::Absent, out);
+        }
+        // The answer to another request of the same moment: most likely that one was made before
+        // the service was made anew. If not, the next look shows it.
+        if !entry.service.is_given_up() {
+            self.leave(subject, Found::There);
+        }
+        false
+    }
+
+    /// The kernel did not take it: the difference stays until the next look at IPVS. An entry that
+    /// was forgotten when its deletion was asked for is remembered again.
+    fn leave(&mut self, subject: Subject, found: Found) {
+        let entry = self.entries.entry(subject.id).or_default();
+        match subject.address {
+            None => entry.believe(found),
+            Some(address) => entry.dests.entry(address).or_default().believe(found),
         }
         self.unsettled.insert(subject);
     }
@@ -265,6 +303,10 @@ impl Table {
     /// A service with all its destinations.
     fn settle_whole(&mut self, id: ServiceId, out: &mut Vec<Effect>) {
         self.settle_service(id, out);
+        self.settle_dests(id, out);
+    }
+
+    fn settle_dests(&mut self, id: ServiceId, out: &mut Vec<Effect>) {
         let Some(entry) = self.entries.get(&id) else {
             return;
         };
@@ -277,19 +319,25 @@ impl Table {
 
 impl Entry {
     /// What the kernel has, it turns out. Without the service there are no destinations.
-    fn believe(&mut self, there: bool) {
-        self.service.believe(there);
-        if !there {
-            for dest in self.dests.values_mut() {
-                dest.believe(false);
+    fn believe(&mut self, found: Found) {
+        self.service.believe(found);
+        if found != Found::There {
+            self.believe_of_dests(found);
+        }
+    }
+
+    fn believe_of_dests(&mut self, found: Found) {
+        for dest in self.dests.values_mut() {
+            if dest.known != Known::Absent {
+                dest.believe(found);
             }
         }
     }
 
-    fn correct(&mut self, there: bool) -> Correction {
-        let correction = self.service.correct(there);
+    fn correct(&mut self, found: Found) -> Correction {
+        let correction = self.service.correct(found);
         if self.service.known == Known::Absent {
-            self.believe(false);
+            self.believe_of_dests(Found::Absent);
         }
         correction
     }
@@ -311,28 +359,37 @@ impl<T: Clone + PartialEq> Slot<T> {
         };
         let step = match &self.known {
             Known::Present(known) if known == wanted => return None,
-            Known::Absent => Step::New(wanted.clone()),
-            Known::Present(_) | Known::Unsure => Step::Set(wanted.clone()),
+            Known::Absent | Known::Unclear => Step::New(wanted.clone()),
+            Known::Present(_) | Known::Other => Step::Set(wanted.clone()),
         };
         self.known = Known::Present(wanted.clone());
         Some(step)
     }
 
-    fn believe(&mut self, there: bool) {
-        self.known = if there { Known::Unsure } else { Known::Absent };
+    fn believe(&mut self, found: Found) {
+        self.known = match found {
+            Found::Absent => Known::Absent,
+            Found::Unclear => Known::Unclear,
+            Found::There => Known::Other,
+        };
     }
 
-    fn correct(&mut self, there: bool) -> Correction {
-        if self.known == Known::Absent {
+    fn correct(&mut self, found: Found) -> Correction {
+        if self.is_given_up() {
             return Correction::Stale;
         }
-        self.believe(there);
+        self.believe(found);
         self.repairs += 1;
         if self.repairs > REPAIRS_MAX {
             Correction::Enough
         } else {
             Correction::Settle
         }
+    }
+
+    /// Not believed to be there, so that no refusal can contradict that.
+    fn is_given_up(&self) -> bool {
+        matches!(self.known, Known::Absent | Known::Unclear)
     }
 
     /// Neither there nor wanted: nothing to remember.
@@ -371,7 +428,7 @@ enum Refusal {
     /// The service is not there, and so none of its destinations.
     ServiceMissing,
     /// The request was not carried out.
-    NotDone { there: bool },
+    NotDone(Found),
 }
 
 impl Refusal {
@@ -390,12 +447,12 @@ impl Refusal {
             // ENOENT is a scheduler that the kernel has not.
             Request::SetService(_) if error == Errno::ESRCH => Self::ServiceMissing,
             Request::Flush | Request::NewService(_) | Request::NewDest(..) => {
-                Self::NotDone { there: false }
+                Self::NotDone(Found::Unclear)
             }
             Request::SetService(_)
             | Request::DelService(_)
             | Request::SetDest(..)
-            | Request::DelDest(..) => Self::NotDone { there: true },
+            | Request::DelDest(..) => Self::NotDone(Found::There),
         }
     }
 }

@@ -1,0 +1,26 @@
+//! The check core against a world of backends and a kernel's table, in virtual time.
+//!
+//! A scenario is a configuration, a timeline, and what must be true: the log lines with their
+//! times, the changes asked of IPVS (told as ipvsadm's commands), the kernel's table. The random
+//! runs at the end flap everything at once.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of a test fail it the same way as its own lines"
+)]
+
+#[path = "check/kernel.rs"]
+mod kernel;
+#[path = "check/world.rs"]
+mod world;
+
+#[path = "check/checks.rs"]
+mod checks;
+#[path = "check/director.rs"]
+mod director;
+#[path = "check/random.rs"]
+mod random;
+#[path = "check/reload.rs"]
+mod reload;
+#[path = "check/services.rs"]
+mod services;

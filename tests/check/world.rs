@@ -1,0 +1,343 @@
+//! The other side of the check core's door: a clock, backends, a kernel, and a log.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Once;
+use std::time::Duration;
+
+use keepalived::check::{Core, Effect, Event, ProbeId, ServerState};
+use keepalived::config::{self, AnyHost, Config};
+use keepalived::errno::Errno;
+use keepalived::time::Instant;
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::kernel::{Kernel, command};
+
+/// How a backend answers a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Accepting,
+    Refusing,
+    /// Packets vanish.
+    Silent,
+    /// The connection cannot even be tried on this side.
+    Unbindable,
+}
+
+pub(crate) struct World {
+    pub(crate) core: Core,
+    pub(crate) kernel: Kernel,
+    /// `modprobe` succeeds.
+    pub(crate) module: bool,
+    pub(crate) backends: BTreeMap<SocketAddr, Backend>,
+    pub(crate) directing: Option<bool>,
+    /// The transcript is kept.
+    pub(crate) recording: bool,
+    /// Everything that was ever asked or said.
+    pub(crate) transcript: Vec<String>,
+    now: Instant,
+    lines: Vec<String>,
+    requests: Vec<String>,
+    connects: Vec<String>,
+    searches: usize,
+    open: BTreeMap<ProbeId, SocketAddr>,
+    last_probe: Option<ProbeId>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(Kernel::with_ipvs(), 1)
+    }
+
+    pub(crate) fn with(kernel: Kernel, seed: u64) -> Self {
+        capture();
+        Self {
+            core: Core::new(seed),
+            kernel,
+            module: false,
+            backends: BTreeMap::new(),
+            directing: None,
+            recording: false,
+            transcript: Vec::new(),
+            now: Instant::ZERO,
+            lines: Vec::new(),
+            requests: Vec::new(),
+            connects: Vec::new(),
+            searches: 0,
+            open: BTreeMap::new(),
+            last_probe: None,
+        }
+    }
+
+    /// A world with this configuration, at time zero.
+    pub(crate) fn running(text: &str) -> Self {
+        let mut world = Self::new();
+        world.reload(text);
+        world
+    }
+
+    /// A new configuration, which has nothing to complain about.
+    #[track_caller]
+    pub(crate) fn reload(&mut self, text: &str) {
+        let config = load(text);
+        self.event(Event::Reload(&config));
+    }
+
+    pub(crate) fn set(&mut self, backend: &str, answer: Backend) {
+        self.backends.insert(backend.parse().unwrap(), answer);
+    }
+
+    pub(crate) fn event(&mut self, event: Event<'_>) {
+        let mut out = Vec::new();
+        self.core.on_event(self.now, event, &mut out);
+        self.settle(out);
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.event(Event::Stop);
+        assert_eq!(
+            self.core.deadline(),
+            None,
+            "nothing is waited for after a stop"
+        );
+        assert!(
+            self.open.is_empty(),
+            "every probe is closed: {:?}",
+            self.open
+        );
+    }
+
+    /// Time passes.
+    pub(crate) fn run(&mut self, seconds: f64) {
+        self.run_for(Duration::from_secs_f64(seconds));
+    }
+
+    pub(crate) fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while let Some(next) = self.core.deadline().filter(|&next| next <= end) {
+            let mut out = Vec::new();
+            if next > self.now {
+                self.core.on_time(self.now, &mut out);
+                assert_eq!(out, [], "on_time too early does nothing");
+                self.now = next;
+            }
+            self.core.on_time(self.now, &mut out);
+            self.settle(out);
+        }
+        self.now = end;
+    }
+
+    /// The log lines since the last call, from info upwards, each with its time in seconds.
+    #[track_caller]
+    pub(crate) fn expect_lines(&mut self, expected: &str) {
+        assert_same(&self.lines(), expected);
+    }
+
+    /// The changes asked of IPVS since the last call, each with its time.
+    #[track_caller]
+    pub(crate) fn expect_requests(&mut self, expected: &str) {
+        assert_same(&self.requests(), expected);
+    }
+
+    /// The connections begun since the last call, each with its time.
+    #[track_caller]
+    pub(crate) fn expect_connects(&mut self, expected: &str) {
+        assert_same(&std::mem::take(&mut self.connects), expected);
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_table(&mut self, expected: &str) {
+        assert_same(&self.kernel.show(), expected);
+    }
+
+    /// What was said and asked so far does not matter.
+    pub(crate) fn forget(&mut self) {
+        self.lines.clear();
+        self.requests.clear();
+        self.connects.clear();
+    }
+
+    /// The log lines since the last call.
+    pub(crate) fn lines(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.lines)
+    }
+
+    /// The changes asked of IPVS since the last call.
+    pub(crate) fn requests(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// How often IPVS was looked for since the last call.
+    pub(crate) fn searches(&mut self) -> usize {
+        std::mem::take(&mut self.searches)
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The attempt begun last, alive or not.
+    pub(crate) fn last_probe(&self) -> ProbeId {
+        self.last_probe.unwrap()
+    }
+
+    pub(crate) fn server(&self, address: &str) -> ServerState {
+        let address = address.parse().unwrap();
+        let services = self.core.observe(self.now).services;
+        let mut servers = services.into_iter().flat_map(|service| service.servers);
+        servers.find(|server| server.address == address).unwrap()
+    }
+
+    /// Effects are performed in order; what fails at once comes back before anything else.
+    fn settle(&mut self, out: Vec<Effect>) {
+        self.collect_log();
+        let mut inbox = VecDeque::new();
+        self.perform(out, &mut inbox);
+        while let Some(event) = inbox.pop_front() {
+            let mut out = Vec::new();
+            self.core.on_event(self.now, event, &mut out);
+            self.collect_log();
+            self.perform(out, &mut inbox);
+        }
+    }
+
+    fn perform(&mut self, out: Vec<Effect>, inbox: &mut VecDeque<Event<'static>>) {
+        for effect in out {
+            if self.recording {
+                let line = format!("{:.3} {effect:?}", self.seconds());
+                self.transcript.push(line);
+            }
+            match effect {
+                Effect::Connect(connect) => {
+                    let fresh = self.last_probe.is_none_or(|last| last < connect.probe);
+                    assert!(fresh, "an id is given out once");
+                    self.last_probe = Some(connect.probe);
+                    self.open.insert(connect.probe, connect.to);
+                    self.connects.push(self.stamp(&connect.to.to_string()));
+                    inbox.extend(self.answer(connect.probe, connect.to));
+                }
+                Effect::Close(probe) => {
+                    assert!(
+                        self.open.remove(&probe).is_some(),
+                        "closed once, and after opening"
+                    );
+                }
+                Effect::FindDirector => {
+                    self.searches += 1;
+                    let found = self.kernel.present.then_some(0x01_0201);
+                    inbox.push_back(Event::Director(found.ok_or(Errno::ENOENT)));
+                }
+                Effect::LoadModule(name) => {
+                    assert_eq!(name, "ip_vs");
+                    self.kernel.present |= self.module;
+                    inbox.push_back(Event::ModuleLoaded {
+                        success: self.module,
+                    });
+                }
+                Effect::Ipvs(request) => {
+                    self.requests.push(self.stamp(&command(&request)));
+                    if let Err(error) = self.kernel.request(&request) {
+                        inbox.push_back(Event::IpvsFailed { request, error });
+                    }
+                }
+                Effect::Directing(directing) => {
+                    assert_ne!(self.directing, Some(directing), "told once");
+                    self.directing = Some(directing);
+                }
+            }
+        }
+    }
+
+    fn answer(&self, probe: ProbeId, to: SocketAddr) -> Option<Event<'static>> {
+        let failed = |error, started| Event::Failed {
+            probe,
+            error,
+            started,
+        };
+        match self
+            .backends
+            .get(&to)
+            .copied()
+            .unwrap_or(Backend::Accepting)
+        {
+            Backend::Accepting => Some(Event::Connected(probe)),
+            Backend::Refusing => Some(failed(Errno::ECONNREFUSED, true)),
+            Backend::Silent => None,
+            Backend::Unbindable => Some(failed(Errno::EADDRNOTAVAIL, false)),
+        }
+    }
+
+    fn collect_log(&mut self) {
+        for (level, text) in LOG.take() {
+            let line = self.stamp(&text);
+            if self.recording {
+                self.transcript.push(line.clone());
+            }
+            if level <= Level::Info {
+                self.lines.push(line);
+            }
+        }
+    }
+
+    pub(crate) fn seconds(&self) -> f64 {
+        self.now.since(Instant::ZERO).as_secs_f64()
+    }
+
+    fn stamp(&self, text: &str) -> String {
+        format!("{} {text}", self.seconds())
+    }
+}
+
+/// A configuration file.
+#[track_caller]
+pub(crate) fn load(text: &str) -> Config {
+    let loaded = config::load_text("test.conf", text, &AnyHost);
+    loaded.config.expect("a configuration that can run")
+}
+
+/// Compares with a block of lines, whatever their indent.
+#[track_caller]
+fn assert_same(actual: &[String], expected: &str) {
+    let expected: Vec<&str> = expected.lines().map(str::trim).collect();
+    let expected: Vec<&str> = expected
+        .into_iter()
+        .filter(|line| !line.is_empty())
+        .collect();
+    assert_eq!(
+        actual,
+        expected,
+        "\n--- actual\n{}\n--- expected\n{}\n",
+        actual.join("\n"),
+        expected.join("\n")
+    );
+}
+
+thread_local! {
+    static LOG: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The log of the thread that runs a test.
+struct Capture;
+
+impl Log for Capture {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let line = (record.level(), record.args().to_string());
+        LOG.with_borrow_mut(|log| log.push(line));
+    }
+
+    fn flush(&self) {}
+}
+
+fn capture() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        log::set_logger(&Capture).expect("nobody else sets a logger");
+        log::set_max_level(LevelFilter::Debug);
+    });
+    LOG.take();
+}
