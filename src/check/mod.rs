@@ -2,7 +2,8 @@
 //!
 //! The contract, the same for every core:
 //!
-//! 1. `now` never goes back; a call with the same `now` twice is fine; `on_time` too early does nothing.
+//! 1. `now` never goes back; a call with the same `now` twice is fine; `on_time` too early does
+//!    nothing.
 //! 2. Effects are performed in order and before the next call; `out` is empty on entry.
 //! 3. The core never waits: what an effect leads to comes back as an event, or not at all.
 //! 4. Ids are given out once and never again: a late event for something gone finds nobody.

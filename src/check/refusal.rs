@@ -131,3 +131,57 @@ impl fmt::Display for Where {
 
 const LINES_MAX: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::ipvs::{Dest, Method, Service};
+
+    #[test]
+    fn a_refusal_is_told_in_the_words_of_keepalived() {
+        let id = |protocol, address: &str| ServiceId {
+            protocol,
+            address: address.parse().unwrap(),
+        };
+        let service = Service {
+            id: id(17, "[fd00::1]:53"),
+            scheduler: "mh".to_owned(),
+            flags: 0,
+            timeout: 0,
+            prefix: 128,
+        };
+        let dest = Dest {
+            address: "192.168.200.2:80".parse().unwrap(),
+            method: Method::Route,
+            weight: 1,
+        };
+        let web = id(6, "192.168.200.254:80");
+        for (request, errno, line) in [
+            (
+                Request::NewService(service),
+                Errno::ENOENT,
+                "ADD(1154) error: Scheduler or persistence engine not found(2) ([fd00::1]:udp:53)",
+            ),
+            (
+                Request::NewDest(web, dest),
+                Errno::EEXIST,
+                "ADDDEST(1159) error: Destination already exists(17) \
+                 (192.168.200.254:tcp:80 -> 192.168.200.2:80)",
+            ),
+            (
+                Request::DelService(web),
+                Errno::ENODEV,
+                "DEL(1156) error: No such device(19) (192.168.200.254:tcp:80)",
+            ),
+            (
+                Request::Flush,
+                Errno::EPERM,
+                "FLUSH(1157) error: Permission denied (you must be root)(1)",
+            ),
+        ] {
+            let request = &request;
+            let told = Line { request, errno }.to_string();
+            assert_eq!(told, format!("IPVS cmd IP_VS_SO_SET_{line}"));
+        }
+    }
+}

@@ -237,10 +237,8 @@ impl Core {
         let before = self.servers[&key].weight;
         if before != weight {
             let state = if alive { "active" } else { "inactive" };
-            let service = key.service;
-            info!(
-                "Changing weight from {before} to {weight} for {state} service {key} of VS {service}"
-            );
+            let of = format!("{state} service {key} of VS {}", key.service);
+            info!("Changing weight from {before} to {weight} for {of}");
         }
     }
 }

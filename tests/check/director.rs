@@ -5,7 +5,7 @@ use keepalived::errno::Errno;
 use keepalived::wire::ipvs::{Dest, Method, Request, Service, ServiceId};
 
 use crate::kernel::Kernel;
-use crate::world::{Backend, World};
+use crate::world::{Backend, Modprobe, World};
 
 const PAIR: &str = "
     virtual_server 10.0.0.1 80 {
@@ -139,7 +139,8 @@ fn a_missing_ipvs_is_told_once_and_programmed_when_it_appears() {
         "0 Gained quorum 1+0=1 <= 6 for VS [10.0.0.1]:tcp:80
         0 Activating healthchecker for service [10.0.0.2]:tcp:80 for VS [10.0.0.1]:tcp:80
         0 Activating healthchecker for service [10.0.0.3]:tcp:80 for VS [10.0.0.1]:tcp:80
-        0 IPVS: Can't initialize ipvs: No such file or directory; no virtual server is served, trying again every 10 s",
+        0 IPVS: Can't initialize ipvs: No such file or directory; no \
+        virtual server is served, trying again every 10 s",
     );
     // The checks run on meanwhile, and quietly it is looked for.
     world.run(25.0);
@@ -166,10 +167,47 @@ fn a_missing_ipvs_is_told_once_and_programmed_when_it_appears() {
 #[test]
 fn the_module_is_loaded_when_that_is_all_it_takes() {
     let mut world = World::with(Kernel::default(), 1);
-    world.module = true;
+    world.modprobe = Modprobe::Loading;
     world.reload(PAIR);
     assert_eq!(world.directing, Some(true));
     world.expect_table(PAIR_TABLE);
+}
+
+#[test]
+fn a_modprobe_that_never_ends_does_not_hold_up_the_search() {
+    let mut world = World::with(Kernel::default(), 1);
+    world.modprobe = Modprobe::Hanging;
+    world.reload(PAIR);
+    assert_eq!(world.directing, None, "not known yet");
+    world.run(10.0);
+    assert_eq!(world.directing, Some(false));
+    world.kernel.present = true;
+    world.run(10.0);
+    assert_eq!(world.directing, Some(true));
+    world.expect_table(PAIR_TABLE);
+}
+
+#[test]
+fn after_a_stop_late_answers_find_nobody() {
+    let mut world = World::new();
+    world.set("10.0.0.2:80", Backend::Silent);
+    world.reload(PAIR);
+    world.run(2.0);
+    let probe = world.last_probe();
+    world.stop();
+    world.forget();
+    let request = Request::DelService(id());
+    let error = Errno::ENOMEM;
+    world.event(Event::Connected(probe));
+    world.event(Event::Director(Err(Errno::ENOENT)));
+    world.event(Event::ModuleLoaded { success: false });
+    world.event(Event::IpvsFailed { request, error });
+    world.expect_requests("");
+    // That the table could not be cleared is still told.
+    world.expect_lines(
+        "2 IPVS cmd IP_VS_SO_SET_DEL(1156) error: Memory allocation problem(12) (10.0.0.1:tcp:80)",
+    );
+    assert_eq!(world.core.deadline(), None);
 }
 
 #[test]
@@ -219,8 +257,10 @@ fn a_refused_entry_is_told_and_tried_again_until_it_is_taken() {
     world.expect_lines(
         "6 TCP_CHECK on service [10.0.0.2]:tcp:80 failed.
         6 Removing service [10.0.0.2]:tcp:80 from VS [10.0.0.1]:tcp:80
-        6 IPVS cmd IP_VS_SO_SET_DELDEST(1160) error: Memory allocation problem(12) (10.0.0.1:tcp:80 -> 10.0.0.2:80)
-        16 IPVS cmd IP_VS_SO_SET_DELDEST(1160) error: Memory allocation problem(12) (10.0.0.1:tcp:80 -> 10.0.0.2:80)",
+        6 IPVS cmd IP_VS_SO_SET_DELDEST(1160) error: Memory allocation problem(12) \
+        (10.0.0.1:tcp:80 -> 10.0.0.2:80)
+        16 IPVS cmd IP_VS_SO_SET_DELDEST(1160) error: Memory allocation problem(12) \
+        (10.0.0.1:tcp:80 -> 10.0.0.2:80)",
     );
     world.expect_requests(
         "6 -d -t 10.0.0.1:80 -r 10.0.0.2:80

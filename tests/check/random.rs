@@ -15,7 +15,7 @@ use keepalived::rand::Rand;
 use keepalived::wire::ipvs::Method;
 
 use crate::kernel::Kernel;
-use crate::world::{Backend, World};
+use crate::world::{Backend, Modprobe, World};
 
 /// What else goes wrong, apart from the backends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -157,7 +157,11 @@ impl Run {
             }
             3 => {
                 *kernel = Kernel::default();
-                self.world.module = self.rand.chance(20);
+                self.world.modprobe = match self.rand.below(3) {
+                    0 => Modprobe::Loading,
+                    1 => Modprobe::Failing,
+                    _ => Modprobe::Hanging,
+                };
             }
             _ => {
                 *kernel = Kernel {

@@ -119,8 +119,10 @@ fn what_changed_is_set_and_the_dead_stay_dead() {
     world.expect_lines("");
     world.reload(&TWO.replace("80 {\n            TCP", "80 {\nweight 5\n            TCP"));
     world.expect_lines(
-        "2 Changing weight from 1 to 5 for active service [10.0.0.2]:tcp:80 of VS [10.0.0.1]:tcp:80
-        2 Changing weight from 1 to 5 for inactive service [10.0.0.3]:tcp:80 of VS [10.0.0.1]:tcp:80",
+        "2 Changing weight from 1 to 5 for active service [10.0.0.2]:tcp:80 \
+        of VS [10.0.0.1]:tcp:80
+        2 Changing weight from 1 to 5 for inactive service [10.0.0.3]:tcp:80 \
+        of VS [10.0.0.1]:tcp:80",
     );
     world.expect_requests("2 -e -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 5");
     world.set("10.0.0.3:80", Backend::Accepting);

@@ -37,8 +37,10 @@ fn the_recorded_run_gives_the_recorded_lines_and_commands() {
     assert_eq!(world.directing, Some(true));
     world.expect_lines(
         "0 Gained quorum 1+0=1 <= 3 for VS [192.168.200.254]:tcp:80
-        0 Activating healthchecker for service [192.168.200.2]:tcp:80 for VS [192.168.200.254]:tcp:80
-        0 Activating healthchecker for service [192.168.200.3]:tcp:80 for VS [192.168.200.254]:tcp:80",
+        0 Activating healthchecker for service [192.168.200.2]:tcp:80 \
+        for VS [192.168.200.254]:tcp:80
+        0 Activating healthchecker for service [192.168.200.3]:tcp:80 \
+        for VS [192.168.200.254]:tcp:80",
     );
     world.expect_requests(
         "0 -A -t 192.168.200.254:80 -s wrr -p 50

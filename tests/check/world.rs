@@ -25,11 +25,19 @@ pub(crate) enum Backend {
     Unbindable,
 }
 
+/// What loading the module comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Modprobe {
+    Loading,
+    Failing,
+    /// It never ends.
+    Hanging,
+}
+
 pub(crate) struct World {
     pub(crate) core: Core,
     pub(crate) kernel: Kernel,
-    /// `modprobe` succeeds.
-    pub(crate) module: bool,
+    pub(crate) modprobe: Modprobe,
     pub(crate) backends: BTreeMap<SocketAddr, Backend>,
     pub(crate) directing: Option<bool>,
     /// The transcript is kept.
@@ -55,7 +63,7 @@ impl World {
         Self {
             core: Core::new(seed),
             kernel,
-            module: false,
+            modprobe: Modprobe::Failing,
             backends: BTreeMap::new(),
             directing: None,
             recording: false,
@@ -230,10 +238,11 @@ impl World {
                 }
                 Effect::LoadModule(name) => {
                     assert_eq!(name, "ip_vs");
-                    self.kernel.present |= self.module;
-                    inbox.push_back(Event::ModuleLoaded {
-                        success: self.module,
-                    });
+                    let success = self.modprobe == Modprobe::Loading;
+                    self.kernel.present |= success;
+                    if self.modprobe != Modprobe::Hanging {
+                        inbox.push_back(Event::ModuleLoaded { success });
+                    }
                 }
                 Effect::Ipvs(request) => {
                     self.requests.push(self.stamp(&command(&request)));
