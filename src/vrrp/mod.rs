@@ -163,6 +163,11 @@ impl Core {
     }
 
     pub fn on_event(&mut self, now: Instant, event: Event<'_>, out: &mut Vec<Effect>) {
+        self.handle(now, event, out);
+        self.mirror(out);
+    }
+
+    fn handle(&mut self, now: Instant, event: Event<'_>, out: &mut Vec<Effect>) {
         match event {
             Event::Datagram { on, packet } => self.on_datagram(now, on, packet, out),
             Event::Network(notice) => self.on_notice(now, &notice, out),
@@ -181,6 +186,7 @@ impl Core {
                 what: Attempt::Kernel(request),
                 error,
             } => {
+                self.network.refused(&request, error);
                 self.each(now, out, |instance, cx| {
                     instance.on_kernel_refusal(&request, error, cx);
                 });
@@ -202,6 +208,16 @@ impl Core {
                     instance.on_alarm(alarm, cx);
                 }),
                 Timer::Reopen(_) => self.reassess(now, out),
+            }
+        }
+        self.mirror(out);
+    }
+
+    /// The kernel does not tell us of our own changes.
+    fn mirror(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            if let Effect::Kernel(request) = effect {
+                self.network.requested(request);
             }
         }
     }

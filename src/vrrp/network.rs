@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::addr::IfIndex;
-use crate::wire::rtnl::{Address, Link, Notice};
+use crate::errno::Errno;
+use crate::wire::rtnl::{Address, Link, Notice, Request};
 
 /// A mirror of the kernel's tables, fed by the monitor and by whole snapshots.
 #[derive(Debug, Default)]
@@ -47,6 +48,24 @@ impl Network {
                     known.retain(|other| !is_same(other, address));
                 }
             }
+        }
+    }
+
+    /// A request of ours counts as carried out until the kernel refuses it.
+    pub(super) fn requested(&mut self, request: &Request) {
+        self.apply(&match request {
+            Request::AddAddress(address) => Notice::Address(address.clone()),
+            Request::RemoveAddress(address) => Notice::AddressGone(address.clone()),
+        });
+    }
+
+    /// EEXIST means that the address is there, whoever added it.
+    pub(super) fn refused(&mut self, request: &Request, refusal: Errno) {
+        match request {
+            Request::AddAddress(address) if refusal != Errno::EEXIST => {
+                self.apply(&Notice::AddressGone(address.clone()));
+            }
+            Request::AddAddress(_) | Request::RemoveAddress(_) => {}
         }
     }
 

@@ -216,6 +216,20 @@ impl Lan {
         }
     }
 
+    /// Another program removes an address, and the notice is lost: the monitor socket was full. The
+    /// daemon reads everything anew.
+    pub(crate) fn lose_notices(&mut self, id: Id, cidr: &str) {
+        self.note(id, "loses notices");
+        let kernel = &mut self.routers[id.0].kernel;
+        kernel.remove(cidr.parse().expect("an address"));
+        let (links, addresses) = (kernel.links(), kernel.addresses());
+        if self.runs(id) {
+            let (links, addresses) = (&links, &addresses);
+            self.tell(id, Event::Resync { links, addresses });
+            self.run_timers(id);
+        }
+    }
+
     /// IPVS appears or is missing.
     pub(crate) fn directing(&mut self, id: Id, directing: bool) {
         self.tell(id, Event::Directing(directing));

@@ -99,7 +99,7 @@ fn story(seed: u64) -> String {
 fn misfortune(lan: &mut Lan, rand: &mut Rand, plans: &mut [Plan]) {
     let at = usize::try_from(rand.below(plans.len() as u64)).expect("a handful");
     let id = lan.routers().nth(at).expect("one plan, one router");
-    match rand.below(12) {
+    match rand.below(13) {
         0 => lan.cut(id),
         1 | 2 => lan.heal(id),
         3 => lan.unplug(id),
@@ -109,7 +109,8 @@ fn misfortune(lan: &mut Lan, rand: &mut Rand, plans: &mut [Plan]) {
         5..=7 if !lan.runs(id) => lan.start(id),
         7 => lan.stall(id, Duration::from_millis(rand.below(10_000))),
         8 => lan.remove_address(id, VIP),
-        9 => {
+        9 => lan.lose_notices(id, VIP),
+        10 => {
             plans[at] = Plan::draw(rand);
             if lan.runs(id) {
                 lan.reload(id, &plans[at].conf());

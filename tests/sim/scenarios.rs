@@ -220,6 +220,17 @@ fn an_address_that_somebody_deletes_comes_back_at_once_but_not_in_a_fight() {
 }
 
 #[test]
+fn an_address_that_went_while_notices_were_lost_comes_back_too() {
+    let mut lan = Lan::new(26);
+    let a = lan.router("a", &conf(150, ""));
+    lan.run(10 * SEC);
+    lan.lose_notices(a, VIP);
+    lan.expect(a, Master);
+    lan.expect_only_owner(a, VIP);
+    assert_eq!(lan.statistics(a).restored, 1);
+}
+
+#[test]
 fn a_killed_process_leaves_its_address_and_cleans_up_when_it_starts_again() {
     let mut lan = Lan::new(13);
     let a = lan.router("a", &conf(150, ""));
