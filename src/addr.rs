@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU8;
 use std::str::FromStr;
 
-/// An address with its prefix length. The host bits are kept: `10.0.0.5/24` is an interface address.
+/// An address with its prefix length. The host bits are kept: `10.0.0.5/24` is an interface
+/// address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr {
     address: IpAddr,

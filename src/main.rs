@@ -1,5 +1,6 @@
 //! Arguments in, exit code out.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use keepalived::{cli, daemon};
@@ -12,7 +13,8 @@ fn main() -> ExitCode {
     match daemon::run(&options) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("keepalived: {error}");
+            // Where nobody reads, the exit code has to say it.
+            let _ = writeln!(std::io::stderr(), "keepalived: {error}");
             error.exit_code()
         }
     }

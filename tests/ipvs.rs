@@ -1,5 +1,6 @@
 //! The IPVS table of a real kernel. Needs root, and a kernel with IPVS: `scripts/vm` has one. Where
-//! there is none, this says so and proves only that it is told; `IPVS=required` makes that a failure.
+//! there is none, this says so and proves only that it is told; `IPVS=required` makes that a
+//! failure.
 
 #![expect(
     clippy::unwrap_used,

@@ -41,8 +41,8 @@ fn wait_for_any() -> (Pid, Exit) {
     }
 }
 
-/// The signals in a line of /proc/PID/status, but for 32 to 34: those belong to the C library, which
-/// lets nobody touch them.
+/// The signals in a line of /proc/PID/status, but for 32 to 34: those belong to the C library,
+/// which lets nobody touch them.
 fn signals_in(status: &str, name: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     u64::from_str_radix(line.unwrap().trim(), 16).unwrap() & !(0b111 << 31)

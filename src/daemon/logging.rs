@@ -1,8 +1,9 @@
-//! Where log lines go: syslog, files, the console. Nothing here waits, and nothing here fails aloud.
+//! Where log lines go: syslog, files, the console. Nothing here waits, and nothing here fails
+//! aloud.
 //!
 //! keepalived's parts are processes with a syslog ident and a log file each, and tools in the
-//! field select by them. Here the target of a record tells the part: a core's module path does it by
-//! itself, the drivers name [`VRRP`] or [`CHECK`].
+//! field select by them. Here the target of a record tells the part: a core's module path does it
+//! by itself, the drivers name [`VRRP`] or [`CHECK`].
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -144,8 +145,8 @@ impl Router {
         }
     }
 
-    /// None while a message is being logged: then this call comes from inside of it, by a panic or a
-    /// message of a message, and to wait would be forever.
+    /// None while a message is being logged: then this call comes from inside of it, by a panic or
+    /// a message of a message, and to wait would be forever.
     fn sinks(&self) -> Option<MutexGuard<'_, Sinks>> {
         match self.sinks.try_lock() {
             Ok(sinks) => Some(sinks),

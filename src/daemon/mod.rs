@@ -1,8 +1,8 @@
 //! The daemon: the loop and the drivers. The only room that sees both a core and `sys`.
 //!
-//! A driver decides nothing: every arm of its `match` is one call. On a wake-up all ready descriptors
-//! are handled first and timers last, so that a daemon that slept too long hears the adverts that wait
-//! for it before it may believe that a master is dead.
+//! A driver decides nothing: every arm of its `match` is one call. On a wake-up all ready
+//! descriptors are handled first and timers last, so that a daemon that slept too long hears the
+//! adverts that wait for it before it may believe that a master is dead.
 
 pub mod about;
 mod check;

@@ -1,5 +1,5 @@
-//! Poll, the ready list and the "again" list. Descriptors are edge-triggered: who stops reading before
-//! the kernel says "would block" asks to be called again.
+//! Poll, the ready list and the "again" list. Descriptors are edge-triggered: who stops reading
+//! before the kernel says "would block" asks to be called again.
 
 use std::collections::VecDeque;
 use std::io;
@@ -88,8 +88,8 @@ impl Reactor {
             .deregister(&mut SourceFd(&descriptor.as_raw_fd()));
     }
 
-    /// Sleeps until a descriptor is ready, or patience ends; does not sleep when somebody asked to be
-    /// called again. Timers need no time-out here: one of the descriptors is a timerfd.
+    /// Sleeps until a descriptor is ready, or patience ends; does not sleep when somebody asked to
+    /// be called again. Timers need no time-out here: one of the descriptors is a timerfd.
     pub(super) fn wait(&mut self, patience: Option<Duration>) -> io::Result<()> {
         let limit = if self.again.is_empty() {
             patience

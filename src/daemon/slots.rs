@@ -1,5 +1,5 @@
-//! Tokens that cannot be mistaken: a slot and a generation. An event for a descriptor that was closed
-//! in the same batch finds nobody, even when its slot has been given to another.
+//! Tokens that cannot be mistaken: a slot and a generation. An event for a descriptor that was
+//! closed in the same batch finds nobody, even when its slot has been given to another.
 
 use mio::Token;
 

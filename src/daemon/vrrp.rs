@@ -42,7 +42,8 @@ struct Open {
 }
 
 impl Driver {
-    /// Subscribes to the kernel's changes before it asks for the present state: nothing falls between.
+    /// Subscribes to the kernel's changes before it asks for the present state: nothing falls
+    /// between.
     pub(super) fn new(now: Instant, reactor: &mut Reactor) -> Result<Self, Error> {
         let opening = |what| move |errno: Errno| Error::Open { what, errno };
         debug!(target: VRRP, "Registering Kernel netlink command channel");

@@ -15,8 +15,8 @@ pub struct Ipvs {
 }
 
 impl Ipvs {
-    /// Finds the family and asks its version (0x010201). ENOENT: this kernel has no IPVS, or not yet.
-    /// Since Linux 5.3 the question itself makes the kernel load the module.
+    /// Finds the family and asks its version (0x010201). ENOENT: this kernel has no IPVS, or not
+    /// yet. Since Linux 5.3 the question itself makes the kernel load the module.
     pub fn open() -> Result<(Self, u32), Errno> {
         let mut channel = Channel::open(libc::NETLINK_GENERIC)?;
         let mut family = None;

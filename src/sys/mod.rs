@@ -1,7 +1,7 @@
 //! One file per kind of descriptor or system call. Decides nothing; the only room with `unsafe`.
 //!
-//! Every descriptor is close-on-exec and non-blocking from its birth. What is newer than Linux 2.6.32
-//! has a way round it. Errors are the kernel's numbers; the drivers know of what to tell.
+//! Every descriptor is close-on-exec and non-blocking from its birth. What is newer than Linux
+//! 2.6.32 has a way round it. Errors are the kernel's numbers; the drivers know of what to tell.
 
 pub mod calendar;
 pub mod clock;

@@ -69,8 +69,8 @@ impl RouteCommand {
     }
 }
 
-/// Tells what changes, whoever did it, except what one port of our own did. The kernel names the port
-/// in notices of IPv4 addresses only: our own changes of IPv6 addresses are told, too.
+/// Tells what changes, whoever did it, except what one port of our own did. The kernel names the
+/// port in notices of IPv4 addresses only: our own changes of IPv6 addresses are told, too.
 #[derive(Debug)]
 pub struct Monitor {
     socket: OwnedFd,

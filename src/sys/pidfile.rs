@@ -1,8 +1,8 @@
 //! Pid files: who runs, and the lock that says whether it still does.
 //!
 //! The lock is a POSIX record lock: Linux 2.6.32 has it, and it conflicts with the locks that
-//! keepalived takes, so that the two never run beside each other by accident. Such a lock belongs to
-//! the process that took it and is not inherited by a child: lock after daemonising.
+//! keepalived takes, so that the two never run beside each other by accident. Such a lock belongs
+//! to the process that took it and is not inherited by a child: lock after daemonising.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;

@@ -28,8 +28,8 @@ pub enum Exit {
 }
 
 /// Starts a program in a process group of its own, with nothing of ours: no descriptors but
-/// `/dev/null`, no signals blocked or ignored, a fixed environment. What it cannot start, it tells by
-/// its exit code, for nobody waits here.
+/// `/dev/null`, no signals blocked or ignored, a fixed environment. What it cannot start, it tells
+/// by its exit code, for nobody waits here.
 pub fn spawn(program: &Path, arguments: &[&OsStr]) -> Result<Pid, Errno> {
     // All that needs memory comes before the fork.
     let null = OpenOptions::new()

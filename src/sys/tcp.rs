@@ -12,7 +12,8 @@ use super::socket::bind_to_device;
 use crate::errno::Errno;
 
 /// An attempt under way, or the connection it led to. Dropping it closes it the ordinary way: the
-/// server sees an end of data and no reset, and SO_LINGER, which could make close wait, is left off.
+/// server sees an end of data and no reset, and SO_LINGER, which could make close wait, is left
+/// off.
 #[derive(Debug)]
 pub struct TcpProbe(OwnedFd);
 

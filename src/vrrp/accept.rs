@@ -1,5 +1,5 @@
-//! Which packets are adverts for us (RFC 3768 7.1). Counts and names what is refused, decides nothing
-//! about who is master.
+//! Which packets are adverts for us (RFC 3768 7.1). Counts and names what is refused, decides
+//! nothing about who is master.
 
 use std::fmt;
 use std::net::Ipv4Addr;

@@ -26,7 +26,8 @@ pub struct Contender {
 
 impl Contender {
     /// Greater wins: the higher priority, then the higher primary address (RFC 3768 6.4.3). Only a
-    /// master breaks a tie; a backup takes an equal for its master, or equals would preempt forever.
+    /// master breaks a tie; a backup takes an equal for its master, or equals would preempt
+    /// forever.
     pub fn against(self, other: Self) -> Ordering {
         (self.priority, self.source).cmp(&(other.priority, other.source))
     }

@@ -1,6 +1,7 @@
 //! The internet checksum (RFC 1071).
 
-/// Adds up 16-bit words in one's complement; feed it pieces, every piece but the last of even length.
+/// Adds up 16-bit words in one's complement; feed it pieces, every piece but the last of even
+/// length.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Checksum(u64);
 

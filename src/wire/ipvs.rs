@@ -35,7 +35,8 @@ pub struct Service {
     pub flags: u32,
     /// Persistence, seconds.
     pub timeout: u32,
-    /// Persistence granularity as a prefix length: a mask on the wire for IPv4, the number for IPv6.
+    /// Persistence granularity as a prefix length: a mask on the wire for IPv4, the number for
+    /// IPv6.
     pub prefix: u8,
 }
 

@@ -1,7 +1,8 @@
 //! Netlink (RFC 3549): message headers, attributes, acknowledgements.
 //!
-//! Knows nothing of the families; those are in [`super::rtnl`] and [`super::ipvs`]. Reading is total:
-//! what does not fit its own length ends the walk. All numbers are in the machine's own order.
+//! Knows nothing of the families; those are in [`super::rtnl`] and [`super::ipvs`]. Reading is
+//! total: what does not fit its own length ends the walk. All numbers are in the machine's own
+//! order.
 //!
 //! ```text
 //!  0       4       6       8              12             16

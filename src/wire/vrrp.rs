@@ -69,7 +69,8 @@ impl Advert {
         for address in self.addresses.iter().take(usize::from(count)) {
             writer.bytes(&address.octets());
         }
-        // RFC 3768 5.3.6: the field stays, for the sake of RFC 2338 routers, and is in the checksum.
+        // RFC 3768 5.3.6: the field stays, for the sake of RFC 2338 routers, and is in the
+        // checksum.
         writer.bytes(&self.auth.data());
         let checksum = Checksum::new().with(writer.as_slice()).finish();
         writer.patch(CHECKSUM_AT, &checksum.to_be_bytes());
@@ -77,8 +78,8 @@ impl Advert {
     }
 }
 
-/// A received packet of any version whose first eight octets exist. Reading it judges nothing: which
-/// complaint comes first is the receiver's business.
+/// A received packet of any version whose first eight octets exist. Reading it judges nothing:
+/// which complaint comes first is the receiver's business.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
     bytes: &'a [u8],

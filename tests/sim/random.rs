@@ -1,9 +1,9 @@
 //! Stories told by a seed, in two phases.
 //!
 //! Safety: faults of every kind fall on two to four routers for a minute; after every call into a
-//! core the world checks its invariants (`Lan::check`, `Lan::perform`). Liveness: the faults end, and
-//! within three master-down intervals there is exactly one owner, the one whom priority and address
-//! name, and nobody changes state any more.
+//! core the world checks its invariants (`Lan::check`, `Lan::perform`). Liveness: the faults end,
+//! and within three master-down intervals there is exactly one owner, the one whom priority and
+//! address name, and nobody changes state any more.
 //!
 //! A failure prints the seed and the transcript: `SEED=n cargo test --test sim random` repeats it.
 
