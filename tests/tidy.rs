@@ -1,0 +1,251 @@
+//! The rules of the house as a test: who imports whom, what is banned where, how text looks.
+//!
+//! The rules are in `tidy/rules.rs`; every exemption is a line in one of its tables.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+#[path = "tidy/rules.rs"]
+mod rules;
+#[path = "tidy/source.rs"]
+mod source;
+
+use source::Source;
+
+#[test]
+fn the_house_is_tidy() {
+    let mut complaints = rules::manifest(&read(Path::new("Cargo.toml")));
+    for path in files(&["src", "tests"], &["rs"]) {
+        let text = read(&path);
+        let source = Source::new(&path.to_string_lossy(), &text);
+        complaints.extend(rules::rust(&source));
+        if source.lines.len() > rules::FILE_LINES_MAX {
+            // Straight to the terminal: a talk, not a failure.
+            let told = format!("{}: {} lines\n", source.path, source.lines.len());
+            let _ = std::io::stderr().write_all(told.as_bytes());
+        }
+    }
+    for path in files(&["grammar", "scripts"], &[]) {
+        let text = read(&path);
+        let lines: Vec<&str> = text.lines().collect();
+        complaints.extend(rules::text(&path.to_string_lossy(), &lines, &|_| false));
+    }
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+/// Bad texts, each with the words of the complaint that it must draw: the rules can fail.
+#[test]
+fn every_rule_finds_what_it_is_there_for() {
+    for &(path, text, expected) in BAD {
+        let complaints = rules::rust(&Source::new(path, text));
+        let found = complaints
+            .iter()
+            .any(|complaint| complaint.contains(expected));
+        assert!(found, "{path}: {text}\n{complaints:?}");
+    }
+    let long = rules::text("README.md", &["x".repeat(101).as_str()], &|_| false);
+    assert_eq!(long, ["README.md:1: longer than 100 columns"]);
+    let bare = rules::manifest("[dependencies]\n# Why.\nlog = \"1\"\n\nlibc = \"1\"\n");
+    assert_eq!(bare, ["Cargo.toml:5: libc: no comment says what for"]);
+    let unknown = rules::manifest("[dev-dependencies]\n# Why.\nserde = \"1\"\n");
+    assert_eq!(unknown.len(), 1, "{unknown:?}");
+}
+
+#[test]
+fn no_rule_complains_about_what_is_right() {
+    for &(path, text) in GOOD {
+        let complaints = rules::rust(&Source::new(path, text));
+        assert!(complaints.is_empty(), "{path}: {text}\n{complaints:?}");
+    }
+    let data = format!("const A: &str = \"\n{}\n\";\n", "x".repeat(101));
+    let complaints = rules::rust(&Source::new("tests/a.rs", &data));
+    assert_eq!(complaints, [""; 0], "the inner lines of a string are data");
+    let link = format!("https://example.org/{}", "x".repeat(101));
+    assert_eq!(
+        rules::text("README.md", &[link.as_str()], &|_| false),
+        [""; 0]
+    );
+    let explained = "[dependencies]\n# Why.\npest = \"2\"\n[lints]\nserde = 1\n";
+    assert_eq!(rules::manifest(explained), [""; 0]);
+}
+
+/// All files below these directories, of these kinds (of any, when none is named), in order.
+fn files(directories: &[&str], extensions: &[&str]) -> Vec<PathBuf> {
+    let mut waiting: Vec<PathBuf> = directories.iter().map(PathBuf::from).collect();
+    let mut found = Vec::new();
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(&path).expect("a directory of ours can be read");
+            waiting.extend(entries.map(|entry| entry.expect("and each entry").path()));
+            continue;
+        }
+        let extension = path.extension().unwrap_or_default();
+        if extensions.is_empty() || extensions.iter().any(|&wanted| extension == wanted) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Where it stands, what is written, what the complaint must say.
+const BAD: &[(&str, &str, &str)] = &[
+    (
+        "src/vrrp/a.rs",
+        "use crate::check::Core;",
+        "may not import `check`",
+    ),
+    (
+        "src/vrrp/a.rs",
+        "fn f() { crate::sys::clock::now() }",
+        "may not import `sys`",
+    ),
+    (
+        "src/check/a.rs",
+        "use crate::{time::Instant,\n sys::tcp};",
+        ":2: `check` may not",
+    ),
+    (
+        "src/vrrp/a.rs",
+        "use crate::config::tree::Word;",
+        "not `tree`",
+    ),
+    (
+        "src/vrrp/a.rs",
+        "use crate::config;\nfn f() { config::load() }",
+        ":2: cores use",
+    ),
+    (
+        "src/sys/a.rs",
+        "use crate::config::Config;",
+        "may not import `config`",
+    ),
+    (
+        "src/wire/a/b.rs",
+        "use super::super::super::sys::tcp;",
+        "write `crate::`",
+    ),
+    (
+        "src/time.rs",
+        "use crate::addr::Cidr;",
+        "may not import `addr`",
+    ),
+    ("src/attic/a.rs", "", "`attic` is no room"),
+    ("src/util.rs", "", "`util` is no room"),
+    (
+        "src/daemon/a.rs",
+        "use crate::attic::A;",
+        "`attic` is no room",
+    ),
+    (
+        "src/main.rs",
+        "use keepalived::sys::tcp;",
+        "may not import `sys`",
+    ),
+    ("src/vrrp/a.rs", "use mio::Poll;", "`mio` is not for `vrrp`"),
+    (
+        "src/daemon/a.rs",
+        "const A: i32 = libc::AF_INET;",
+        "`libc` is not for `daemon`",
+    ),
+    (
+        "src/daemon/a.rs",
+        "use std::{fmt, fs::File};",
+        "`std::fs::File`",
+    ),
+    (
+        "src/config/a.rs",
+        "use std::time::Instant;",
+        "`std::time::Instant`",
+    ),
+    ("src/check/a.rs", "use std::time;", "`std::time`"),
+    (
+        "src/check/a.rs",
+        "use std::net::{IpAddr, TcpStream};",
+        "`TcpStream`",
+    ),
+    (
+        "src/check/a.rs",
+        "let a = std::env::var(x);",
+        "`std::env::var`",
+    ),
+    (
+        "src/vrrp/a.rs",
+        "use std::process::Command;",
+        "`std::process::Command`",
+    ),
+    ("src/daemon/a.rs", "unsafe { f() }", "`unsafe`"),
+    (
+        "src/daemon/a.rs",
+        "#[cfg(test)]\nmod t { fn f() { unsafe {} } }",
+        ":2: `unsafe`",
+    ),
+    (
+        "src/wire/a.rs",
+        "let a = b.unwrap();",
+        "`unwrap` is for tests",
+    ),
+    (
+        "src/wire/a.rs",
+        "#[cfg(test)]\nmod t {}\nlet a = b.unwrap();",
+        ":3: `unwrap`",
+    ),
+    ("src/cli.rs", "println!();", "`println!`"),
+    (
+        "src/vrrp/a.rs",
+        "#[cfg(feature = \"x\")]\nfn f() {}",
+        "same in every build",
+    ),
+    ("src/wire/a.rs", "#[allow(dead_code)]", "say expect"),
+    ("tests/a.rs", "#![allow(dead_code)]", "say expect"),
+    ("src/wire/a.rs", "fn get_a() {}", "without get_"),
+    ("src/wire/a.rs", concat!("// TO", "DO: more"), "finish it"),
+    ("tests/a.rs", "fn f() { dbg!(1); }", "a leftover"),
+    ("src/wire/a.rs", "fn f() {} ", "blanks at the end"),
+    ("src/wire/a.rs", "\tfn f() {}", "a tab"),
+];
+
+/// Where it stands, what is written.
+const GOOD: &[(&str, &str)] = &[
+    (
+        "src/vrrp/a.rs",
+        "use crate::config::{self, Config};\nuse crate::wire::{ip, vrrp};",
+    ),
+    (
+        "src/vrrp/a.rs",
+        "// unsafe, std::fs, println!, crate::sys\n/* x.unwrap() */",
+    ),
+    (
+        "src/vrrp/a.rs",
+        "const A: &str = \"unsafe std::fs\"; const B: &str = r#\"\"unsafe\"#;",
+    ),
+    (
+        "src/vrrp/a.rs",
+        "#[cfg(test)]\nmod tests {\n use std::fs;\n fn f() { x.unwrap() }\n}",
+    ),
+    (
+        "src/vrrp/a.rs",
+        "fn f<'a>(a: &'a str) -> char { '\"' }\nlet b: &'static str = \"unsafe\";",
+    ),
+    (
+        "src/vrrp/a.rs",
+        "use std::net::{IpAddr, SocketAddr};\nuse std::time::Duration;",
+    ),
+    (
+        "src/time.rs",
+        "#[cfg(test)]\nmod tests { use super::*; use crate::rand::Rand; }",
+    ),
+    ("src/check/probe/tcp.rs", "use super::super::Core;"),
+    (
+        "src/sys/a.rs",
+        "use nix::unistd::fork;\nunsafe { libc::getpid() }",
+    ),
+    (
+        "src/main.rs",
+        "use std::process::ExitCode;\nuse keepalived::cli;",
+    ),
+];
