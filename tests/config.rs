@@ -6,9 +6,11 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use keepalived::config::{AnyHost, FileKind, Host, Loaded, lossless};
-use keepalived::config::{load_bytes, load_text, manual, print};
+use keepalived::config::{AnyHost, FileKind, Host, Loaded, Severity, lossless};
+use keepalived::config::{load, load_bytes, load_text, manual, print};
+use keepalived::rand::Rand;
 
 /// A machine with the interfaces the seeds' directors have.
 struct Director;
@@ -137,4 +139,192 @@ fn the_manual_page_is_that_of_the_keyword_tables() {
         committed == manual(),
         "man/keepalived.conf.5 is old: run UPDATE=1 cargo test"
     );
+}
+
+/// A text of a test, read on a machine that has every interface.
+fn text(text: &str) -> Loaded {
+    load_text("test.conf", text, &AnyHost)
+}
+
+#[test]
+fn a_damaged_configuration_never_breaks_the_reader_and_still_prints_to_itself() {
+    let seeds: Vec<Vec<u8>> = configurations()
+        .iter()
+        .map(|path| fs::read(path).unwrap())
+        .collect();
+    let mut rng = Rand::new(20);
+    let mut below = |bound: usize| usize::try_from(rng.below(bound as u64)).unwrap();
+    for round in 0..500 {
+        let mut bytes = seeds[below(seeds.len())].clone();
+        for _ in 0..=below(4) {
+            let at = below(bytes.len() + 1);
+            let end = (at + below(40)).min(bytes.len());
+            match below(4) {
+                0 => drop(bytes.drain(at..end)),
+                1 => bytes.insert(at, b"{}\"#!\\\n \0\xb1"[below(10)]),
+                2 => bytes.splice(at..at, bytes[at..end].to_vec()).for_each(drop),
+                _ => bytes.truncate(bytes.len().saturating_sub(below(20))),
+            }
+        }
+        let Some(config) = load_bytes("damaged", &bytes, &AnyHost).config else {
+            continue;
+        };
+        let printed = print(&config);
+        let again = text(&printed).config;
+        assert_eq!(again, Some(config), "round {round}: {printed}");
+    }
+}
+
+#[test]
+fn no_text_takes_more_than_linear_time_or_much_stack() {
+    // Far from what anything worse than linear would need, on any machine.
+    const SOON: Duration = Duration::from_secs(10);
+    let service = "virtual_server 10.0.0.1 80 {\n  real_server 10.0.0.2 80 {\n  }\n}\n";
+    for piece in [
+        "{",
+        "}",
+        "\"",
+        "\\",
+        "a ",
+        "a{",
+        "a\n",
+        "\t\n",
+        "\"a\"",
+        "#",
+        "｛",
+        "global_defs {",
+        service,
+    ] {
+        let repeated = piece.repeat(400_000 / piece.len());
+        let start = Instant::now();
+        let loaded = text(&repeated);
+        let took = start.elapsed();
+        assert!(
+            took < SOON,
+            "{took:?} for {} octets of {piece:?}",
+            repeated.len()
+        );
+        assert!(loaded.diagnostics.iter().count() <= 200);
+    }
+}
+
+#[test]
+fn values_keep_the_octets_they_were_written_with() {
+    let loaded = load_bytes(
+        "gbk.conf",
+        b"global_defs {\n router_id \xb1\xb1\xbe\xa9 # \xcc\xec\n}\n\
+          vrrp_instance V {\n interface eth0\n virtual_router_id 1\n authentication {\n\
+          auth_type PASS\n auth_pass \xc3\xdc\xc2\xeb\n}\n virtual_ipaddress {\n 10.0.0.1\n}\n}\n",
+        &AnyHost,
+    );
+    assert_eq!(
+        loaded.diagnostics.exit_code(),
+        0,
+        "{}",
+        loaded.diagnostics.render(false)
+    );
+    let config = loaded.config.unwrap();
+    let router_id = config.global.router_id.clone().unwrap();
+    assert_eq!(lossless::encode(&router_id), b"\xb1\xb1\xbe\xa9");
+    let password = keepalived::config::Authentication::Pass(*b"\xc3\xdc\xc2\xeb\0\0\0\0");
+    assert!(config.instances[0].authentication == password);
+}
+
+#[test]
+fn an_instance_guards_the_service_whose_address_it_carries() {
+    let loaded = text(
+        "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n
+             virtual_ipaddress {\n 10.0.0.1/24\n}\n}\n
+         vrrp_instance B {\n interface eth0\n virtual_router_id 2\n
+             virtual_ipaddress {\n 10.0.0.2\n}\n}\n
+         virtual_server 10.0.0.1 80 {\n lb_algo rr\n lb_kind DR\n protocol TCP\n
+             real_server 10.0.0.9 80 {\n}\n}\n",
+    );
+    let guards: Vec<bool> = loaded
+        .config
+        .unwrap()
+        .instances
+        .iter()
+        .map(|instance| instance.guards_service)
+        .collect();
+    assert_eq!(guards, [true, false]);
+}
+
+#[test]
+fn a_problem_fits_on_one_line_of_a_log() {
+    let loaded = text("vrrp_instance V {\n    priorty 3\n}\n");
+    let lines: Vec<String> = loaded
+        .diagnostics
+        .iter()
+        .map(|problem| problem.line())
+        .collect();
+    assert!(
+        lines.contains(&String::from(
+            "(test.conf: Line 2) unknown keyword `priorty` in `vrrp_instance` \
+             (did you mean `priority`?)"
+        )),
+        "{lines:#?}"
+    );
+    assert!(
+        loaded
+            .diagnostics
+            .iter()
+            .all(|problem| problem.severity == Severity::Error)
+    );
+}
+
+#[test]
+fn colour_is_used_only_when_asked_for() {
+    let loaded = text("nonsense\n");
+    assert!(!loaded.diagnostics.render(false).contains('\x1b'));
+    assert!(
+        loaded
+            .diagnostics
+            .render(true)
+            .contains("\x1b[1;31merror\x1b[0m")
+    );
+}
+
+/// A machine with one file, of some kind.
+struct OneFile(FileKind, &'static [u8]);
+
+impl Host for OneFile {
+    fn file_kind(&self, path: &Path) -> std::io::Result<FileKind> {
+        match path.to_str() {
+            Some("here.conf") => Ok(self.0),
+            _ => Err(std::io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn read(&self, _: &Path) -> std::io::Result<Vec<u8>> {
+        Ok(self.1.to_vec())
+    }
+
+    fn interface_exists(&self, _: &str) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_is_not_a_readable_configuration_file_is_refused_with_4_and_6() {
+    let utf16: &[u8] = b"\xff\xfeg\0l\0o\0b\0a\0l\0";
+    for (path, kind, content) in [
+        ("missing.conf", FileKind::Regular, &b""[..]),
+        ("here.conf", FileKind::Executable, b""),
+        ("here.conf", FileKind::Directory, b""),
+        ("here.conf", FileKind::Other, b""),
+        ("here.conf", FileKind::Regular, utf16),
+    ] {
+        let loaded = load(Path::new(path), &OneFile(kind, content));
+        assert!(loaded.config.is_none());
+        assert_eq!(loaded.diagnostics.exit_code(), 4, "{path} {kind:?}");
+        assert_eq!(loaded.diagnostics.refusal_code(), 6, "{path} {kind:?}");
+        assert_eq!(loaded.diagnostics.iter().count(), 1);
+    }
+    let loaded = load(
+        Path::new("here.conf"),
+        &OneFile(FileKind::Regular, b"global_defs {\n}\n"),
+    );
+    assert!(loaded.config.is_some());
+    assert_eq!(loaded.diagnostics.exit_code(), 0);
 }

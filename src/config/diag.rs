@@ -46,8 +46,6 @@ pub enum Severity {
 pub enum Class {
     /// The file is missing, unreadable, or not a configuration file.
     File,
-    /// An interface does not exist.
-    Interface,
     /// Anything else that is wrong in the text.
     Text,
     /// A statement lacks an argument it cannot do without.
@@ -145,7 +143,7 @@ impl Diagnostics {
         if problem.severity == Severity::Error && !self.seen.contains(&problem.class) {
             self.seen.push(problem.class);
         }
-        if self.list.len() == KEPT_MAX {
+        if self.is_full() {
             self.dropped += 1;
             return;
         }
@@ -175,6 +173,11 @@ impl Diagnostics {
         self.list.iter()
     }
 
+    /// Further problems are only counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() == KEPT_MAX
+    }
+
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -183,7 +186,7 @@ impl Diagnostics {
         !self.seen.is_empty()
     }
 
-    /// What `-t` exits with. As in keepalived, 4 shows only when nothing milder was found.
+    /// What `-t` exits with: keepalived's codes, except that a missing file is not fine.
     pub fn exit_code(&self) -> u8 {
         if self.seen.contains(&Class::Argument) {
             2
@@ -261,7 +264,8 @@ impl Place {
         let number = self.line.to_string();
         let gap = " ".repeat(number.len());
         let (text, column) = self.window();
-        let _ = writeln!(out, "{gap}--> {}:{}:{}", self.file, self.line, self.column);
+        let file = visible(&self.file);
+        let _ = writeln!(out, "{gap}--> {file}:{}:{}", self.line, self.column);
         let _ = writeln!(out, "{gap} |");
         let _ = writeln!(out, "{number} | {}", visible(&text));
         // Tabs are repeated, so that the caret stands right whatever a tab is worth.

@@ -64,7 +64,7 @@ Nothing is wrong. Warnings, about keywords that have no effect or do not work ye
 A statement lacks an argument it needs.
 .TP
 .B 4
-The file cannot be read, or an interface does not exist and nothing else is wrong.
+The file cannot be read.
 .TP
 .B 5
 Anything else is wrong.

@@ -9,6 +9,7 @@
 //! [`Host`]. It logs nothing: everything it has to say is in [`Diagnostics`].
 
 pub mod check;
+mod confusable;
 pub mod diag;
 pub mod global;
 mod keywords;

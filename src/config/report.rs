@@ -1,13 +1,14 @@
 //! What a reader of keywords is given: the machine, the text, the list of problems; and one
 //! reader for each kind of value, which reports what it does not like and answers None.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Host;
+use super::confusable::strange_characters;
 use super::diag::{Class, Diagnostics, Problem};
-use super::keywords::strange_characters;
+use super::lossless;
 use super::source::Source;
 use super::tree::{Statement, Word};
 use super::value::{self, Wrong};
@@ -31,7 +32,7 @@ impl<'a> Report<'a> {
     }
 
     pub(crate) fn add(&mut self, problem: Problem) {
-        self.fatal |= problem.is(Class::Argument) || problem.is(Class::Interface);
+        self.fatal |= problem.is(Class::Argument);
         self.diagnostics.add(problem, self.source);
     }
 
@@ -39,6 +40,11 @@ impl<'a> Report<'a> {
     pub(crate) fn fatal(&mut self, problem: Problem) {
         self.fatal = true;
         self.add(problem);
+    }
+
+    /// Nobody will read what else is found; it need not be explained.
+    pub(crate) fn is_full(&self) -> bool {
+        self.diagnostics.is_full()
     }
 
     pub(crate) fn is_fatal(&self) -> bool {
@@ -58,6 +64,12 @@ impl<'a> Report<'a> {
             statement.keyword()
         );
         self.add(Problem::warning(statement.head(), message));
+    }
+
+    /// Says that a whole block is lost to a fault in its first line.
+    pub(crate) fn skipped(&mut self, statement: &Statement) {
+        let message = format!("this block of `{}` is skipped", statement.keyword());
+        self.add(Problem::error(statement.head(), message));
     }
 
     /// Reports a word that is not what its keyword wants.
@@ -100,7 +112,7 @@ impl<'a> Report<'a> {
         let (least, most) = (range.start(), range.end());
         let Some(read) = value::seconds(&word.text) else {
             let message = format!("`{}` is not a number of seconds", word.text);
-            let unit = word.text.ends_with(|last: char| last.is_ascii_alphabetic());
+            let unit = word.text.starts_with(|first: char| first.is_ascii_digit());
             let help = match strange_characters(&word.text) {
                 None if unit => Some("write the number without a unit".to_owned()),
                 help => help,
@@ -134,8 +146,14 @@ impl<'a> Report<'a> {
     /// An address as keepalived reads those of servers: cut at `/` and `-`.
     pub(crate) fn address(&mut self, word: &Word) -> Option<IpAddr> {
         let read = value::address(&word.text);
-        if read.is_none() {
-            self.reject(word, "an IP address");
+        match word.text.parse::<SocketAddr>() {
+            Ok(both) if read.is_none() => {
+                let message = format!("`{}` is not an IP address", word.text);
+                let help = format!("write `{} {}`", both.ip(), both.port());
+                self.add(Problem::error(word.span, message).help(help));
+            }
+            Err(_) if read.is_none() => self.reject(word, "an IP address"),
+            Ok(_) | Err(_) => {}
         }
         read
     }
@@ -169,14 +187,14 @@ impl<'a> Report<'a> {
         let name = self.interface_name(word)?;
         if !self.host.interface_exists(&name) {
             let message = format!("there is no interface `{name}`");
-            self.add(Problem::error(word.span, message).class(Class::Interface));
+            self.fatal(Problem::error(word.span, message));
         }
         Some(name)
     }
 
     /// The name of an interface that need not exist.
     pub(crate) fn interface_name(&mut self, word: &Word) -> Option<String> {
-        let length = word.text.len();
+        let length = lossless::encode(&word.text).len();
         if length == 0 || length > INTERFACE_NAME_MAX || word.text.contains('/') {
             self.reject(word, "the name of an interface");
             return None;

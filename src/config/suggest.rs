@@ -18,8 +18,12 @@ pub(crate) fn nearest<'a>(
         5..=9 => 2,
         _ => 3,
     };
+    if limit == 0 {
+        return None;
+    }
     let lower = word.to_ascii_lowercase();
     candidates
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= limit)
         .map(|candidate| (distance(&lower, &candidate.to_ascii_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)

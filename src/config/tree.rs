@@ -94,10 +94,7 @@ pub(crate) fn parse(
     while let Some(piece) = pieces.next() {
         match piece.as_rule() {
             Rule::statement => {
-                let opens = pieces
-                    .peek()
-                    .is_some_and(|next| next.as_rule() == Rule::open);
-                builder.statement(piece, opens);
+                builder.statement(piece, pieces.peek());
             }
             Rule::open => builder.open(&piece),
             Rule::close => builder.close(&piece),
@@ -146,7 +143,10 @@ impl Statement {
 }
 
 impl Builder<'_> {
-    fn statement(&mut self, pair: Pair<'_, Rule>, block_follows: bool) {
+    fn statement(&mut self, pair: Pair<'_, Rule>, next: Option<&Pair<'_, Rule>>) {
+        if self.too_deep > 0 {
+            return;
+        }
         let words: Vec<Word> = pair
             .into_inner()
             .filter_map(|argument| self.word(&argument))
@@ -160,14 +160,28 @@ impl Builder<'_> {
         }
         self.list().push(Statement { words, block: None });
         self.awaiting_block = true;
-        let opens = matches!(self.shape(&keyword), Some(Shape::Block(_)));
-        if opens && !block_follows && self.missing_opens > 0 {
+        if self.missing_opens > 0 && self.opens_unsaid(&keyword, next) {
             self.missing_opens -= 1;
             let message = format!("`{keyword}` has no `{{`");
             self.problems.push(
                 Problem::error(head, message).help("the lines that follow are taken as its block"),
             );
             self.push_frame(head);
+        }
+    }
+
+    /// Whether a keyword is that of a block, has no `{`, and what follows may be its lines.
+    fn opens_unsaid(&self, keyword: &str, next: Option<&Pair<'_, Rule>>) -> bool {
+        let Some(next) = next.filter(|next| next.as_rule() == Rule::statement) else {
+            return false;
+        };
+        let first = next.clone().into_inner().next();
+        let first = first.map_or("", |word| word.as_str());
+        let around = self.shape(first).is_some();
+        match self.shape(keyword) {
+            Some(Shape::Block(scope)) => !around || scope.find(first).is_some(),
+            Some(Shape::Values) => !around,
+            Some(Shape::Line) | None => false,
         }
     }
 
@@ -331,5 +345,105 @@ fn span(pair: &Pair<'_, Rule>) -> Span {
     Span {
         start: span.start(),
         end: span.end(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::keywords::root::ROOT;
+    use crate::rand::Rand;
+
+    /// What the grammar has to do with, in pieces that meet each other at random.
+    const PIECES: [&str; 16] = [
+        "{",
+        "}",
+        "\"",
+        "#",
+        "!",
+        "\\",
+        "\n",
+        " ",
+        "\t",
+        "\r",
+        "word",
+        "vrrp_instance",
+        "｛",
+        "｝",
+        "“",
+        "\u{10ffb1}",
+    ];
+
+    fn tree(text: &str) -> (Vec<Statement>, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let statements = parse(text, &ROOT, &mut problems);
+        (statements, problems)
+    }
+
+    /// Statements in order, each as `words[ {block}]`.
+    fn shape(statements: &[Statement]) -> String {
+        let all: Vec<String> = statements
+            .iter()
+            .map(|statement| {
+                let words: Vec<&str> = statement
+                    .words
+                    .iter()
+                    .map(|word| word.text.as_str())
+                    .collect();
+                let block = statement.block.as_ref();
+                let block = block.map(|block| format!(" {{{}}}", shape(&block.statements)));
+                words.join(",") + &block.unwrap_or_default()
+            })
+            .collect();
+        all.join("; ")
+    }
+
+    fn clean(text: &str) -> String {
+        let (statements, problems) = tree(text);
+        assert!(problems.is_empty(), "{problems:?}");
+        shape(&statements)
+    }
+
+    #[test]
+    fn braces_may_stand_anywhere_outside_of_quotes() {
+        let expected = "a,b {c,d; e {f}}; g";
+        for text in [
+            "a b {\nc d\ne {\nf\n}\n}\ng\n",
+            "a b\n{\nc d\ne\n\n{ f } }\ng",
+            "a b{c d\ne{f}}g",
+            "a b # {\n { # }\n c d ! }\n e { f } } g",
+        ] {
+            assert_eq!(clean(text), expected, "{text}");
+        }
+        assert_eq!(clean("a \"b { c } # d\" {e}"), "a,b { c } # d {e}");
+    }
+
+    #[test]
+    fn words_end_at_blanks_comments_and_quotes() {
+        assert_eq!(clean("a\tb\rc\u{b}d\u{c}e"), "a,b,c,d,e");
+        assert_eq!(clean("a#b\nc!d"), "a; c");
+        assert_eq!(clean("a\\#b c\\!d e\\f \\"), "a#b,c!d,e\\f,\\");
+        assert_eq!(clean("a\"b c\"d \"\" 'e f'"), "a,b c,d,,'e,f'");
+    }
+
+    #[test]
+    fn an_open_quote_takes_the_rest_of_its_line_and_no_more() {
+        let (statements, problems) = tree("a \"b { c # d\ne");
+        assert_eq!(shape(&statements), "a; e");
+        assert_eq!(problems.len(), 1);
+    }
+
+    #[test]
+    fn every_text_has_a_tree() {
+        let mut rng = Rand::new(1);
+        for _ in 0..5_000 {
+            let length = rng.below(60);
+            let text: String = (0..length)
+                .map(|_| PIECES[usize::try_from(rng.below(16)).unwrap()])
+                .collect();
+            let (statements, problems) = tree(&text);
+            assert!(problems.len() <= text.len() + 1, "{text:?}");
+            assert!(shape(&statements).len() <= 4 * text.len(), "{text:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::addr::{Cidr, CidrError};
 use crate::config::VirtualAddress;
 use crate::config::diag::Problem;
+use crate::config::lossless;
 use crate::config::report::Report;
 use crate::config::source::Span;
 use crate::config::suggest::nearest;
@@ -156,8 +157,11 @@ fn read_valued(
         "label" if draft.cidr.address().is_ipv6() => {
             report.reject(argument, "used, an IPv6 address has no label");
         }
-        "label" if argument.text.len() > LABEL_MAX => {
-            report.reject(argument, "at most 15 octets long, the address is ignored");
+        "label" if lossless::encode(&argument.text).len() > LABEL_MAX => {
+            report.reject(
+                argument,
+                "a label of at most 15 octets, the address is ignored",
+            );
             return Line::Dropped;
         }
         "label" => draft.label = Some(argument.text.clone()),

@@ -96,7 +96,7 @@ pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
         Keyword::line("lvs_sched", "SCHEDULER", "The same.", scheduler),
         Keyword::line(
             "lb_kind",
-            "NAT|DR|TUN",
+            "NAT|DR|TUN [OPTION]",
             "How packets reach the real servers; NAT unless given.",
             |draft, statement, report| {
                 forwarding(&mut draft.forwarding, statement, report);
@@ -104,7 +104,7 @@ pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
         ),
         Keyword::line(
             "lvs_method",
-            "NAT|DR|TUN",
+            "NAT|DR|TUN [OPTION]",
             "The same.",
             |draft, statement, report| {
                 forwarding(&mut draft.forwarding, statement, report);
@@ -254,7 +254,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
         ),
         Keyword::line(
             "lvs_method",
-            "NAT|DR|TUN",
+            "NAT|DR|TUN [OPTION]",
             "As in virtual_server, for this server.",
             |draft, statement, report| {
                 forwarding(&mut draft.forwarding, statement, report);
@@ -490,8 +490,9 @@ fn scheduler(draft: &mut VirtualServerDraft, statement: &Statement, report: &mut
         return;
     }
     let message = format!("`{}` is not a scheduler, ignored", word.text);
-    let help = suggestion(&word.text, &SCHEDULERS);
-    report.add(Problem::error(word.span, message).maybe_help(help));
+    let help = suggestion(&word.text, &SCHEDULERS)
+        .unwrap_or_else(|| format!("the kernel has {}", SCHEDULERS.join(", ")));
+    report.add(Problem::error(word.span, message).help(help));
 }
 
 fn forwarding(into: &mut Option<Forwarding>, statement: &Statement, report: &mut Report<'_>) {
@@ -583,7 +584,7 @@ fn ip_family(draft: &mut VirtualServerDraft, statement: &Statement, report: &mut
 fn real_server(draft: &mut VirtualServerDraft, statement: &Statement, report: &mut Report<'_>) {
     let ip = statement.argument(1).and_then(|word| report.address(word));
     let (Some(ip), Some(port)) = (ip, report.optional_port(statement.argument(2))) else {
-        return;
+        return report.skipped(statement);
     };
     let mut server = RealServerDraft {
         ip,

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use crate::config::Global;
+use crate::config::confusable::lint_strange;
 use crate::config::diag::Problem;
 use crate::config::report::Report;
 use crate::config::tree::{Statement, Word};
 
 use super::later::GLOBAL_LATER;
 use super::root::inside;
-use super::{Keyword, Standing, Table, lint_strange};
+use super::{Keyword, Standing, Table};
 
 /// What `global_defs` says: the settings themselves, and the defaults of instances.
 #[derive(Default)]
@@ -64,7 +65,8 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
             "Sender of mails.",
             notification_email_from,
         )
-        .standing(Standing::WorksWithArgument),
+        .standing(Standing::WorksWithArgument)
+        .judging_itself(),
         Keyword::line(
             "smtp_server",
             "HOST [PORT]",

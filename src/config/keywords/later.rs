@@ -25,6 +25,7 @@ impl Later {
                 Shape::Line
             },
             standing: Standing::Later,
+            judges_itself: true,
         }
     }
 

@@ -14,12 +14,12 @@ pub(crate) mod vrrp;
 
 use std::collections::HashMap;
 
+use super::confusable::strange_characters;
 use super::diag::{Class, Problem};
-use super::lossless::octet;
 use super::report::Report;
 use super::source::Span;
 use super::suggest::nearest;
-use super::tree::{Statement, Word};
+use super::tree::Statement;
 
 use later::Later;
 
@@ -50,6 +50,8 @@ pub(crate) struct Entry {
     pub(crate) doc: &'static str,
     pub(crate) shape: Shape,
     pub(crate) standing: Standing,
+    /// Its reader itself judges words too many and a second statement.
+    pub(crate) judges_itself: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -78,10 +80,7 @@ pub(crate) trait Scope: Sync {
     fn name(&self) -> &'static str;
     fn entries(&self) -> Vec<Entry>;
 
-    fn find(&self, keyword: &str) -> Option<Entry> {
-        let entries = self.entries();
-        entries.into_iter().find(|entry| entry.name == keyword)
-    }
+    fn find(&self, keyword: &str) -> Option<Entry>;
 }
 
 impl<T> Scope for Table<T> {
@@ -127,6 +126,7 @@ impl<T> Keyword<T> {
             doc,
             shape: Shape::Line,
             standing: Standing::Works,
+            judges_itself: false,
         };
         Self { entry, read }
     }
@@ -154,6 +154,12 @@ impl<T> Keyword<T> {
         keyword
     }
 
+    /// Leaves words too many and a second statement to the reader.
+    pub(crate) const fn judging_itself(mut self) -> Self {
+        self.entry.judges_itself = true;
+        self
+    }
+
     pub(crate) const fn standing(mut self, standing: Standing) -> Self {
         self.entry.standing = standing;
         self
@@ -166,7 +172,15 @@ impl Entry {
         let words = self.arguments.split(' ');
         words
             .take_while(|word| !word.is_empty() && !word.starts_with('['))
-            .filter(|word| *word != "…" && !word.contains(".."))
+            .filter(|word| !word.contains(".."))
+            .count()
+    }
+
+    /// How many arguments there may be.
+    fn takes(&self) -> usize {
+        let words = self.arguments.split(' ');
+        words
+            .filter(|word| !word.is_empty() && !word.contains(".."))
             .count()
     }
 }
@@ -189,61 +203,116 @@ impl<T> Table<T> {
                 .iter()
                 .find(|known| known.entry.name == keyword)
             else {
-                self.unknown(statement, report);
+                unknown(self, statement, report);
                 continue;
             };
             if !fits(known.entry, statement, report) {
                 continue;
             }
-            if matches!(known.entry.shape, Shape::Line) {
+            if matches!(known.entry.shape, Shape::Line) && !known.entry.judges_itself {
                 again(&mut seen, known.entry, statement, report);
+                self.too_many(known.entry, statement, report);
             }
             (known.read)(draft, statement, report);
         }
     }
 
-    fn unknown(&self, statement: &Statement, report: &mut Report<'_>) {
-        let keyword = statement.keyword();
-        let place = match self.name {
-            "" => String::new(),
-            name => format!(" in `{name}`"),
+    /// keepalived says nothing about the rest of a line, but nobody writes it for nothing.
+    fn too_many(&self, entry: Entry, statement: &Statement, report: &mut Report<'_>) {
+        let extra = statement
+            .arguments()
+            .get(entry.takes()..)
+            .unwrap_or_default();
+        let (Some(first), Some(last)) = (extra.first(), extra.last()) else {
+            return;
         };
-        let help = strange_characters(keyword).or_else(|| self.meant(keyword));
-        let skipped = match statement.block {
-            Some(_) => ", its block is skipped",
-            None => "",
-        };
-        let message = format!("unknown keyword `{keyword}`{place}{skipped}");
-        report.add(Problem::error(statement.head(), message).maybe_help(help));
+        let message = format!(
+            "`{}` ends here, the rest of the line is ignored",
+            entry.name
+        );
+        let problem = Problem::warning(first.span.to(last.span), message);
+        let keyword = self.find(&first.text).map(|entry| entry.name);
+        report.add(
+            problem.maybe_help(
+                keyword.map(|keyword| format!("write `{keyword}` on a line of its own")),
+            ),
+        );
     }
+}
 
-    /// What an unknown keyword was probably meant to be.
-    fn meant(&self, keyword: &str) -> Option<String> {
-        let here = self.entries();
-        if let Some(name) = nearest(keyword, here.iter().map(|entry| entry.name)) {
-            let entry = here.iter().find(|entry| entry.name == name)?;
-            return Some(format!("did you mean `{name}`?{}", standing_of(entry)));
-        }
-        let elsewhere: Vec<_> = scopes()
-            .into_iter()
-            .filter(|scope| scope.name() != self.name)
-            .flat_map(|scope| {
-                let entries = scope.entries().into_iter();
-                entries.map(move |entry| (scope.name(), entry))
-            })
-            .collect();
-        let name = nearest(keyword, elsewhere.iter().map(|(_, entry)| entry.name))?;
-        let (scope, entry) = elsewhere.iter().find(|(_, entry)| entry.name == name)?;
-        let place = match *scope {
-            "" => "stands outside of all blocks".to_owned(),
-            scope => format!("belongs in `{scope}`"),
-        };
-        Some(if name == keyword {
-            format!("it {place}")
-        } else {
-            format!("did you mean `{name}`? It {place}{}", standing_of(entry))
-        })
+/// Reports a keyword that a block does not have, and what was probably meant by it.
+fn unknown(scope: &dyn Scope, statement: &Statement, report: &mut Report<'_>) {
+    let keyword = statement.keyword();
+    if report.is_full() {
+        return report.add(Problem::error(statement.head(), "unknown keyword"));
     }
+    let place = match scope.name() {
+        "" => String::new(),
+        name => format!(" in `{name}`"),
+    };
+    let skipped = match statement.block {
+        Some(_) => ", its block is skipped",
+        None => "",
+    };
+    let here = scope.entries();
+    let meant = nearest(keyword, here.iter().map(|entry| entry.name));
+    let meant = here.iter().find(|entry| Some(entry.name) == meant);
+    let help = match (strange_characters(keyword), meant) {
+        _ if keyword.starts_with(['$', '~', '@']) => {
+            Some("definitions, sequences and conditions are not supported yet".to_owned())
+        }
+        (Some(strange), _) => Some(strange),
+        (None, Some(entry)) => {
+            let standing = standing_of(entry);
+            Some(format!("did you mean `{}`?{standing}", entry.name))
+        }
+        (None, None) => elsewhere(scope, keyword),
+    };
+    let message = format!("unknown keyword `{keyword}`{place}{skipped}");
+    report.add(Problem::error(statement.head(), message).maybe_help(help));
+    if let (Some(meant), Some(block)) = (meant, &statement.block) {
+        check_names(meant.shape, &block.statements, report);
+    }
+}
+
+/// Reports the unknown keywords of a skipped block, so that one run finds all of them.
+fn check_names(shape: Shape, statements: &[Statement], report: &mut Report<'_>) {
+    let Shape::Block(scope) = shape else {
+        return;
+    };
+    for statement in statements {
+        match (scope.find(statement.keyword()), &statement.block) {
+            (Some(entry), Some(block)) => check_names(entry.shape, &block.statements, report),
+            (Some(_), None) => {}
+            (None, _) if statement.words.is_empty() => {}
+            (None, _) => unknown(scope, statement, report),
+        }
+    }
+}
+
+/// The block another keyword belongs to.
+fn elsewhere(here: &dyn Scope, keyword: &str) -> Option<String> {
+    let others: Vec<(&str, Entry)> = scopes()
+        .into_iter()
+        .filter(|scope| scope.name() != here.name())
+        .flat_map(|scope| {
+            scope
+                .entries()
+                .into_iter()
+                .map(|entry| (scope.name(), entry))
+        })
+        .collect();
+    let name = nearest(keyword, others.iter().map(|(_, entry)| entry.name))?;
+    let (scope, entry) = others.iter().find(|(_, entry)| entry.name == name)?;
+    let place = match *scope {
+        "" => "stands outside of all blocks".to_owned(),
+        scope => format!("belongs in `{scope}`"),
+    };
+    Some(if name == keyword {
+        format!("it {place}")
+    } else {
+        format!("did you mean `{name}`? It {place}{}", standing_of(entry))
+    })
 }
 
 fn standing_of(entry: &Entry) -> &'static str {
@@ -293,63 +362,6 @@ fn again(
         let message = format!("`{}` is given twice, the later one counts", entry.name);
         let problem = Problem::warning(statement.span(), message);
         report.add(problem.note(first, "first given here"));
-    }
-}
-
-/// Names what an input method put into a word where a plain character was meant.
-pub(crate) fn strange_characters(text: &str) -> Option<String> {
-    let (strange, plain) = text
-        .chars()
-        .find_map(|character| {
-            let plain = match character {
-                '“' | '”' | '„' | '＂' => "\"",
-                '‘' | '’' | '＇' => "'",
-                '\u{3000}' | '\u{a0}' | '\u{2002}' | '\u{2003}' | '\u{2009}' => "a plain space",
-                '\u{200b}' | '\u{feff}' => "nothing",
-                '。' | '．' => ".",
-                '、' | '，' => ",",
-                '–' | '—' => "-",
-                '！'..='～' => "the plain character",
-                _ => return None,
-            };
-            Some((character, plain))
-        })
-        .or_else(|| foreign(text))?;
-    let code = u32::from(strange);
-    Some(if octet(strange).is_some() {
-        format!("octets that are not UTF-8 are part of the word; {plain} was probably meant")
-    } else if strange.is_whitespace() || "\u{200b}\u{feff}".contains(strange) {
-        format!("the blank U+{code:04X} is part of the word; write {plain}")
-    } else {
-        format!("the full-width `{strange}` (U+{code:04X}) is part of the word; write {plain}")
-    })
-}
-
-/// The same in GBK: full-width quotes, blank and braces by their two octets.
-fn foreign(text: &str) -> Option<(char, &'static str)> {
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        let Some(lead) = octet(character) else {
-            continue;
-        };
-        let trail = characters.next().and_then(octet);
-        let plain = match (lead, trail) {
-            (0xa1, Some(0xa1)) => "a plain space",
-            (0xa1, Some(0xae | 0xaf)) => "'",
-            (0xa1, Some(0xb0 | 0xb1)) => "\"",
-            (0xa3, Some(_)) => "a plain character",
-            _ => continue,
-        };
-        return Some((character, plain));
-    }
-    None
-}
-
-/// A lint for a value that is used with such characters in it.
-pub(crate) fn lint_strange(word: &Word, report: &mut Report<'_>) {
-    if let Some(help) = strange_characters(&word.text) {
-        let message = "this value holds characters that are easily mistaken";
-        report.add(Problem::warning(word.span, message).help(help));
     }
 }
 

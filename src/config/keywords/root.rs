@@ -76,7 +76,7 @@ fn virtual_server(draft: &mut Draft, statement: &Statement, report: &mut Report<
         return;
     }
     let Some(mut server) = VirtualServerDraft::new(statement, report) else {
-        return;
+        return report.skipped(statement);
     };
     VIRTUAL_SERVER.read(&mut server, inside(statement), report);
     draft.virtual_servers.push(server);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::addr::Vrid;
 use crate::config::InitialState;
+use crate::config::confusable::lint_strange;
 use crate::config::diag::Problem;
 use crate::config::lossless;
 use crate::config::report::Report;
@@ -18,7 +19,7 @@ use super::global::{
 };
 use super::later::INSTANCE_LATER;
 use super::root::inside;
-use super::{Keyword, Standing, Table, lint_strange};
+use super::{Keyword, Standing, Table};
 
 /// What an instance says.
 pub(crate) struct InstanceDraft {
@@ -67,7 +68,8 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
             "MASTER|BACKUP",
             "What it hopes to be. Only priority 255 starts as master.",
             state,
-        ),
+        )
+        .judging_itself(),
         Keyword::line(
             "interface",
             "IFNAME",
@@ -250,11 +252,21 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
         .standing(Standing::NoEffect),
         Keyword::values("unicast_peer", "", "", foreign_protocol).standing(Standing::Later),
         Keyword::values("auth_hmac", "", "", foreign_protocol).standing(Standing::Later),
-        Keyword::line("mcast_dst_ip", "", "", foreign_protocol).standing(Standing::Later),
-        Keyword::line("unicast_src_ip", "", "", foreign_protocol).standing(Standing::Later),
-        Keyword::line("native_ipv6", "", "", foreign_protocol).standing(Standing::Later),
-        Keyword::line("vrf", "", "", foreign_protocol).standing(Standing::Later),
-        Keyword::line("use_ipvlan", "", "", foreign_protocol).standing(Standing::Later),
+        Keyword::line("mcast_dst_ip", "", "", foreign_protocol)
+            .standing(Standing::Later)
+            .judging_itself(),
+        Keyword::line("unicast_src_ip", "", "", foreign_protocol)
+            .standing(Standing::Later)
+            .judging_itself(),
+        Keyword::line("native_ipv6", "", "", foreign_protocol)
+            .standing(Standing::Later)
+            .judging_itself(),
+        Keyword::line("vrf", "", "", foreign_protocol)
+            .standing(Standing::Later)
+            .judging_itself(),
+        Keyword::line("use_ipvlan", "", "", foreign_protocol)
+            .standing(Standing::Later)
+            .judging_itself(),
     ],
     later: INSTANCE_LATER,
 };
