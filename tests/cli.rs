@@ -1,9 +1,10 @@
 //! The real binary, as a shell or a service manager calls it: words in, words and exit code out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use keepalived::cli;
+use keepalived::sys::pidfile::PidFile;
 
 fn keepalived(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_keepalived"))
@@ -82,6 +83,65 @@ fn signals_have_the_numbers_that_keepalived_prints() {
     expect(&["--signum=TERM"], 1, "", "Unknown sigfunc TERM\n");
 }
 
+#[test]
+fn a_configuration_test_says_nothing_about_a_good_file_and_fails_for_a_bad_option() {
+    let file = scratch("good.conf");
+    std::fs::write(&file, "global_defs {\n    router_id LVS_1\n}\n").unwrap();
+    let file = file.to_str().unwrap();
+    expect(&["-t", "-f", file], 0, "", "");
+    expect(
+        &["-t", "-f", file, "more", "words"],
+        0,
+        "Unexpected argument(s): more words\n",
+        "",
+    );
+    let complaint = "Invalid log facility 'foo'\n";
+    expect(&["-t", "-f", file, "-S", "foo"], 5, "", complaint);
+}
+
+#[test]
+fn a_configuration_test_appends_its_complaints_to_a_file() {
+    let [file, report, link] = ["bad.conf", "report", "link"].map(scratch);
+    std::fs::write(&file, "global_defs {\n    routre_id LVS_1\n}\n").unwrap();
+    std::fs::write(&report, "before\n").unwrap();
+    let file = file.to_str().unwrap();
+    let test = format!("--config-test={}", report.display());
+    let output = keepalived(&[&test, "-f", file]);
+    assert!(output.stdout.is_empty() && output.stderr.is_empty());
+    let text = std::fs::read_to_string(&report).unwrap();
+    let (before, complaint) = text.split_once('\n').unwrap();
+    assert_eq!(before, "before");
+    assert!(
+        complaint.contains("Line 2") && complaint.contains("router_id"),
+        "{text}"
+    );
+
+    std::os::unix::fs::symlink(&report, &link).unwrap();
+    let output = keepalived(&[&format!("-t{}", link.display()), "-f", file]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        std::fs::read_to_string(&report).unwrap(),
+        text,
+        "the link was followed"
+    );
+}
+
+/// Init scripts start what may be running: that is no failure. This test is the daemon that runs.
+#[test]
+fn a_second_daemon_says_so_and_exits_with_code_0() {
+    let [file, pid] = ["second.conf", "second.pid"].map(scratch);
+    std::fs::write(&file, "global_defs {\n}\n").unwrap();
+    let held = PidFile::lock(&pid).unwrap();
+    let (file, path) = (file.to_str().unwrap(), pid.to_str().unwrap());
+    let output = keepalived(&["-f", file, "-p", path, "-n", "-l", "-G"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stderr).unwrap();
+    let last = text.lines().last().unwrap();
+    assert!(last.ends_with(": daemon is already running"), "{text}");
+    drop(held);
+    assert!(!pid.exists());
+}
+
 /// The committed page against the table. UPDATE=1 writes it anew.
 #[test]
 fn the_manual_page_lists_the_options_of_the_table() {
@@ -99,6 +159,15 @@ fn the_manual_page_lists_the_options_of_the_table() {
         cli::manual(),
         "UPDATE=1 cargo test --test cli"
     );
+}
+
+/// A name in a directory that cargo keeps for the files of this test.
+fn scratch(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli");
+    let _ = std::fs::create_dir_all(&directory);
+    let path = directory.join(name);
+    let _ = std::fs::remove_file(&path);
+    path
 }
 
 const OPTIONS_BEGIN: &str =

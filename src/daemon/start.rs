@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -24,13 +24,14 @@ pub fn run(options: &Options) -> Result<ExitCode, Error> {
         .clone()
         .unwrap_or_else(|| PathBuf::from(CONFIG_FILE));
     match &options.config_test {
-        Some(report) => test(&path, report),
+        Some(report) => test(options, &path, report),
         None => start(options, path),
     }
 }
 
 /// `-t`: everything that is wrong, then the exit code.
-fn test(path: &Path, report: &Report) -> Result<ExitCode, Error> {
+fn test(options: &Options, path: &Path, report: &Report) -> Result<ExitCode, Error> {
+    options.print_remarks();
     let Loaded { diagnostics, .. } = config::load(path, &Machine);
     match report {
         Report::Stderr => {
@@ -47,11 +48,19 @@ fn test(path: &Path, report: &Report) -> Result<ExitCode, Error> {
             dump::append(file, &lines).map_err(|error| Error::Report(file.clone(), error))?;
         }
     }
-    Ok(ExitCode::from(diagnostics.exit_code()))
+    let code = diagnostics.exit_code();
+    // As keepalived counts it: a value on the command line that makes no sense is an error, too.
+    let only_complaints = code == 0 && !options.complaints.is_empty();
+    Ok(ExitCode::from(if only_complaints {
+        EXIT_CONFIG
+    } else {
+        code
+    }))
 }
 
 fn start(options: &Options, path: PathBuf) -> Result<ExitCode, Error> {
     options.print_remarks();
+    daemonize::set_umask(options.umask.unwrap_or(daemonize::DEFAULT_UMASK));
     logging::start(options);
     introduce(options, &path);
     let Loaded {
@@ -73,6 +82,8 @@ fn start(options: &Options, path: PathBuf) -> Result<ExitCode, Error> {
     if config.instances.is_empty() && config.virtual_servers.is_empty() {
         info!("Warning - keepalived has no configuration to run");
     }
+    // A reload comes from another directory.
+    let path = absolute(&path).unwrap_or(path);
     let outcome = become_daemon(options, cores, ConfigFile::new(path, config));
     if let Err(error) = &outcome {
         error!("{error}");
@@ -89,10 +100,11 @@ fn become_daemon(options: &Options, cores: Cores, files: ConfigFile) -> Result<E
     if pidfile::is_running(&paths.main).map_err(named)? {
         return Ok(already_running());
     }
-    daemonize::set_umask(options.umask.unwrap_or(daemonize::DEFAULT_UMASK));
     if options.foreground {
         return serve(options, cores, files, &paths, None);
     }
+    // What waits for a slow syslog would otherwise be sent by both processes.
+    logging::finish();
     match daemonize::fork_off(START_PATIENCE).map_err(Error::Background)? {
         Side::Caller(code) => Ok(ExitCode::from(code)),
         Side::Daemon(ready) => serve(options, cores, files, &paths, Some(ready)),
@@ -163,9 +175,10 @@ struct PidPaths {
 impl PidPaths {
     fn new(options: &Options) -> Self {
         let path = |given: &Option<PathBuf>, name| {
-            given
+            let path = given
                 .clone()
-                .unwrap_or_else(|| host::run_directory().join(name))
+                .unwrap_or_else(|| host::run_directory().join(name));
+            absolute(&path).unwrap_or(path)
         };
         Self {
             main: path(&options.pid_file, "keepalived.pid"),
@@ -195,6 +208,8 @@ fn seed() -> u64 {
 const CONFIG_FILE: &str = "/etc/keepalived/keepalived.conf";
 /// A start takes milliseconds; an init script should not hang on a broken one.
 const START_PATIENCE: Duration = Duration::from_secs(10);
+/// The configuration has errors, as a test of it tells.
+const EXIT_CONFIG: u8 = 5;
 /// EX_SOFTWARE of sysexits(3).
 const EXIT_SOFTWARE: u8 = 70;
 
