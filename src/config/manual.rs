@@ -6,6 +6,8 @@ use super::keywords::{Entry, Scope, Shape, Standing, scopes};
 
 const HEAD: &str = r#".\" Made from the keyword tables in src/config/keywords; do not edit.
 .TH KEEPALIVED.CONF 5
+.nh
+.ad l
 .SH NAME
 keepalived.conf \- configuration of keepalived
 .SH DESCRIPTION
@@ -90,7 +92,7 @@ fn section(scope: &dyn Scope, page: &mut String) {
     line(page, format_args!(".SS {title}"));
     let mut later = Vec::new();
     for entry in scope.entries() {
-        if entry.standing == Standing::Later {
+        if entry.standing == Standing::Later && entry.doc.is_empty() {
             later.push(entry.name);
         } else {
             keyword(&entry, page);
@@ -98,7 +100,10 @@ fn section(scope: &dyn Scope, page: &mut String) {
     }
     if !later.is_empty() {
         later.sort_unstable();
-        line(page, format_args!(".PP\nAccepted, without effect yet:"));
+        line(
+            page,
+            format_args!(".PP\nAccepted with a warning, not supported yet:"),
+        );
         line(page, format_args!("{}.", roff(&later.join(", "))));
     }
 }

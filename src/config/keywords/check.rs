@@ -6,13 +6,17 @@ use std::time::Duration;
 use crate::config::diag::Problem;
 use crate::config::report::Report;
 use crate::config::source::Span;
-use crate::config::tree::{Statement, Word};
+use crate::config::tree::Statement;
 use crate::config::value;
 use crate::config::{Forwarding, Protocol};
 
 use super::global::number;
 use super::later::{REAL_SERVER_LATER, VIRTUAL_SERVER_LATER};
 use super::root::inside;
+use super::timing::{
+    Timed, TimingDraft, alpha, check_retry, connect_timeout, delay_before_retry, delay_loop, retry,
+    warmup,
+};
 use super::{Keyword, Standing, Table, suggestion};
 
 /// What a virtual server says.
@@ -62,16 +66,8 @@ pub(crate) struct TcpCheckDraft {
     pub(crate) timing: TimingDraft,
 }
 
-/// How often and how patiently; each level overrides the one above it.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct TimingDraft {
-    pub(crate) retry: Option<u32>,
-    pub(crate) delay_before_retry: Option<Duration>,
-    pub(crate) warmup: Option<Duration>,
-    pub(crate) delay_loop: Option<Duration>,
-    pub(crate) connect_timeout: Option<Duration>,
-    pub(crate) alpha: Option<bool>,
-}
+const FOR_SERVER: &str = "As in virtual_server, for this server.";
+const FOR_CHECK: &str = "As in virtual_server, for this check.";
 
 /// The schedulers of the kernel.
 const SCHEDULERS: [&str; 14] = [
@@ -80,9 +76,6 @@ const SCHEDULERS: [&str; 14] = [
 
 /// Persistence of a service that must have one and does not say how long.
 pub(crate) const PERSISTENCE_DEFAULT: Duration = Duration::from_secs(360);
-
-/// Seconds that fit the kernel's and keepalived's counters alike.
-const LONGEST: f64 = 4_294.967_295;
 
 pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
     name: "virtual_server",
@@ -175,46 +168,11 @@ pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
                 draft.timing.alpha = Some(true);
             },
         ),
-        Keyword::line(
-            "delay_loop",
-            "SEC",
-            "Seconds between checks; 60 unless given.",
-            |draft, statement, report| {
-                delay_loop(&mut draft.timing, statement, report);
-            },
-        ),
-        Keyword::line(
-            "retry",
-            "INT 1..",
-            "Failed checks that are repeated before the server is down; 1 unless given.",
-            |draft, statement, report| {
-                retry(&mut draft.timing, 1, statement, report);
-            },
-        ),
-        Keyword::line(
-            "delay_before_retry",
-            "SEC",
-            "Seconds before each of them; 1 unless given.",
-            |draft, statement, report| {
-                delay_before_retry(&mut draft.timing, statement, report);
-            },
-        ),
-        Keyword::line(
-            "warmup",
-            "SEC",
-            "First checks are spread over so many seconds; delay_loop unless given.",
-            |draft, statement, report| {
-                warmup(&mut draft.timing, statement, report);
-            },
-        ),
-        Keyword::line(
-            "connect_timeout",
-            "SEC",
-            "Seconds to wait for a connection; 5 unless given.",
-            |draft, statement, report| {
-                connect_timeout(&mut draft.timing, statement, report);
-            },
-        ),
+        delay_loop("Seconds between checks; 60 unless given."),
+        retry("Failed checks that are repeated before the server is down; 1 unless given."),
+        delay_before_retry("Seconds before each of them; 1 unless given."),
+        warmup("First checks are spread over so many seconds; delay_loop unless given."),
+        connect_timeout("Seconds to wait for a connection; 5 unless given."),
         Keyword::line(
             "ip_family",
             "inet|inet6",
@@ -228,13 +186,8 @@ pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
             &REAL_SERVER,
             real_server,
         ),
-        Keyword::line(
-            "nat_mask",
-            "[NETMASK]",
-            "Old: LVS takes no netmask.",
-            no_effect,
-        )
-        .standing(Standing::NoEffect),
+        Keyword::line("nat_mask", "[NETMASK]", "LVS takes no netmask.", no_effect)
+            .standing(Standing::NoEffect),
         Keyword::line("hashed", "", "It never had an effect.", no_effect)
             .standing(Standing::NoEffect),
     ],
@@ -255,7 +208,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
         Keyword::line(
             "lvs_method",
             "NAT|DR|TUN [OPTION]",
-            "As in virtual_server, for this server.",
+            FOR_SERVER,
             |draft, statement, report| {
                 forwarding(&mut draft.forwarding, statement, report);
             },
@@ -263,60 +216,18 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
         Keyword::line(
             "inhibit_on_failure",
             "[BOOL]",
-            "As in virtual_server, for this server.",
+            FOR_SERVER,
             |draft, statement, report| {
                 let truth = report.truth(statement.argument(1));
                 draft.inhibit_on_failure = truth.or(draft.inhibit_on_failure);
             },
         ),
-        Keyword::line(
-            "alpha",
-            "[BOOL]",
-            "As in virtual_server, for this server.",
-            |draft, statement, report| {
-                alpha(&mut draft.timing, statement, report);
-            },
-        ),
-        Keyword::line(
-            "delay_loop",
-            "SEC",
-            "As in virtual_server, for this server.",
-            |draft, statement, report| {
-                delay_loop(&mut draft.timing, statement, report);
-            },
-        ),
-        Keyword::line(
-            "retry",
-            "INT 1..",
-            "As in virtual_server, for this server.",
-            |draft, statement, report| {
-                retry(&mut draft.timing, 1, statement, report);
-            },
-        ),
-        Keyword::line(
-            "delay_before_retry",
-            "SEC",
-            "As in virtual_server, for this server.",
-            |draft, statement, report| {
-                delay_before_retry(&mut draft.timing, statement, report);
-            },
-        ),
-        Keyword::line(
-            "warmup",
-            "SEC",
-            "As in virtual_server, for this server.",
-            |draft, statement, report| {
-                warmup(&mut draft.timing, statement, report);
-            },
-        ),
-        Keyword::line(
-            "connect_timeout",
-            "SEC",
-            "As in virtual_server, for this server.",
-            |draft, statement, report| {
-                connect_timeout(&mut draft.timing, statement, report);
-            },
-        ),
+        alpha(FOR_SERVER),
+        delay_loop(FOR_SERVER),
+        retry(FOR_SERVER),
+        delay_before_retry(FOR_SERVER),
+        warmup(FOR_SERVER),
+        connect_timeout(FOR_SERVER),
         Keyword::block(
             "TCP_CHECK",
             "",
@@ -388,62 +299,13 @@ pub(crate) static TCP_CHECK: Table<TcpCheckDraft> = Table {
                 draft.mark = mark.unwrap_or(draft.mark);
             },
         ),
-        Keyword::line(
-            "connect_timeout",
-            "SEC",
-            "As in virtual_server, for this check.",
-            |draft, statement, report| {
-                connect_timeout(&mut draft.timing, statement, report);
-            },
-        ),
-        Keyword::line(
-            "retry",
-            "INT 0..",
-            "As in virtual_server, for this check.",
-            |draft, statement, report| {
-                retry(&mut draft.timing, 0, statement, report);
-            },
-        ),
-        Keyword::line(
-            "nb_get_retry",
-            "INT 0..",
-            "The same, as many guides write it.",
-            |draft, statement, report| {
-                retry(&mut draft.timing, 0, statement, report);
-            },
-        ),
-        Keyword::line(
-            "delay_before_retry",
-            "SEC",
-            "As in virtual_server, for this check.",
-            |draft, statement, report| {
-                delay_before_retry(&mut draft.timing, statement, report);
-            },
-        ),
-        Keyword::line(
-            "warmup",
-            "SEC",
-            "As in virtual_server, for this check.",
-            |draft, statement, report| {
-                warmup(&mut draft.timing, statement, report);
-            },
-        ),
-        Keyword::line(
-            "delay_loop",
-            "SEC",
-            "As in virtual_server, for this check.",
-            |draft, statement, report| {
-                delay_loop(&mut draft.timing, statement, report);
-            },
-        ),
-        Keyword::line(
-            "alpha",
-            "[BOOL]",
-            "As in virtual_server, for this check.",
-            |draft, statement, report| {
-                alpha(&mut draft.timing, statement, report);
-            },
-        ),
+        connect_timeout(FOR_CHECK),
+        check_retry("retry", FOR_CHECK),
+        check_retry("nb_get_retry", "The same, as many guides write it."),
+        delay_before_retry(FOR_CHECK),
+        warmup(FOR_CHECK),
+        delay_loop(FOR_CHECK),
+        alpha(FOR_CHECK),
         Keyword::line(
             "log_all_failures",
             "[BOOL]",
@@ -478,6 +340,24 @@ impl VirtualServerDraft {
             timing: TimingDraft::default(),
             real_servers: Vec::new(),
         })
+    }
+}
+
+impl Timed for VirtualServerDraft {
+    fn timing(&mut self) -> &mut TimingDraft {
+        &mut self.timing
+    }
+}
+
+impl Timed for RealServerDraft {
+    fn timing(&mut self) -> &mut TimingDraft {
+        &mut self.timing
+    }
+}
+
+impl Timed for TcpCheckDraft {
+    fn timing(&mut self) -> &mut TimingDraft {
+        &mut self.timing
     }
 }
 
@@ -613,38 +493,6 @@ fn weight(into: &mut Option<i32>, least: i64, statement: &Statement, report: &mu
     *into = number
         .and_then(|number| i32::try_from(number).ok())
         .or(*into);
-}
-
-fn retry(timing: &mut TimingDraft, least: i64, statement: &Statement, report: &mut Report<'_>) {
-    let retry = number(statement, least..=i64::from(u32::MAX), report);
-    timing.retry = retry.or(timing.retry);
-}
-
-fn delay_before_retry(timing: &mut TimingDraft, statement: &Statement, report: &mut Report<'_>) {
-    let delay = seconds(statement, 0.0, report);
-    timing.delay_before_retry = delay.or(timing.delay_before_retry);
-}
-
-fn warmup(timing: &mut TimingDraft, statement: &Statement, report: &mut Report<'_>) {
-    timing.warmup = seconds(statement, 0.0, report).or(timing.warmup);
-}
-
-fn delay_loop(timing: &mut TimingDraft, statement: &Statement, report: &mut Report<'_>) {
-    timing.delay_loop = seconds(statement, 0.000_001, report).or(timing.delay_loop);
-}
-
-fn connect_timeout(timing: &mut TimingDraft, statement: &Statement, report: &mut Report<'_>) {
-    let timeout = seconds(statement, 0.000_001, report);
-    timing.connect_timeout = timeout.or(timing.connect_timeout);
-}
-
-fn seconds(statement: &Statement, least: f64, report: &mut Report<'_>) -> Option<Duration> {
-    let word: &Word = statement.argument(1)?;
-    report.seconds(word, least..=LONGEST)
-}
-
-fn alpha(timing: &mut TimingDraft, statement: &Statement, report: &mut Report<'_>) {
-    timing.alpha = report.truth(statement.argument(1)).or(timing.alpha);
 }
 
 fn endpoint(into: &mut Option<(IpAddr, Span)>, statement: &Statement, report: &mut Report<'_>) {

@@ -189,7 +189,7 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
         Keyword::line(
             "vrrp_skip_check_adv_addr",
             "[BOOL]",
-            "Accepted; the addresses in adverts are compared always.",
+            "The addresses in adverts are always compared.",
             truth_unused,
         )
         .standing(Standing::NoEffect),

@@ -10,6 +10,7 @@ pub(crate) mod check;
 pub(crate) mod global;
 pub(crate) mod later;
 pub(crate) mod root;
+pub(crate) mod timing;
 pub(crate) mod vrrp;
 
 use std::collections::HashMap;

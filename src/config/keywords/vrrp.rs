@@ -60,6 +60,8 @@ pub(crate) enum AuthenticationKind {
     Ah,
 }
 
+const NOT_HEARD: &str = "Not supported yet; the instance does not run.";
+
 pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
     name: "vrrp_instance",
     keywords: &[
@@ -239,32 +241,27 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
         Keyword::line(
             "skip_check_adv_addr",
             "[BOOL]",
-            "Accepted; the addresses in adverts are compared always.",
+            "The addresses in adverts are always compared.",
             truth_unused,
         )
         .standing(Standing::NoEffect),
-        Keyword::line(
-            "debug",
-            "INT 0..4",
-            "Accepted; it never had an effect.",
-            debug,
-        )
-        .standing(Standing::NoEffect),
-        Keyword::values("unicast_peer", "", "", foreign_protocol).standing(Standing::Later),
-        Keyword::values("auth_hmac", "", "", foreign_protocol).standing(Standing::Later),
-        Keyword::line("mcast_dst_ip", "", "", foreign_protocol)
+        Keyword::line("debug", "INT 0..4", "It never had an effect.", debug)
+            .standing(Standing::NoEffect),
+        Keyword::values("unicast_peer", "", NOT_HEARD, foreign_protocol).standing(Standing::Later),
+        Keyword::values("auth_hmac", "", NOT_HEARD, foreign_protocol).standing(Standing::Later),
+        Keyword::line("mcast_dst_ip", "", NOT_HEARD, foreign_protocol)
             .standing(Standing::Later)
             .judging_itself(),
-        Keyword::line("unicast_src_ip", "", "", foreign_protocol)
+        Keyword::line("unicast_src_ip", "", NOT_HEARD, foreign_protocol)
             .standing(Standing::Later)
             .judging_itself(),
-        Keyword::line("native_ipv6", "", "", foreign_protocol)
+        Keyword::line("native_ipv6", "", NOT_HEARD, foreign_protocol)
             .standing(Standing::Later)
             .judging_itself(),
-        Keyword::line("vrf", "", "", foreign_protocol)
+        Keyword::line("vrf", "", NOT_HEARD, foreign_protocol)
             .standing(Standing::Later)
             .judging_itself(),
-        Keyword::line("use_ipvlan", "", "", foreign_protocol)
+        Keyword::line("use_ipvlan", "", NOT_HEARD, foreign_protocol)
             .standing(Standing::Later)
             .judging_itself(),
     ],

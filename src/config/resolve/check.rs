@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::config::diag::Problem;
 use crate::config::keywords::check::{
-    PERSISTENCE_DEFAULT, RealServerDraft, TcpCheckDraft, TimingDraft, VirtualServerDraft,
+    PERSISTENCE_DEFAULT, RealServerDraft, TcpCheckDraft, VirtualServerDraft,
 };
+use crate::config::keywords::timing::TimingDraft;
 use crate::config::report::Report;
 use crate::config::source::Span;
 use crate::config::{
@@ -268,19 +269,5 @@ fn source(draft: &TcpCheckDraft, to: IpAddr, report: &mut Report<'_>) -> Option<
             };
             SocketAddr::new(any, port)
         }),
-    }
-}
-
-impl TimingDraft {
-    /// What this level says, else what the level above says.
-    fn or(self, above: Self) -> Self {
-        Self {
-            retry: self.retry.or(above.retry),
-            delay_before_retry: self.delay_before_retry.or(above.delay_before_retry),
-            warmup: self.warmup.or(above.warmup),
-            delay_loop: self.delay_loop.or(above.delay_loop),
-            connect_timeout: self.connect_timeout.or(above.connect_timeout),
-            alpha: self.alpha.or(above.alpha),
-        }
     }
 }
