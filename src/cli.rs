@@ -341,7 +341,7 @@ mod tests {
         assert_eq!(
             noted.without_effect.join(" "),
             "--all --release-vips --dont-release-vrrp --dont-release-ipvs --address-monitoring \
-             --snmp --snmp-agent-socket --namespace --core-dump --core-dump-pattern --all-config \
+             --snmp --snmp-agent-socket --core-dump --core-dump-pattern --all-config \
              --config-id --config-fd"
         );
         assert!(noted.unexpected.is_empty() && !noted.run_bfd);

@@ -270,7 +270,9 @@ pub(super) const FLAGS: &[Flag] = &[
         's',
         "namespace",
         "Run in this network namespace",
-        NotYet(Argument::Required("NAME")),
+        Value("NAME", |options, name| {
+            options.namespace = Some(name.to_owned());
+        }),
     ),
     Flag::new('m', "core-dump", "Allow core dumps", NotYet(Argument::None)),
     Flag::new(

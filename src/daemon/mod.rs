@@ -15,6 +15,7 @@ mod slots;
 mod start;
 mod vrrp;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -48,13 +49,18 @@ pub enum Error {
     PidFile(PathBuf, Errno),
     /// Going into the background.
     Background(Errno),
+    /// `-s`.
+    Namespace(OsString, Errno),
 }
 
 impl Error {
     /// keepalived's codes: 4 for what lacks a permission, else 1.
     pub fn exit_code(&self) -> ExitCode {
         let errno = match self {
-            Self::Open { errno, .. } | Self::PidFile(_, errno) | Self::Background(errno) => *errno,
+            Self::Open { errno, .. }
+            | Self::PidFile(_, errno)
+            | Self::Background(errno)
+            | Self::Namespace(_, errno) => *errno,
             Self::Poll(error) | Self::Report(_, error) => Errno::of(error),
         };
         let denied = matches!(errno, Errno::EPERM | Errno::EACCES);
@@ -71,6 +77,10 @@ impl fmt::Display for Error {
             Self::PidFile(path, errno) => {
                 write!(f, "cannot write pid file {}: {errno}", path.display())
             }
+            Self::Namespace(name, errno) => {
+                let name = name.to_string_lossy();
+                write!(f, "cannot enter network namespace {name}: {errno}")
+            }
             Self::Background(errno) => write!(f, "cannot go into the background: {errno}"),
         }
     }
@@ -79,9 +89,10 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Open { errno, .. } | Self::PidFile(_, errno) | Self::Background(errno) => {
-                Some(errno)
-            }
+            Self::Open { errno, .. }
+            | Self::PidFile(_, errno)
+            | Self::Background(errno)
+            | Self::Namespace(_, errno) => Some(errno),
             Self::Poll(error) | Self::Report(_, error) => Some(error),
         }
     }

@@ -38,6 +38,8 @@ pub struct Options {
     pub vrrp_pid_file: Option<PathBuf>,
     pub checkers_pid_file: Option<PathBuf>,
     pub bfd_pid_file: Option<PathBuf>,
+    /// `-s`: the network namespace to run in.
+    pub namespace: Option<OsString>,
     /// `-u`; None: the configuration's, or the default.
     pub umask: Option<u32>,
     /// `-t`: read the configuration, report, exit.
@@ -72,6 +74,7 @@ impl Options {
             vrrp_pid_file: None,
             checkers_pid_file: None,
             bfd_pid_file: None,
+            namespace: None,
             umask: None,
             config_test: None,
             debug: None,

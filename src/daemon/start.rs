@@ -1,5 +1,6 @@
 //! From the command line to the loop, and from the loop to the exit code.
 
+use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf, absolute};
@@ -15,7 +16,7 @@ use crate::config::{self, Loaded};
 use crate::sys::clock::Clock;
 use crate::sys::daemonize::{self, Ready, Side};
 use crate::sys::pidfile::{self, PidFile, Refusal};
-use crate::sys::{dump, host};
+use crate::sys::{dump, host, netns};
 
 /// Runs what the command line asks for: a test of the configuration, or the daemon.
 pub fn run(options: &Options) -> Result<ExitCode, Error> {
@@ -23,6 +24,9 @@ pub fn run(options: &Options) -> Result<ExitCode, Error> {
         .config_file
         .clone()
         .unwrap_or_else(|| PathBuf::from(CONFIG_FILE));
+    if let Some(name) = &options.namespace {
+        netns::enter(name).map_err(|errno| Error::Namespace(name.clone(), errno))?;
+    }
     match &options.config_test {
         Some(report) => test(options, &path, report),
         None => start(options, path),
@@ -70,6 +74,7 @@ fn start(options: &Options, path: PathBuf) -> Result<ExitCode, Error> {
     reload::log(&diagnostics);
     let Some(config) = config else {
         error!("Configuration file {} cannot be used", path.display());
+        logging::finish();
         return Ok(ExitCode::from(diagnostics.refusal_code()));
     };
     if options.dump_config {
@@ -124,6 +129,7 @@ fn serve(
     paths: &PidPaths,
     ready: Option<Ready>,
 ) -> Result<ExitCode, Error> {
+    paths.prepare(options)?;
     let _locked = match PidFile::lock(&paths.main) {
         Ok(locked) => locked,
         Err(Refusal::Running) => return Ok(already_running()),
@@ -174,10 +180,9 @@ struct PidPaths {
 
 impl PidPaths {
     fn new(options: &Options) -> Self {
+        let directory = Self::directory(options.namespace.as_deref());
         let path = |given: &Option<PathBuf>, name| {
-            let path = given
-                .clone()
-                .unwrap_or_else(|| host::run_directory().join(name));
+            let path = given.clone().unwrap_or_else(|| directory.join(name));
             absolute(&path).unwrap_or(path)
         };
         Self {
@@ -185,6 +190,30 @@ impl PidPaths {
             vrrp: path(&options.vrrp_pid_file, "vrrp.pid"),
             checkers: path(&options.checkers_pid_file, "checkers.pid"),
         }
+    }
+
+    /// Every network namespace has its own directory, so that the daemons in them do not take each
+    /// other for themselves.
+    fn directory(namespace: Option<&OsStr>) -> PathBuf {
+        let run = host::run_directory();
+        namespace.map_or_else(
+            || run.to_path_buf(),
+            |name| run.join("keepalived").join(name),
+        )
+    }
+
+    /// Makes that directory when it is needed.
+    fn prepare(&self, options: &Options) -> Result<(), Error> {
+        if options.namespace.is_none() || options.pid_file.is_some() {
+            return Ok(());
+        }
+        let directory = Self::directory(options.namespace.as_deref());
+        let above = directory.parent().into_iter();
+        for path in above.chain([directory.as_path()]) {
+            host::make_directory(path)
+                .map_err(|errno| Error::PidFile(path.to_path_buf(), errno))?;
+        }
+        Ok(())
     }
 
     /// All hold the one number there is.

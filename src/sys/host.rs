@@ -1,8 +1,8 @@
 //! The machine we run on: its files, its interfaces, its names.
 
 use std::fmt;
-use std::fs::{Metadata, OpenOptions};
-use std::io::Read;
+use std::fs::{self, Metadata, OpenOptions, Permissions};
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -76,6 +76,16 @@ fn check_kind(metadata: &Metadata) -> Result<(), ReadError> {
     }
 }
 
+/// Makes a directory that everybody may look into, whatever the umask; one that is there stays.
+pub fn make_directory(path: &Path) -> Result<(), Errno> {
+    let made = fs::create_dir(path)
+        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE)));
+    match made {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(Errno::of(&error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// The number of an interface of this network namespace.
 pub fn interface_index(name: &str) -> Option<IfIndex> {
     nix::net::if_::if_nametoindex(name).ok().map(IfIndex)
@@ -124,10 +134,10 @@ fn first_directory<'a>(paths: &[&'a str]) -> &'a Path {
 }
 
 const EXECUTE_BITS: u32 = 0o111;
+const DIRECTORY_MODE: u32 = 0o755;
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::path::PathBuf;
 
     use super::*;
@@ -158,7 +168,7 @@ mod tests {
         assert_eq!(content.bytes, b"12345");
         assert!(!content.executable);
         assert_eq!(read_file(&path, 4), Err(ReadError::TooLong(4)));
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o744)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o744)).unwrap();
         assert!(read_file(&path, 5).unwrap().executable);
     }
 

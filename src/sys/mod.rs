@@ -11,6 +11,7 @@ pub mod host;
 pub mod ipvs;
 pub mod logfile;
 pub mod netlink;
+pub mod netns;
 pub mod packet_socket;
 pub mod pidfile;
 pub mod process;
