@@ -8,8 +8,8 @@ use std::path::Path;
 use super::socket::check;
 use crate::errno::Errno;
 
-/// Moves the process into a named network namespace. ENOENT: there is none of that name; ENOSYS: the
-/// kernel is older than 3.0.
+/// Moves the process into a named network namespace. ENOENT: there is none of that name; ENOSYS:
+/// the kernel is older than 3.0.
 pub fn enter(name: &OsStr) -> Result<(), Errno> {
     // A name with a slash would be a path to somewhere else.
     if Path::new(name).file_name() != Some(name) {
