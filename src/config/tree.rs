@@ -102,13 +102,14 @@ pub(crate) fn parse(
             | Rule::config
             | Rule::piece
             | Rule::argument
+            | Rule::word
+            | Rule::letter
+            | Rule::escape
+            | Rule::special
             | Rule::quoted
             | Rule::unclosed
-            | Rule::word
-            | Rule::escape
             | Rule::comment
-            | Rule::blank
-            | Rule::newline => {}
+            | Rule::blanks => {}
         }
     }
     builder.finish()
