@@ -1,10 +1,13 @@
 //! Netlink sockets: commands with their answers, and the monitor of what others do.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use libc::c_int;
 
 use super::socket;
+use crate::addr::{Cidr, IfIndex};
 use crate::errno::Errno;
 use crate::wire::netlink::{FLAG_DUMP_INTERRUPTED, Message, Messages};
 use crate::wire::rtnl::{Address, Link, Notice, Request, emit_address_dump, emit_link_dump};
@@ -37,6 +40,7 @@ impl RouteCommand {
             .map(|_| ())
     }
 
+    /// To be taken after a [`Monitor`] is open: together they miss nothing.
     pub fn snapshot(&mut self) -> Result<Snapshot, Errno> {
         let mut snapshot = Snapshot::default();
         for notice in self.dump(emit_link_dump)? {
@@ -52,20 +56,45 @@ impl RouteCommand {
         Ok(snapshot)
     }
 
-    /// A table, read again when it changed under the reader's hands. One that never holds still
-    /// is taken as it came: what it lacks is what changed, and that the monitor tells.
     fn dump(&mut self, request: fn(u32) -> Vec<u8>) -> Result<Vec<Notice>, Errno> {
-        let mut notices = Vec::new();
-        for _ in 0..DUMPS_MAX {
-            notices.clear();
+        settle(|| {
+            let mut notices = Vec::new();
             let ending = self
                 .0
                 .exchange(request, |message| notices.extend(Notice::parse(message)))?;
-            if ending == Ending::Complete {
-                break;
-            }
+            Ok((ending, notices))
+        })
+    }
+}
+
+/// Reads a table again when it changed under the reader's hands: the kernel finds its place again
+/// by counting, so that an entry that goes lets another one slip through. Of a table that never
+/// holds still, everything seen is taken: what is gone by then, the monitor tells.
+fn settle(
+    mut read: impl FnMut() -> Result<(Ending, Vec<Notice>), Errno>,
+) -> Result<Vec<Notice>, Errno> {
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
+    for _ in 0..DUMPS_MAX {
+        match read()? {
+            (Ending::Complete, notices) => return Ok(notices),
+            (Ending::Interrupted, notices) => all.extend(
+                notices
+                    .into_iter()
+                    .filter(|notice| seen.insert(key_of(notice))),
+            ),
         }
-        Ok(notices)
+    }
+    Ok(all)
+}
+
+/// What makes an entry of a table the same in two dumps.
+fn key_of(notice: &Notice) -> (IfIndex, Option<Cidr>, Option<IpAddr>) {
+    match notice {
+        Notice::Link(Link { index, .. }) | Notice::LinkGone(index) => (*index, None, None),
+        Notice::Address(address) | Notice::AddressGone(address) => {
+            (address.link, Some(address.cidr), address.peer)
+        }
     }
 }
 
@@ -233,7 +262,43 @@ const MONITOR_BUFFER: usize = 16 * 1024;
 const ANSWER_BUFFER: usize = 32 * 1024;
 /// At a hundred addresses a datagram this is more than any machine has.
 const DATAGRAMS_MAX: usize = 10_000;
-/// A table that changed under ten readings in a row is not going to hold still.
-const DUMPS_MAX: usize = 10;
+/// A table that changed under this many readings in a row is not going to hold still.
+const DUMPS_MAX: usize = 5;
 /// Any local process may write to our ports; it shall not keep us from our work.
 const STRANGERS_MAX: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gone(index: u32) -> Notice {
+        Notice::LinkGone(IfIndex(index))
+    }
+
+    #[test]
+    fn an_interrupted_dump_is_made_again_and_forgotten() {
+        let mut dumps = vec![
+            (Ending::Complete, vec![gone(2), gone(3)]),
+            (Ending::Interrupted, vec![gone(1), gone(2)]),
+        ];
+        let settled = settle(|| Ok(dumps.pop().unwrap()));
+        assert_eq!(settled, Ok(vec![gone(2), gone(3)]));
+    }
+
+    #[test]
+    fn of_dumps_that_are_all_interrupted_everything_is_taken_once() {
+        let mut number = 0;
+        let settled = settle(|| {
+            number += 1;
+            Ok((Ending::Interrupted, vec![gone(number), gone(7)]))
+        });
+        let expected = vec![gone(1), gone(7), gone(2), gone(3), gone(4), gone(5)];
+        assert_eq!(settled, Ok(expected));
+    }
+
+    #[test]
+    fn an_error_ends_the_reading() {
+        let settled = settle(|| Err(Errno::ENOBUFS));
+        assert_eq!(settled, Err(Errno::ENOBUFS));
+    }
+}
