@@ -9,7 +9,7 @@ use libc::c_int;
 use super::socket;
 use crate::addr::{Cidr, IfIndex};
 use crate::errno::Errno;
-use crate::wire::netlink::{FLAG_DUMP_INTERRUPTED, Message, Messages};
+use crate::wire::netlink::{FLAG_DUMP_INTERRUPTED, Header, Message, Messages};
 use crate::wire::rtnl::{Address, Link, Notice, Request, emit_address_dump, emit_link_dump};
 
 /// Changes links and addresses, and reads them.
@@ -98,12 +98,14 @@ fn key_of(notice: &Notice) -> (IfIndex, Option<Cidr>, Option<IpAddr>) {
     }
 }
 
-/// Tells what changes, whoever did it, except what one port of our own did. The kernel names the
-/// port in notices of IPv4 addresses only: our own changes of IPv6 addresses are told, too.
+/// Tells what changes, whoever did it, except what one port of our own asked for. The kernel names
+/// the port in notices of IPv4 addresses only: our own changes of IPv6 addresses are told, too.
 #[derive(Debug)]
 pub struct Monitor {
     socket: OwnedFd,
     ignored_port: u32,
+    /// The last removal by that port: its sequence number, and what was removed.
+    removed: Option<(u32, Notice)>,
 }
 
 impl Monitor {
@@ -114,12 +116,13 @@ impl Monitor {
         Ok(Self {
             socket,
             ignored_port,
+            removed: None,
         })
     }
 
     /// The notices of one datagram, maybe none; None when nothing waits. ENOBUFS: some are lost,
     /// and a new snapshot must tell what they would have told.
-    pub fn recv(&self) -> Result<Option<Vec<Notice>>, Errno> {
+    pub fn recv(&mut self) -> Result<Option<Vec<Notice>>, Errno> {
         let mut buffer = [0; MONITOR_BUFFER];
         let Some(datagram) = receive(&self.socket, &mut buffer)? else {
             return Ok(None);
@@ -127,16 +130,26 @@ impl Monitor {
         let Datagram::Whole(datagram) = datagram else {
             return Err(Errno::ENOBUFS);
         };
+        let notices = Messages::new(datagram).filter_map(|message| self.news(&message));
+        Ok(Some(notices.collect()))
+    }
+
+    /// What of a message is to be told.
+    fn news(&mut self, message: &Message<'_>) -> Option<Notice> {
+        let notice = Notice::parse(message)?;
+        let Header { port, sequence, .. } = message.header;
         // Port 0 is the kernel itself, with what nobody asked for: that is never left out.
-        let told = |message: &Message<'_>| {
-            message.header.port == 0 || message.header.port != self.ignored_port
-        };
-        Ok(Some(
-            Messages::new(datagram)
-                .filter(told)
-                .filter_map(|message| Notice::parse(&message))
-                .collect(),
-        ))
+        if port == 0 || port != self.ignored_port {
+            return Some(notice);
+        }
+        if !matches!(notice, Notice::AddressGone(_)) {
+            return None;
+        }
+        // With the first address of a network the kernel removes the others of that network, too,
+        // unless promote_secondaries is set. It tells of those first, under the same number: only
+        // the last one is what was asked for.
+        let (earlier, collateral) = self.removed.replace((sequence, notice))?;
+        (earlier == sequence).then_some(collateral)
     }
 }
 

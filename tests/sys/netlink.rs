@@ -44,7 +44,7 @@ fn address(link: IfIndex, cidr: &str) -> Address {
 }
 
 /// The next notice of that kind; others are passed over.
-fn wait_for<T>(monitor: &Monitor, what: &str, pick: impl Fn(Notice) -> Option<T>) -> T {
+fn wait_for<T>(monitor: &mut Monitor, what: &str, pick: impl Fn(Notice) -> Option<T>) -> T {
     eventually(what, || {
         monitor.recv().unwrap()?.into_iter().find_map(&pick)
     })
@@ -57,7 +57,7 @@ fn link_named(name: &str) -> impl Fn(Notice) -> Option<Link> {
     }
 }
 
-fn drain(monitor: &Monitor) -> Vec<Notice> {
+fn drain(monitor: &mut Monitor) -> Vec<Notice> {
     let mut notices = Vec::new();
     while let Some(more) = monitor.recv().unwrap() {
         notices.extend(more);
@@ -68,9 +68,9 @@ fn drain(monitor: &Monitor) -> Vec<Notice> {
 #[test]
 fn the_monitor_sees_a_link_appear_run_lose_its_peer_and_go() {
     let _namespace = Namespace::enter_new();
-    let monitor = Monitor::open(0).unwrap();
+    let mut monitor = Monitor::open(0).unwrap();
     plug();
-    let link = wait_for(&monitor, "a new link", link_named("eth0"));
+    let link = wait_for(&mut monitor, "a new link", link_named("eth0"));
     assert_eq!(link.index, interface_index("eth0").unwrap());
     assert_eq!(link.mac, Some(MacAddr([2, 0, 0, 0, 0, 1])));
     assert_eq!(link.mtu, 1500);
@@ -79,15 +79,15 @@ fn the_monitor_sees_a_link_appear_run_lose_its_peer_and_go() {
     run("ip link set eth1 up");
     run("ip link set eth0 up");
     let running = |notice| link_named("eth0")(notice).filter(|link| link.running);
-    wait_for(&monitor, "a running link", running);
+    wait_for(&mut monitor, "a running link", running);
     run("ip link set eth1 down");
     let stopped = |notice| link_named("eth0")(notice).filter(|link| !link.running);
-    wait_for(&monitor, "the peer went down", stopped);
+    wait_for(&mut monitor, "the peer went down", stopped);
     run("ip link set eth0 mtu 1400");
     let smaller = |notice| link_named("eth0")(notice).filter(|link| link.mtu == 1400);
-    wait_for(&monitor, "another mtu", smaller);
+    wait_for(&mut monitor, "another mtu", smaller);
     run("ip link delete eth0");
-    wait_for(&monitor, "the link is gone", |notice| {
+    wait_for(&mut monitor, "the link is gone", |notice| {
         (notice == Notice::LinkGone(link.index)).then_some(())
     });
 }
@@ -97,9 +97,9 @@ fn a_port_that_leaves_its_bridge_is_not_gone() {
     let (_namespace, eth0) = with_cable();
     run("ip link add br0 type bridge");
     run("ip link set eth0 master br0");
-    let monitor = Monitor::open(0).unwrap();
+    let mut monitor = Monitor::open(0).unwrap();
     run("ip link set eth0 nomaster");
-    let told = drain(&monitor);
+    let told = drain(&mut monitor);
     assert!(
         told.iter()
             .any(|n| matches!(n, Notice::Link(link) if link.index == eth0)),
@@ -311,7 +311,7 @@ fn what_others_do_to_addresses_is_told_and_what_we_do_is_not() {
     let (_namespace, eth0) = with_cable();
     run("ip link set eth0 up");
     let mut command = RouteCommand::open().unwrap();
-    let monitor = Monitor::open(command.port()).unwrap();
+    let mut monitor = Monitor::open(command.port()).unwrap();
     let ours = address(eth0, "192.168.16.20");
     command.perform(&Request::AddAddress(ours.clone())).unwrap();
     run("ip address add 192.168.16.30/32 dev eth0");
@@ -320,7 +320,7 @@ fn what_others_do_to_addresses_is_told_and_what_we_do_is_not() {
     command.perform(&Request::RemoveAddress(ours)).unwrap();
 
     // All of it has happened: the kernel queues a notice before the request is acknowledged.
-    let told: Vec<String> = drain(&monitor)
+    let told: Vec<String> = drain(&mut monitor)
         .into_iter()
         .filter_map(|notice| match notice {
             Notice::Address(address) => Some(format!("+{}", address.cidr)),
@@ -333,10 +333,47 @@ fn what_others_do_to_addresses_is_told_and_what_we_do_is_not() {
 }
 
 #[test]
+fn an_address_that_goes_with_the_one_we_remove_is_told() {
+    let (_namespace, eth0) = with_cable();
+    run("sysctl -q net.ipv4.conf.all.promote_secondaries=0");
+    run("sysctl -q net.ipv4.conf.eth0.promote_secondaries=0");
+    let mut command = RouteCommand::open().unwrap();
+    let vips = ["10.0.0.100/24", "10.0.0.101/24", "10.0.0.102/24"].map(|vip| address(eth0, vip));
+    for vip in &vips {
+        command.perform(&Request::AddAddress(vip.clone())).unwrap();
+    }
+    let mut monitor = Monitor::open(command.port()).unwrap();
+    let [first, ..] = vips;
+    command
+        .perform(&Request::RemoveAddress(first.clone()))
+        .unwrap();
+    assert_eq!(run("ip -oneline -4 address show dev eth0"), "");
+    let gone: Vec<String> = drain(&mut monitor)
+        .into_iter()
+        .filter_map(|notice| match notice {
+            Notice::AddressGone(address) => Some(address.cidr.to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(gone, ["10.0.0.101/24", "10.0.0.102/24"]);
+
+    // A removal without consequences, and the next, stay our own business.
+    for _ in 0..2 {
+        command
+            .perform(&Request::AddAddress(first.clone()))
+            .unwrap();
+        command
+            .perform(&Request::RemoveAddress(first.clone()))
+            .unwrap();
+    }
+    assert_eq!(drain(&mut monitor), []);
+}
+
+#[test]
 fn a_full_buffer_comes_out_as_enobufs_and_the_monitor_lives_on() {
     let (_namespace, eth0) = with_cable();
     let mut command = RouteCommand::open().unwrap();
-    let monitor = Monitor::open(0).unwrap();
+    let mut monitor = Monitor::open(0).unwrap();
     setsockopt(&monitor, sockopt::RcvBuf, &1).unwrap();
     for number in 0..50 {
         let vip = address(eth0, &format!("10.0.0.{number}"));
@@ -356,7 +393,7 @@ fn a_full_buffer_comes_out_as_enobufs_and_the_monitor_lives_on() {
     assert!(command.snapshot().unwrap().addresses.len() >= 50);
     run("ip address add 10.1.0.1/32 dev eth0");
     wait_for(
-        &monitor,
+        &mut monitor,
         "a notice after the overrun",
         |notice| match notice {
             Notice::Address(new) if new.cidr == "10.1.0.1".parse().unwrap() => Some(()),
@@ -368,7 +405,7 @@ fn a_full_buffer_comes_out_as_enobufs_and_the_monitor_lives_on() {
 #[test]
 fn a_message_of_another_process_is_not_believed() {
     let (_namespace, eth0) = with_cable();
-    let monitor = Monitor::open(0).unwrap();
+    let mut monitor = Monitor::open(0).unwrap();
     let to: NetlinkAddr = getsockname(monitor.as_raw_fd()).unwrap();
     let liar = socket(
         AddressFamily::Netlink,
@@ -382,9 +419,9 @@ fn a_message_of_another_process_is_not_believed() {
     let lie = Draft::new(0x11, 0, 0, &fixed).finish(); // RTM_DELLINK
     assert_eq!(lie.len(), HEADER_LENGTH + 16);
     sendto(liar.as_raw_fd(), &lie, &to, MsgFlags::empty()).unwrap();
-    assert_eq!(drain(&monitor), []);
+    assert_eq!(drain(&mut monitor), []);
     run("ip link delete eth0");
-    wait_for(&monitor, "the truth", |notice| {
+    wait_for(&mut monitor, "the truth", |notice| {
         (notice == Notice::LinkGone(eth0)).then_some(())
     });
 }
