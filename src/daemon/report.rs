@@ -10,6 +10,8 @@ use crate::config::{self, Authentication, Config, Forwarding, InitialState};
 use crate::sys::{dump, host};
 use crate::vrrp::{self, InstanceState, StateName};
 
+use super::logging::{CHECK, VRRP};
+
 /// Writes a dump into the temporary directory.
 pub(super) fn write(name: &str, text: &str) {
     let path = std::env::temp_dir().join(name);
@@ -19,11 +21,13 @@ pub(super) fn write(name: &str, text: &str) {
     }
 }
 
-/// `-d`: the same lines in the log.
+/// `-d`: the same lines in the log, each part's under its own name.
 pub(super) fn log(config: &Config) {
-    let text = vrrp_data(config, None) + &check_data(config, None);
-    for line in text.lines() {
-        info!("{line}");
+    for line in vrrp_data(config, None).lines() {
+        info!(target: VRRP, "{line}");
+    }
+    for line in check_data(config, None).lines() {
+        info!(target: CHECK, "{line}");
     }
 }
 

@@ -347,17 +347,37 @@ pub(crate) fn table(host: &Host) -> Vec<String> {
 
 fn the_table_is_the_one_debians_keepalived_makes() {
     for (name, text) in SEEDS {
-        let tables = [Make::Ours, Make::Debian].map(|make| {
-            let mut lab = Lab::new();
-            let host = lab.host("director", "192.168.16.21/24");
-            let daemon = Daemon::start_make(make, &host, text);
-            wait_until(seconds(3), "there is a table", || !table(&host).is_empty());
-            thread::sleep(Duration::from_millis(500));
-            // Raw: columns, counters and flags included.
-            let tables = host.run(&["ipvsadm", "-Ln"]) + &host.run(&["ipvsadm", "-Sn"]);
-            daemon.stop();
-            tables
-        });
-        assert_eq!(tables[0], tables[1], "{name}");
+        let ours = whole_table(Make::Ours, text);
+        let theirs = whole_table(Make::Debian, text);
+        assert_eq!(ours, theirs, "{name}");
     }
+}
+
+/// What a director makes of a configuration: columns, counters and flags included.
+fn whole_table(make: Make, text: &str) -> String {
+    let servers: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("real_server "))
+        .filter_map(|rest| rest.split_whitespace().next())
+        .collect();
+    let (network, _) = servers[0].rsplit_once('.').expect("an address has dots");
+    let mut lab = Lab::new();
+    let director = lab.host("director", &format!("{network}.21/24"));
+    // All servers are one host, so that the checks find what they look for.
+    let node = lab.host("node", &format!("{network}.90/24"));
+    for server in &servers {
+        node.ip(&["address", "add", &format!("{server}/24"), "dev", "eth0"]);
+    }
+    let _http = node.spawn(
+        &["busybox", "httpd", "-f", "-p", "80", "-h", "/tmp"],
+        &node.directory.join("http.log"),
+    );
+
+    let daemon = Daemon::start_make(make, &director, text);
+    wait_until(seconds(3), "the table is complete", || {
+        table(&director).len() == 1 + servers.len()
+    });
+    let tables = director.run(&["ipvsadm", "-Ln"]) + &director.run(&["ipvsadm", "-Sn"]);
+    daemon.stop();
+    tables
 }

@@ -43,6 +43,11 @@ impl Daemon {
     }
 
     pub(crate) fn start_make(make: Make, host: &Host, config: &str) -> Self {
+        Self::start_with(make, host, config, &[])
+    }
+
+    /// With more options.
+    pub(crate) fn start_with(make: Make, host: &Host, config: &str, options: &[&str]) -> Self {
         let config = host.write("keepalived.conf", config);
         let log = host.directory.join(format!("{make:?}.log"));
         // A restart must not take the old lines for new ones.
@@ -51,7 +56,11 @@ impl Daemon {
         }
         let program = make.program();
         let words = foreground(&program, &config, host);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let words = words
+            .iter()
+            .map(String::as_str)
+            .chain(options.iter().copied());
+        let words: Vec<&str> = words.collect();
         let process = host.spawn(&words, &log);
         Self {
             host: host.clone(),

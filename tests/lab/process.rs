@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use super::capture::Capture;
 use super::daemon::{Daemon, Make, PID_FILES, foreground, pid_options};
 use super::network::{self, Host, Lab, seconds};
 use super::wait::wait_until;
@@ -16,6 +17,7 @@ crate::scenarios!(
     a_second_start_says_so_and_is_no_failure,
     the_daemon_detaches_and_writes_to_syslog,
     a_syslog_that_is_stuck_does_not_stop_the_daemon,
+    a_panic_leaves_no_address_and_says_goodbye,
     every_configuration_of_the_seeds_passes_the_test,
 );
 
@@ -147,6 +149,23 @@ fn start_detached(host: &Host, options: &[&str]) -> u32 {
         pid != 0 && network::is_alive(pid)
     });
     pid
+}
+
+fn a_panic_leaves_no_address_and_says_goodbye() {
+    let mut lab = Lab::new();
+    let host = lab.host("router", "192.168.16.21/24");
+    let mut daemon = Daemon::start_with(Make::Ours, &host, CONFIG, &["--debug=panic"]);
+    wait_until(seconds(6), "it is master", || host.has(VIP));
+    let capture = Capture::start(&lab.switch());
+
+    daemon.signal("USR2");
+    assert_eq!(daemon.stopped().code(), Some(70), "EX_SOFTWARE");
+    assert!(!host.has(VIP), "no address is left behind");
+    let farewell = || capture.adverts().iter().any(|advert| advert.priority == 0);
+    wait_until(seconds(1), "priority 0 was sent", farewell);
+    // Where it happened, for the report.
+    daemon.wait_for_line("asked to panic");
+    daemon.wait_for_line("src/");
 }
 
 fn every_configuration_of_the_seeds_passes_the_test() {
