@@ -35,6 +35,7 @@ vrrp_instance VI_2 {
 virtual_server 192.168.16.20 80 {
     lb_algo rr
     lb_kind DR
+    protocol TCP
     real_server 192.168.16.2 80 {
         TCP_CHECK {
             connect_timeout 3
@@ -63,11 +64,7 @@ fn without_ipvs_its_addresses_stay_away_until_it_is_loaded() {
         !host.has("192.168.16.20"),
         "a director without a table holds the address"
     );
-    let complaints = daemon
-        .log()
-        .lines()
-        .filter(|line| line.contains("IPVS"))
-        .count();
+    let complaints = daemon.logged("IPVS: Can't initialize ipvs");
     assert_eq!(complaints, 1, "one error line, not one for each try");
 
     fs::write("/proc/sys/kernel/modprobe", "/sbin/modprobe").expect("we are root");
