@@ -1,5 +1,7 @@
 //! The kernel's IPVS table over generic netlink.
 
+use std::path::Path;
+
 use super::netlink::Channel;
 use crate::errno::Errno;
 use crate::wire::ipvs::{
@@ -16,8 +18,11 @@ pub struct Ipvs {
 
 impl Ipvs {
     /// Finds the family and asks its version (0x010201). ENOENT: this kernel has no IPVS, or not
-    /// yet. Since Linux 5.3 the question itself makes the kernel load the module.
+    /// yet; loading the module is somebody else's.
     pub fn open() -> Result<(Self, u32), Errno> {
+        if is_absent() {
+            return Err(Errno::ENOENT);
+        }
         let mut channel = Channel::open(libc::NETLINK_GENERIC)?;
         let mut family = None;
         channel.exchange(emit_family_request, |answer| {
@@ -67,6 +72,13 @@ impl Ipvs {
         }
         Ok(table)
     }
+}
+
+/// True when /proc says that the module is not loaded. To ask the kernel for a family that it does
+/// not have makes it run modprobe while we wait (Linux 5.3); a child of ours does that better.
+fn is_absent() -> bool {
+    let network = Path::new("/proc/net");
+    network.join("dev").exists() && !network.join("ip_vs").exists()
 }
 
 /// The kernel says ESRCH for a missing service and ENOENT for a missing destination.
