@@ -1,0 +1,110 @@
+//! A configuration as canonical text. Reading it gives the same configuration again, so defaults
+//! and inherited values are written out where they ended up.
+
+mod check;
+mod vrrp;
+
+use std::fmt::{Display, Write as _};
+use std::time::Duration;
+
+use super::value::print_seconds;
+use super::{Config, Global};
+
+/// Text under construction, with its depth of blocks.
+#[derive(Default)]
+struct Printer {
+    out: String,
+    depth: usize,
+}
+
+/// The canonical text of a configuration, passwords included. Octets that are not UTF-8 are in
+/// their lossless form; `lossless::encode` makes them octets again.
+pub fn print(config: &Config) -> String {
+    let mut printer = Printer::default();
+    printer.global(&config.global);
+    for instance in &config.instances {
+        printer.instance(instance);
+    }
+    for server in &config.virtual_servers {
+        printer.virtual_server(server);
+    }
+    printer.out
+}
+
+impl Printer {
+    fn global(&mut self, global: &Global) {
+        if *global == Global::default() {
+            return;
+        }
+        self.open("global_defs");
+        self.maybe("router_id", global.router_id.as_deref().map(quoted));
+        if !global.notification_email.is_empty() {
+            self.open("notification_email");
+            for address in &global.notification_email {
+                self.line(quoted(address));
+            }
+            self.close();
+        }
+        let from = global.notification_email_from.as_deref();
+        self.maybe("notification_email_from", from.map(quoted));
+        if let Some((host, port)) = &global.smtp_server {
+            self.line(format_args!("smtp_server {} {port}", quoted(host)));
+        }
+        self.maybe(
+            "smtp_helo_name",
+            global.smtp_helo_name.as_deref().map(quoted),
+        );
+        self.maybe(
+            "smtp_connect_timeout",
+            global.smtp_connect_timeout.map(print_seconds),
+        );
+        self.flag("lvs_flush", global.lvs_flush);
+        self.flag("log_unknown_vrids", global.log_unknown_vrids);
+        self.close();
+    }
+
+    fn open(&mut self, head: impl Display) {
+        self.line(format_args!("{head} {{"));
+        self.depth += 1;
+    }
+
+    fn close(&mut self) {
+        self.depth -= 1;
+        self.line("}");
+    }
+
+    fn line(&mut self, text: impl Display) {
+        let indent = self.depth * 4;
+        writeln!(self.out, "{:indent$}{text}", "").expect("a string takes any text");
+    }
+
+    fn word(&mut self, keyword: &str, value: impl Display) {
+        self.line(format_args!("{keyword} {value}"));
+    }
+
+    fn maybe(&mut self, keyword: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.word(keyword, value);
+        }
+    }
+
+    fn seconds(&mut self, keyword: &str, value: Duration) {
+        self.word(keyword, print_seconds(value));
+    }
+
+    fn flag(&mut self, keyword: &str, set: bool) {
+        if set {
+            self.line(keyword);
+        }
+    }
+}
+
+/// A word, in quotes when it would not be one without. A word never holds a quote itself.
+fn quoted(word: &str) -> impl Display {
+    let plain = !word.is_empty()
+        && word
+            .chars()
+            .all(|letter| !letter.is_whitespace() && !"{}｛｝#!\\".contains(letter));
+    let quote = if plain { "" } else { "\"" };
+    format!("{quote}{word}{quote}")
+}
