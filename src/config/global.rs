@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::script::{Script, ScriptUser};
+
 /// The settings of `global_defs` that anything uses after the file is read.
 /// Defaults of instances (`vrrp_garp_*` and the like) are already inside the instances.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -18,6 +20,10 @@ pub struct Global {
     pub smtp_helo_name: Option<String>,
     /// `smtp_connect_timeout`; None: 30 s.
     pub smtp_connect_timeout: Option<Duration>,
+    /// `startup_script`: run once before anything else.
+    pub startup_script: Option<Script>,
+    /// `script_user`; None: `keepalived_script` if there is such a user, else the daemon's.
+    pub script_user: Option<ScriptUser>,
     /// `lvs_flush`: empty the IPVS table before the first entry is made.
     pub lvs_flush: bool,
     /// `log_unknown_vrids`.

@@ -18,6 +18,7 @@ mod manual;
 mod print;
 mod report;
 mod resolve;
+pub mod script;
 mod source;
 mod suggest;
 mod tree;
@@ -35,6 +36,7 @@ pub use diag::{Diagnostic, Diagnostics, Severity};
 pub use global::Global;
 pub use manual::manual;
 pub use print::print;
+pub use script::{Script, ScriptUser};
 pub use vrrp::{
     Authentication, GratuitousArp, InitialState, Instance, InstanceKey, VirtualAddress,
 };

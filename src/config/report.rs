@@ -9,7 +9,7 @@ use super::Host;
 use super::confusable::strange_characters;
 use super::diag::{Class, Diagnostics, Problem};
 use super::lossless;
-use super::source::Source;
+use super::source::{Source, Span};
 use super::tree::{Statement, Word};
 use super::value::{self, Wrong};
 
@@ -55,6 +55,12 @@ impl<'a> Report<'a> {
         let mut diagnostics = self.diagnostics;
         diagnostics.sort();
         diagnostics
+    }
+
+    /// What the file says there, quotes and all.
+    pub(crate) fn text(&self, span: Span) -> &'a str {
+        let text = self.source.text().get(span.start..span.end);
+        text.unwrap_or_default()
     }
 
     /// A keyword that is known and does not work yet.

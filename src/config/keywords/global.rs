@@ -6,6 +6,7 @@ use crate::config::Global;
 use crate::config::confusable::lint_strange;
 use crate::config::diag::Problem;
 use crate::config::report::Report;
+use crate::config::script::{script, user};
 use crate::config::tree::{Statement, Word};
 
 use super::later::GLOBAL_LATER;
@@ -86,6 +87,25 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
             "Seconds to wait for the mail relay, 30 unless given.",
             smtp_connect_timeout,
         ),
+        Keyword::line(
+            "startup_script",
+            "COMMAND [USER] [[:]GROUP]",
+            "Run once at start. Not run yet.",
+            |draft: &mut GlobalDraft, statement, report| {
+                draft.global.startup_script = script(statement, report);
+            },
+        )
+        .standing(Standing::WorksWithArgument)
+        .judging_itself(),
+        Keyword::line(
+            "script_user",
+            "USER [[:]GROUP]",
+            "Whom scripts run as that name nobody themselves.",
+            |draft: &mut GlobalDraft, statement, _| {
+                draft.global.script_user = user(statement.arguments());
+            },
+        )
+        .standing(Standing::WorksWithArgument),
         Keyword::line(
             "lvs_flush",
             "",

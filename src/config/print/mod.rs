@@ -58,6 +58,8 @@ impl Printer {
             "smtp_connect_timeout",
             global.smtp_connect_timeout.map(print_seconds),
         );
+        self.maybe("startup_script", global.startup_script.as_ref());
+        self.maybe("script_user", global.script_user.as_ref());
         self.flag("lvs_flush", global.lvs_flush);
         self.flag("log_unknown_vrids", global.log_unknown_vrids);
         self.close();
