@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::keywords::{Entry, Scope, Shape, Standing, scopes};
+use super::keywords::{Entry, SCOPES, Scope, Shape, Standing};
 
 const HEAD: &str = r#".\" Made from the keyword tables in src/config/keywords; do not edit.
 .TH KEEPALIVED.CONF 5
@@ -77,8 +77,8 @@ Anything else is wrong.
 /// The whole page, in the language of man pages.
 pub fn manual() -> String {
     let mut page = HEAD.to_owned();
-    for scope in scopes() {
-        section(scope, &mut page);
+    for scope in SCOPES {
+        section(*scope, &mut page);
     }
     page.push_str(TAIL);
     page
@@ -116,11 +116,22 @@ fn keyword(entry: &Entry, page: &mut String) {
     let gap = if entry.arguments.is_empty() { "" } else { " " };
     let (name, arguments) = (roff(entry.name), roff(entry.arguments));
     line(page, format_args!(".TP\n.B {name}{gap}{arguments}{block}"));
-    let effect = match entry.standing {
-        Standing::NoEffect => "Accepted without effect. ",
-        Standing::Works | Standing::WorksWithArgument | Standing::Later => "",
-    };
-    line(page, format_args!("{effect}{}", roff(entry.doc)));
+    match entry.standing {
+        Standing::Works | Standing::Later => line(page, format_args!("{}", roff(entry.doc))),
+        Standing::NoEffect => {
+            line(
+                page,
+                format_args!("Accepted without effect. {}", roff(entry.doc)),
+            );
+        }
+        Standing::Stored(why) => {
+            let doc = roff(entry.doc);
+            line(
+                page,
+                format_args!("{doc}\nWithout effect yet: {}.", roff(why)),
+            );
+        }
+    }
 }
 
 /// A hyphen of the page is one of the keyboard, so that keywords can be searched and copied.

@@ -46,14 +46,14 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
             "Names this machine in mails; the host's name unless given.",
             router_id,
         )
-        .standing(Standing::WorksWithArgument),
+        .may_be_bare(),
         Keyword::line(
             "lvs_id",
             "STRING",
             "The same, in configurations of old.",
             router_id,
         )
-        .standing(Standing::WorksWithArgument),
+        .may_be_bare(),
         Keyword::values(
             "notification_email",
             "",
@@ -66,7 +66,7 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
             "Sender of mails.",
             notification_email_from,
         )
-        .standing(Standing::WorksWithArgument)
+        .may_be_bare()
         .judging_itself(),
         Keyword::line(
             "smtp_server",
@@ -80,7 +80,7 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
             "Name given to the mail relay.",
             smtp_helo_name,
         )
-        .standing(Standing::WorksWithArgument),
+        .may_be_bare(),
         Keyword::line(
             "smtp_connect_timeout",
             "INT 1..4294",
@@ -90,12 +90,13 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
         Keyword::line(
             "startup_script",
             "COMMAND [USER] [[:]GROUP]",
-            "Run once at start. Not run yet.",
+            "Run once at start.",
             |draft: &mut GlobalDraft, statement, report| {
                 draft.global.startup_script = script(statement, report);
             },
         )
-        .standing(Standing::WorksWithArgument)
+        .stored("scripts are not run")
+        .may_be_bare()
         .judging_itself(),
         Keyword::line(
             "script_user",
@@ -105,7 +106,8 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
                 draft.global.script_user = user(statement.arguments());
             },
         )
-        .standing(Standing::WorksWithArgument),
+        .stored("scripts are not run")
+        .may_be_bare(),
         Keyword::line(
             "lvs_flush",
             "",

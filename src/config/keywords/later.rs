@@ -26,6 +26,7 @@ impl Later {
             },
             standing: Standing::Later,
             judges_itself: true,
+            may_be_bare: false,
         }
     }
 

@@ -53,6 +53,8 @@ pub(crate) struct Entry {
     pub(crate) standing: Standing,
     /// Its reader itself judges words too many and a second statement.
     pub(crate) judges_itself: bool,
+    /// A statement without the argument it needs is ignored and not fatal.
+    pub(crate) may_be_bare: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -68,8 +70,8 @@ pub(crate) enum Shape {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
     Works,
-    /// As `Works`, and a statement without its argument is ignored and not fatal.
-    WorksWithArgument,
+    /// Read, checked and kept in the configuration; why nothing acts on it yet.
+    Stored(&'static str),
     /// Read and forgotten, for the reason given in the doc.
     NoEffect,
     /// Known, not there yet.
@@ -102,17 +104,15 @@ impl<T> Scope for Table<T> {
 }
 
 /// Every table, for suggestions across blocks and for the manual.
-pub(crate) fn scopes() -> [&'static dyn Scope; 7] {
-    [
-        &root::ROOT,
-        &global::GLOBAL,
-        &vrrp::INSTANCE,
-        &vrrp::AUTHENTICATION,
-        &check::VIRTUAL_SERVER,
-        &check::REAL_SERVER,
-        &check::TCP_CHECK,
-    ]
-}
+pub(crate) static SCOPES: &[&dyn Scope] = &[
+    &root::ROOT,
+    &global::GLOBAL,
+    &vrrp::INSTANCE,
+    &vrrp::AUTHENTICATION,
+    &check::VIRTUAL_SERVER,
+    &check::REAL_SERVER,
+    &check::TCP_CHECK,
+];
 
 impl<T> Keyword<T> {
     pub(crate) const fn line(
@@ -128,6 +128,7 @@ impl<T> Keyword<T> {
             shape: Shape::Line,
             standing: Standing::Works,
             judges_itself: false,
+            may_be_bare: false,
         };
         Self { entry, read }
     }
@@ -159,6 +160,17 @@ impl<T> Keyword<T> {
     pub(crate) const fn judging_itself(mut self) -> Self {
         self.entry.judges_itself = true;
         self
+    }
+
+    /// Without the argument it needs it is ignored and not fatal.
+    pub(crate) const fn may_be_bare(mut self) -> Self {
+        self.entry.may_be_bare = true;
+        self
+    }
+
+    /// Nothing acts on it yet, for this reason.
+    pub(crate) const fn stored(self, why: &'static str) -> Self {
+        self.standing(Standing::Stored(why))
     }
 
     pub(crate) const fn standing(mut self, standing: Standing) -> Self {
@@ -293,8 +305,8 @@ fn check_names(shape: Shape, statements: &[Statement], report: &mut Report<'_>) 
 
 /// The block another keyword belongs to.
 fn elsewhere(here: &dyn Scope, keyword: &str) -> Option<String> {
-    let others: Vec<(&str, Entry)> = scopes()
-        .into_iter()
+    let others: Vec<(&str, Entry)> = SCOPES
+        .iter()
         .filter(|scope| scope.name() != here.name())
         .flat_map(|scope| {
             scope
@@ -318,7 +330,8 @@ fn elsewhere(here: &dyn Scope, keyword: &str) -> Option<String> {
 
 fn standing_of(entry: &Entry) -> &'static str {
     match entry.standing {
-        Standing::Works | Standing::WorksWithArgument => "",
+        Standing::Works => "",
+        Standing::Stored(_) => " (without effect yet)",
         Standing::NoEffect => " (old, harmless, without effect)",
         Standing::Later => " (not supported yet)",
     }
@@ -343,9 +356,11 @@ fn fits(entry: Entry, statement: &Statement, report: &mut Report<'_>) -> bool {
     if given < needs {
         let message = format!("`{name}` lacks an argument: {name} {}", entry.arguments);
         let problem = Problem::error(statement.span(), message);
-        report.add(match entry.standing {
-            Standing::Works => problem.class(Class::Argument),
-            Standing::WorksWithArgument | Standing::NoEffect | Standing::Later => problem,
+        let needed = matches!(entry.standing, Standing::Works | Standing::Stored(_));
+        report.add(if needed && !entry.may_be_bare {
+            problem.class(Class::Argument)
+        } else {
+            problem
         });
         return false;
     }
@@ -372,4 +387,52 @@ pub(crate) fn suggestion(word: &str, known: &[&'static str]) -> Option<String> {
         let meant = nearest(word, known.iter().copied())?;
         Some(format!("did you mean `{meant}`?"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::source::Source;
+    use crate::config::tree;
+
+    type Seen = BTreeSet<(&'static str, &'static str)>;
+
+    fn note(scope: &'static dyn Scope, statements: &[Statement], seen: &mut Seen) {
+        for statement in statements {
+            let Some(entry) = scope.find(statement.keyword()) else {
+                continue;
+            };
+            seen.insert((scope.name(), entry.name));
+            if let (Shape::Block(inner), Some(block)) = (entry.shape, &statement.block) {
+                note(inner, &block.statements, seen);
+            }
+        }
+    }
+
+    #[test]
+    fn every_keyword_occurs_in_a_configuration_of_the_tests() {
+        let mut seen = Seen::new();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config");
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "conf") {
+                continue;
+            }
+            let mut source = Source::default();
+            let bytes = std::fs::read(&path).unwrap();
+            source.add_file("k.conf", &bytes, &mut Vec::new());
+            let statements = tree::parse(source.text(), &root::ROOT, &mut Vec::new());
+            note(&root::ROOT, &statements, &mut seen);
+        }
+        for scope in SCOPES {
+            for entry in scope.entries() {
+                let later = entry.standing == Standing::Later;
+                let known = later || seen.contains(&(scope.name(), entry.name));
+                assert!(known, "`{}` of `{}`", entry.name, scope.name());
+            }
+        }
+    }
 }

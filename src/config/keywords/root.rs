@@ -8,7 +8,7 @@ use super::check::{VIRTUAL_SERVER, VirtualServerDraft};
 use super::global::{GLOBAL, GlobalDraft};
 use super::later::ROOT_LATER;
 use super::vrrp::{INSTANCE, InstanceDraft};
-use super::{Keyword, Standing, Table};
+use super::{Keyword, Table};
 
 /// Everything a file says, before defaults and contradictions.
 #[derive(Default)]
@@ -35,7 +35,7 @@ pub(crate) static ROOT: Table<Draft> = Table {
             &INSTANCE,
             vrrp_instance,
         )
-        .standing(Standing::WorksWithArgument),
+        .may_be_bare(),
         Keyword::block(
             "virtual_server",
             "IP [PORT]",
