@@ -215,6 +215,15 @@ impl Parser {
                 set(&mut self.options, value);
                 return Ok(());
             }
+            Action::Pair(_, set) => {
+                match self.take() {
+                    Some(second) => set(&mut self.options, value, &second),
+                    None => {
+                        self.complain("Missing parameter for option", &format!("--{}", flag.long));
+                    }
+                }
+                return Ok(());
+            }
             Action::Optional(_, set) => {
                 set(&mut self.options, argument);
                 return Ok(());
@@ -260,7 +269,7 @@ const EXIT_USAGE: u8 = 1;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::options::{Facility, Report};
+    use crate::daemon::options::{Facility, Format, Report, Task};
 
     fn parse_words(line: &str) -> Result<Options, Answer> {
         parse(
@@ -298,12 +307,30 @@ mod tests {
     #[test]
     fn optional_arguments_must_be_attached() {
         let test = options("-t /tmp/report -g/tmp/log");
-        assert_eq!(test.config_test, Some(Report::Stderr));
+        assert_eq!(test.task, Task::Test(Report::Stderr));
         assert_eq!(test.unexpected, ["/tmp/report"]);
         assert_eq!(test.log_file, Some("/tmp/log".into()));
         let test = options("--config-test=/tmp/report --log-file");
-        assert_eq!(test.config_test, Some(Report::File("/tmp/report".into())));
+        assert_eq!(test.task, Task::Test(Report::File("/tmp/report".into())));
         assert_eq!(test.log_file, Some("/tmp/keepalived.log".into()));
+    }
+
+    #[test]
+    fn two_files_are_compared_and_no_less() {
+        for line in ["--diff a b", "--diff=a b"] {
+            assert_eq!(options(line).task, Task::Diff("a".into(), "b".into()));
+        }
+        assert_eq!(error("--diff a"), "Missing parameter for option --diff\n");
+        assert_eq!(error("--diff"), "Missing parameter for option --diff\n");
+        assert_eq!(options("--print-config").task, Task::Print);
+    }
+
+    #[test]
+    fn problems_are_told_as_text_or_json() {
+        assert_eq!(options("-t").format, Format::Text);
+        assert_eq!(options("-t --message-format=json").format, Format::Json);
+        let told = options("--message-format xml");
+        assert_eq!(told.complaints, ["Invalid message format 'xml'"]);
     }
 
     #[test]

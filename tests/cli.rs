@@ -126,6 +126,64 @@ fn a_configuration_test_appends_its_complaints_to_a_file() {
     );
 }
 
+#[test]
+fn problems_go_to_stdout_as_one_document_when_json_is_wanted() {
+    let [file, report] = ["json.conf", "json"].map(scratch);
+    std::fs::write(&file, "nonsense\n").unwrap();
+    let file = file.to_str().unwrap();
+    let document = format!(
+        "[\n  {{\"severity\": \"error\", \"class\": \"text\", \"message\": \"unknown keyword \
+         `nonsense`\", \"file\": \"{file}\", \"line\": 1, \"column\": 1, \"length\": 8, \"help\": \
+         null, \"notes\": []}}\n]\n"
+    );
+    let test = ["-t", "--message-format=json", "-f", file];
+    expect(&test, 5, &document, "");
+    let words = "Unexpected argument(s): word\n";
+    expect(&[&test[..], &["word"]].concat(), 5, &document, words);
+    let into = format!("-t{}", report.display());
+    expect(&[&into, "--message-format=json", "-f", file], 5, "", "");
+    assert_eq!(std::fs::read_to_string(&report).unwrap(), document);
+}
+
+#[test]
+fn a_printed_configuration_prints_to_itself_octet_by_octet() {
+    let [file, printed] = ["print.conf", "printed.conf"].map(scratch);
+    std::fs::write(&file, b"global_defs {\n router_id \xb1\xb1\n nonsense\n}\n").unwrap();
+    let output = keepalived(&["--print-config", "-f", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(5), "as -t");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("unknown keyword `nonsense`"));
+    assert_eq!(output.stdout, b"global_defs {\n    router_id \xb1\xb1\n}\n");
+    std::fs::write(&printed, &output.stdout).unwrap();
+    let again = keepalived(&["--print-config", "-f", printed.to_str().unwrap()]);
+    assert_eq!(
+        (again.status.code(), again.stdout),
+        (Some(0), output.stdout)
+    );
+    assert!(again.stderr.is_empty());
+}
+
+#[test]
+fn a_comparison_exits_as_diff_does() {
+    let [old, new, fatal] = ["old.conf", "new.conf", "fatal.conf"].map(scratch);
+    std::fs::write(&old, "global_defs {\n router_id A\n}\n").unwrap();
+    std::fs::write(&new, "global_defs {\n router_id B\n}\n").unwrap();
+    std::fs::write(&fatal, "vrrp_instance V {\n}\n").unwrap();
+    let [old, new, fatal] = [&old, &new, &fatal].map(|path| path.to_str().unwrap());
+    expect(
+        &["--diff", old, old],
+        0,
+        "nothing changes: 1 global_defs\n",
+        "",
+    );
+    let changes = "global_defs changes:\n    router_id from A to B\neverything else is kept\n";
+    expect(&["--diff", old, new], 1, changes, "");
+    for (unusable, code) in [(fatal, 2), ("/nowhere.conf", 6)] {
+        let output = keepalived(&["--diff", old, unusable]);
+        assert_eq!(output.status.code(), Some(code));
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+    }
+}
+
 /// Init scripts start what may be running: that is no failure. This test is the daemon that runs.
 #[test]
 fn a_second_daemon_says_so_and_exits_with_code_0() {

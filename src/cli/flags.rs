@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use super::{Answer, EXIT_USAGE, printable_bytes, usage};
 use crate::daemon::about;
-use crate::daemon::options::{Facility, Options, Report};
+use crate::daemon::options::{Facility, Format, Options, Report, Task};
 
-use Action::{NotYet, Optional, Switch, Tell, TellAbout, Value};
+use Action::{NotYet, Optional, Pair, Switch, Tell, TellAbout, Value};
 
 /// An option: its names, what it takes, what it does.
 pub(super) struct Flag {
@@ -71,6 +71,8 @@ pub(super) enum Action {
     Switch(fn(&mut Options)),
     Value(&'static str, fn(&mut Options, &OsStr)),
     Optional(&'static str, fn(&mut Options, Option<&OsStr>)),
+    /// Takes the word after its argument as well.
+    Pair(&'static str, fn(&mut Options, &OsStr, &OsStr)),
     /// Answers at once; nothing after it is read.
     Tell(fn() -> Answer),
     TellAbout(&'static str, fn(&OsStr) -> Answer),
@@ -82,7 +84,9 @@ impl Action {
     pub(super) const fn argument(&self) -> Argument {
         match *self {
             Self::Switch(_) | Self::Tell(_) => Argument::None,
-            Self::Value(name, _) | Self::TellAbout(name, _) => Argument::Required(name),
+            Self::Value(name, _) | Self::Pair(name, _) | Self::TellAbout(name, _) => {
+                Argument::Required(name)
+            }
             Self::Optional(name, _) => Argument::Optional(name),
             Self::NotYet(argument) => argument,
         }
@@ -304,7 +308,26 @@ pub(super) const FLAGS: &[Flag] = &[
         "Check the configuration and exit; complaints go to stderr or are appended to the file",
         Optional("FILE", |options, file| {
             let report = file.map_or(Report::Stderr, |file| Report::File(file.into()));
-            options.config_test = Some(report);
+            options.task = Task::Test(report);
+        }),
+    ),
+    Flag::long(
+        "message-format",
+        "How -t and --print-config write what is wrong: text (the default), or json for programs: \
+         one list, which -t writes to stdout or to its file",
+        Value("FORMAT", set_format),
+    ),
+    Flag::long(
+        "print-config",
+        "Print the configuration with all defaults written out, and exit as -t does",
+        Switch(|options| options.task = Task::Print),
+    ),
+    Flag::long(
+        "diff",
+        "Print what a reload would do if the file NEW took the place of OLD; exit with 0 if nothing, \
+         with 1 if something, with 2 or more if one of them cannot be used",
+        Pair("OLD NEW", |options, old, new| {
+            options.task = Task::Diff(old.into(), new.into());
         }),
     ),
     Flag::long(
@@ -339,6 +362,19 @@ fn set_facility(options: &mut Options, word: &OsStr) {
             options
                 .complaints
                 .push(format!("Invalid log facility '{word}'"));
+        }
+    }
+}
+
+fn set_format(options: &mut Options, word: &OsStr) {
+    match word.as_bytes() {
+        b"text" => options.format = Format::Text,
+        b"json" => options.format = Format::Json,
+        _ => {
+            let word = printable_bytes(word.as_bytes());
+            options
+                .complaints
+                .push(format!("Invalid message format '{word}'"));
         }
     }
 }

@@ -24,6 +24,7 @@ pub struct Diagnostics {
 #[derive(Clone, Debug)]
 pub struct Diagnostic {
     pub severity: Severity,
+    pub class: Class,
     pub message: String,
     /// None when it is about the file as a whole.
     pub place: Option<Place>,
@@ -149,6 +150,7 @@ impl Diagnostics {
         }
         self.list.push(Diagnostic {
             severity: problem.severity,
+            class: problem.class,
             message: problem.message,
             place: problem.span.map(|span| source.place(span)),
             help: problem.help,

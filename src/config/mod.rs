@@ -11,7 +11,9 @@
 pub mod check;
 mod confusable;
 pub mod diag;
+pub mod diff;
 pub mod global;
+mod json;
 mod keywords;
 pub mod lossless;
 mod manual;
@@ -33,6 +35,7 @@ pub use check::{
     Checker, Forwarding, Persistence, Probe, Protocol, RealServer, ServiceKey, VirtualServer,
 };
 pub use diag::{Diagnostic, Diagnostics, Severity};
+pub use diff::{Changes, diff};
 pub use global::Global;
 pub use manual::manual;
 pub use print::print;

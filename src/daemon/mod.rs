@@ -6,6 +6,7 @@
 
 pub mod about;
 mod check;
+mod inspect;
 pub mod logging;
 pub mod options;
 mod reactor;

@@ -42,8 +42,10 @@ pub struct Options {
     pub namespace: Option<OsString>,
     /// `-u`; None: the configuration's, or the default.
     pub umask: Option<u32>,
-    /// `-t`: read the configuration, report, exit.
-    pub config_test: Option<Report>,
+    /// `-t`, `--print-config`, `--diff`; the last one counts.
+    pub task: Task,
+    /// `--message-format`.
+    pub format: Format,
     /// `--debug=WHAT`, for developers; never set in a release build.
     pub debug: Option<String>,
     /// Options that are known and have no effect yet, as `--name`.
@@ -76,7 +78,8 @@ impl Options {
             bfd_pid_file: None,
             namespace: None,
             umask: None,
-            config_test: None,
+            task: Task::Run,
+            format: Format::Text,
             debug: None,
             without_effect: Vec::new(),
             unexpected: Vec::new(),
@@ -91,19 +94,47 @@ impl Options {
             // A closed stderr is no reason not to start; the same below.
             let _ = writeln!(std::io::stderr(), "{complaint}");
         }
-        if !self.unexpected.is_empty() {
-            let words: Vec<_> = self
-                .unexpected
-                .iter()
-                .map(|w| w.to_string_lossy())
-                .collect();
-            let _ = writeln!(
-                std::io::stdout(),
-                "Unexpected argument(s): {}",
-                words.join(" ")
-            );
-        }
+        let _ = std::io::stdout().write_all(self.unexpected_words().as_bytes());
     }
+
+    /// The same where stdout is for a document.
+    pub fn print_remarks_on_stderr(&self) {
+        let mut text = self.complaints.join("\n");
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text += &self.unexpected_words();
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+
+    fn unexpected_words(&self) -> String {
+        if self.unexpected.is_empty() {
+            return String::new();
+        }
+        let words = self.unexpected.iter().map(|word| word.to_string_lossy());
+        let words: Vec<_> = words.collect();
+        format!("Unexpected argument(s): {}\n", words.join(" "))
+    }
+}
+
+/// What the program is started for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// The daemon.
+    Run,
+    /// `-t`: read the configuration, report, exit.
+    Test(Report),
+    /// `--print-config`.
+    Print,
+    /// `--diff`: the old file and the new one.
+    Diff(PathBuf, PathBuf),
+}
+
+/// How the problems of a configuration are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Json,
 }
 
 /// Where a configuration test writes.

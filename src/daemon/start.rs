@@ -1,7 +1,6 @@
 //! From the command line to the loop, and from the loop to the exit code.
 
 use std::ffi::OsStr;
-use std::io::{IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf, absolute};
 use std::process::ExitCode;
@@ -9,16 +8,16 @@ use std::time::Duration;
 
 use log::{error, info};
 
-use super::options::{Options, Report};
+use super::options::{Options, Task};
 use super::reload::{self, ConfigFile, Machine};
-use super::{Cores, Daemon, Error, about, logging, report};
+use super::{Cores, Daemon, Error, about, inspect, logging, report};
 use crate::config::{self, Loaded};
 use crate::sys::clock::Clock;
 use crate::sys::daemonize::{self, Ready, Side};
 use crate::sys::pidfile::{self, PidFile, Refusal};
-use crate::sys::{dump, host, netns};
+use crate::sys::{host, netns};
 
-/// Runs what the command line asks for: a test of the configuration, or the daemon.
+/// Runs what the command line asks for: the daemon, or a look at the configuration.
 pub fn run(options: &Options) -> Result<ExitCode, Error> {
     let path = options
         .config_file
@@ -27,39 +26,12 @@ pub fn run(options: &Options) -> Result<ExitCode, Error> {
     if let Some(name) = &options.namespace {
         netns::enter(name).map_err(|errno| Error::Namespace(name.clone(), errno))?;
     }
-    match &options.config_test {
-        Some(report) => test(options, &path, report),
-        None => start(options, path),
+    match &options.task {
+        Task::Run => start(options, path),
+        Task::Test(report) => inspect::test(options, &path, report),
+        Task::Print => Ok(inspect::print(options, &path)),
+        Task::Diff(old, new) => Ok(inspect::diff(options, old, new)),
     }
-}
-
-/// `-t`: everything that is wrong, then the exit code.
-fn test(options: &Options, path: &Path, report: &Report) -> Result<ExitCode, Error> {
-    options.print_remarks();
-    let Loaded { diagnostics, .. } = config::load(path, &Machine);
-    match report {
-        Report::Stderr => {
-            let colour = std::io::stderr().is_terminal();
-            // A closed stderr does not change the verdict.
-            let _ = std::io::stderr().write_all(diagnostics.render(colour).as_bytes());
-        }
-        Report::File(file) => {
-            let mut lines = String::new();
-            for diagnostic in diagnostics.iter() {
-                lines += &diagnostic.line();
-                lines.push('\n');
-            }
-            dump::append(file, &lines).map_err(|error| Error::Report(file.clone(), error))?;
-        }
-    }
-    let code = diagnostics.exit_code();
-    // As keepalived counts it: a value on the command line that makes no sense is an error, too.
-    let only_complaints = code == 0 && !options.complaints.is_empty();
-    Ok(ExitCode::from(if only_complaints {
-        EXIT_CONFIG
-    } else {
-        code
-    }))
 }
 
 fn start(options: &Options, path: PathBuf) -> Result<ExitCode, Error> {
@@ -237,8 +209,6 @@ fn seed() -> u64 {
 const CONFIG_FILE: &str = "/etc/keepalived/keepalived.conf";
 /// A start takes milliseconds; an init script should not hang on a broken one.
 const START_PATIENCE: Duration = Duration::from_secs(10);
-/// The configuration has errors, as a test of it tells.
-const EXIT_CONFIG: u8 = 5;
 /// EX_SOFTWARE of sysexits(3).
 const EXIT_SOFTWARE: u8 = 70;
 

@@ -1,0 +1,104 @@
+//! What is done with a configuration without running it: test, print, compare.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::Error;
+use super::options::{Format, Options, Report};
+use super::reload::Machine;
+use crate::config::{self, Config, Diagnostics, Loaded, lossless};
+use crate::sys::dump;
+
+/// `-t`: everything that is wrong, then the exit code.
+pub(super) fn test(options: &Options, path: &Path, report: &Report) -> Result<ExitCode, Error> {
+    match options.format {
+        Format::Text => options.print_remarks(),
+        // What is on stdout is one document and nothing else.
+        Format::Json => options.print_remarks_on_stderr(),
+    }
+    let Loaded { diagnostics, .. } = config::load(path, &Machine);
+    match (report, options.format) {
+        (Report::Stderr, Format::Text) => tell(&diagnostics),
+        (Report::Stderr, Format::Json) => say(diagnostics.json().as_bytes()),
+        (Report::File(file), format) => {
+            let text = match format {
+                Format::Text => lines(&diagnostics),
+                Format::Json => diagnostics.json(),
+            };
+            dump::append(file, &text).map_err(|error| Error::Report(file.clone(), error))?;
+        }
+    }
+    Ok(verdict(options, &diagnostics))
+}
+
+/// `--print-config`: the canonical text on stdout, what is wrong on stderr, the exit code of `-t`.
+pub(super) fn print(options: &Options, path: &Path) -> ExitCode {
+    options.print_remarks_on_stderr();
+    let Loaded {
+        config,
+        diagnostics,
+    } = config::load(path, &Machine);
+    match options.format {
+        Format::Text => tell(&diagnostics),
+        Format::Json => {
+            let _ = std::io::stderr().write_all(diagnostics.json().as_bytes());
+        }
+    }
+    if let Some(config) = config {
+        say(&lossless::encode(&config::print(&config)));
+    }
+    verdict(options, &diagnostics)
+}
+
+/// `--diff`: 0 when a reload would change nothing, 1 when it would, else why there is none.
+pub(super) fn diff(options: &Options, old: &Path, new: &Path) -> ExitCode {
+    options.print_remarks_on_stderr();
+    let read = |path| -> Result<Config, ExitCode> {
+        let Loaded {
+            config,
+            diagnostics,
+        } = config::load(path, &Machine);
+        tell(&diagnostics);
+        config.ok_or_else(|| ExitCode::from(diagnostics.refusal_code()))
+    };
+    match (read(old), read(new)) {
+        (Ok(old), Ok(new)) => {
+            let changes = config::diff(&old, &new);
+            say(changes.to_string().as_bytes());
+            ExitCode::from(u8::from(!changes.is_empty()))
+        }
+        (Err(code), _) | (_, Err(code)) => code,
+    }
+}
+
+/// The problems for people.
+fn tell(diagnostics: &Diagnostics) {
+    let colour = std::io::stderr().is_terminal();
+    // A closed stderr does not change the verdict; the same below.
+    let _ = std::io::stderr().write_all(diagnostics.render(colour).as_bytes());
+}
+
+fn say(bytes: &[u8]) {
+    let _ = std::io::stdout().write_all(bytes);
+}
+
+/// One line for each problem, as in a log.
+fn lines(diagnostics: &Diagnostics) -> String {
+    let mut lines = String::new();
+    for diagnostic in diagnostics.iter() {
+        lines += &diagnostic.line();
+        lines.push('\n');
+    }
+    lines
+}
+
+fn verdict(options: &Options, diagnostics: &Diagnostics) -> ExitCode {
+    let code = diagnostics.exit_code();
+    // As keepalived counts it: a value on the command line that makes no sense is an error, too.
+    let only_complaints = code == 0 && !options.complaints.is_empty();
+    ExitCode::from(if only_complaints { EXIT_CONFIG } else { code })
+}
+
+/// The configuration has errors, as a test of it tells.
+const EXIT_CONFIG: u8 = 5;
