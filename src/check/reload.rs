@@ -34,7 +34,7 @@ impl Core {
         }
         if !std::mem::replace(&mut self.director.started, true) {
             // Never at a later reload: that would cut off the clients of what stays.
-            self.director.flush = config.global.lvs_flush;
+            self.director.flush = config.global.lvs.flush;
         }
         self.need_director(now, !wanted.is_empty(), out);
         let keys: BTreeSet<ServiceKey> = wanted.iter().map(|service| service.key).collect();

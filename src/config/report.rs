@@ -115,7 +115,16 @@ impl<'a> Report<'a> {
 
     /// Seconds with up to six decimals.
     pub(crate) fn seconds(&mut self, word: &Word, range: RangeInclusive<f64>) -> Option<Duration> {
-        let (least, most) = (range.start(), range.end());
+        let duration = |end: f64| Duration::try_from_secs_f64(end).unwrap_or(Duration::MAX);
+        self.duration(word, &(duration(*range.start())..=duration(*range.end())))
+    }
+
+    /// The same, within durations.
+    pub(crate) fn duration(
+        &mut self,
+        word: &Word,
+        range: &RangeInclusive<Duration>,
+    ) -> Option<Duration> {
         let Some(read) = value::seconds(&word.text) else {
             let message = format!("`{}` is not a number of seconds", word.text);
             let unit = word.text.starts_with(|first: char| first.is_ascii_digit());
@@ -130,8 +139,13 @@ impl<'a> Report<'a> {
             let message = format!("`{}` has more than six decimals, it is rounded", word.text);
             self.add(Problem::error(word.span, message));
         }
-        if !range.contains(&read.duration.as_secs_f64()) {
-            self.reject(word, &format!("from {least} to {most} seconds"));
+        if !range.contains(&read.duration) {
+            let least = value::print_seconds(*range.start());
+            let wanted = match *range.end() {
+                Duration::MAX => format!("{least} seconds or more"),
+                most => format!("from {least} to {} seconds", value::print_seconds(most)),
+            };
+            self.reject(word, &wanted);
             return None;
         }
         Some(read.duration)

@@ -41,6 +41,22 @@ pub(crate) fn integer(text: &str, range: &RangeInclusive<i64>) -> Result<i64, Wr
     }
 }
 
+/// A number as C writes it: decimal, `0x` hexadecimal, or octal behind a 0.
+pub(crate) fn base_zero(text: &str) -> Option<u64> {
+    let (digits, radix) = if let Some(digits) = text.strip_prefix("0x") {
+        (digits, 16)
+    } else if let Some(digits) = text.strip_prefix("0X") {
+        (digits, 16)
+    } else if text.len() > 1 && text.starts_with('0') {
+        (text, 8)
+    } else {
+        (text, 10)
+    };
+    // `from_str_radix` would take a sign.
+    let plain = digits.chars().all(|digit| digit.is_digit(radix));
+    u64::from_str_radix(digits, radix).ok().filter(|_| plain)
+}
+
 /// Digits with an optional point: `1`, `0.5`, `.25`. No sign, no unit, no exponent.
 pub(crate) fn seconds(text: &str) -> Option<Seconds> {
     let text = text.trim_start();
@@ -171,6 +187,23 @@ mod tests {
         assert_eq!(address("fe80::1%eth0"), None);
         assert_eq!(address("<IPADDR>"), None);
         assert_eq!(address(""), None);
+    }
+
+    #[test]
+    fn numbers_may_be_written_as_in_c() {
+        for (text, expected) in [
+            ("10", Some(10)),
+            ("0x1f", Some(31)),
+            ("0777", Some(0o777)),
+            ("0", Some(0)),
+            ("08", None),
+            ("0x", None),
+            ("+1", None),
+            ("0x-1", None),
+            ("", None),
+        ] {
+            assert_eq!(base_zero(text), expected, "{text}");
+        }
     }
 
     #[test]

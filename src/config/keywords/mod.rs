@@ -7,6 +7,8 @@
 
 pub(crate) mod address;
 pub(crate) mod check;
+pub(crate) mod field;
+pub(crate) mod garp;
 pub(crate) mod global;
 pub(crate) mod later;
 pub(crate) mod root;
@@ -22,6 +24,7 @@ use super::source::Span;
 use super::suggest::nearest;
 use super::tree::Statement;
 
+use field::Field;
 use later::Later;
 
 /// The keywords of one block, read into a draft of type `T`.
@@ -40,7 +43,12 @@ pub(crate) struct Keyword<T: 'static> {
 }
 
 /// Puts a statement into a draft. All arguments the keyword needs are there.
-pub(crate) type Read<T> = fn(&mut T, &Statement, &mut Report<'_>);
+pub(crate) enum Read<T: 'static> {
+    Statement(ReadStatement<T>),
+    Field(Field<T>),
+}
+
+pub(crate) type ReadStatement<T> = fn(&mut T, &Statement, &mut Report<'_>);
 
 /// What everybody may know about a keyword.
 #[derive(Clone, Copy)]
@@ -55,6 +63,10 @@ pub(crate) struct Entry {
     pub(crate) judges_itself: bool,
     /// A statement without the argument it needs is ignored and not fatal.
     pub(crate) may_be_bare: bool,
+    /// Of several statements the first counts, the others are reported.
+    pub(crate) first_counts: bool,
+    /// Another keyword says the same and is the one that is printed.
+    pub(crate) other_name: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -119,7 +131,7 @@ impl<T> Keyword<T> {
         name: &'static str,
         arguments: &'static str,
         doc: &'static str,
-        read: Read<T>,
+        read: ReadStatement<T>,
     ) -> Self {
         let entry = Entry {
             name,
@@ -129,7 +141,10 @@ impl<T> Keyword<T> {
             standing: Standing::Works,
             judges_itself: false,
             may_be_bare: false,
+            first_counts: false,
+            other_name: false,
         };
+        let read = Read::Statement(read);
         Self { entry, read }
     }
 
@@ -137,7 +152,7 @@ impl<T> Keyword<T> {
         name: &'static str,
         arguments: &'static str,
         doc: &'static str,
-        read: Read<T>,
+        read: ReadStatement<T>,
     ) -> Self {
         let mut keyword = Self::line(name, arguments, doc, read);
         keyword.entry.shape = Shape::Values;
@@ -149,7 +164,7 @@ impl<T> Keyword<T> {
         arguments: &'static str,
         doc: &'static str,
         scope: &'static dyn Scope,
-        read: Read<T>,
+        read: ReadStatement<T>,
     ) -> Self {
         let mut keyword = Self::line(name, arguments, doc, read);
         keyword.entry.shape = Shape::Block(scope);
@@ -165,6 +180,12 @@ impl<T> Keyword<T> {
     /// Without the argument it needs it is ignored and not fatal.
     pub(crate) const fn may_be_bare(mut self) -> Self {
         self.entry.may_be_bare = true;
+        self
+    }
+
+    /// A second statement is reported and ignored.
+    pub(crate) const fn first_counts(mut self) -> Self {
+        self.entry.first_counts = true;
         self
     }
 
@@ -223,10 +244,17 @@ impl<T> Table<T> {
                 continue;
             }
             if matches!(known.entry.shape, Shape::Line) && !known.entry.judges_itself {
-                again(&mut seen, known.entry, statement, report);
-                self.too_many(known.entry, statement, report);
+                if !again(&mut seen, known.entry, statement, report) {
+                    continue;
+                }
+                if !matches!(known.read, Read::Field(Field::Command(_))) {
+                    self.too_many(known.entry, statement, report);
+                }
             }
-            (known.read)(draft, statement, report);
+            match &known.read {
+                Read::Statement(read) => read(draft, statement, report),
+                Read::Field(field) => field.read(known.entry.arguments, draft, statement, report),
+            }
         }
     }
 
@@ -367,18 +395,26 @@ fn fits(entry: Entry, statement: &Statement, report: &mut Report<'_>) -> bool {
     true
 }
 
-/// The last of two equal statements wins; that may not be what was meant.
+/// The last of two equal statements wins, of some keywords the first; that may not be what was
+/// meant. True when this one counts.
 fn again(
     seen: &mut HashMap<&'static str, Span>,
     entry: Entry,
     statement: &Statement,
     report: &mut Report<'_>,
-) {
-    if let Some(first) = seen.insert(entry.name, statement.span()) {
+) -> bool {
+    let Some(first) = seen.insert(entry.name, statement.span()) else {
+        return true;
+    };
+    let problem = if entry.first_counts {
+        let message = format!("`{}` is given twice, the first counts", entry.name);
+        Problem::error(statement.span(), message)
+    } else {
         let message = format!("`{}` is given twice, the later one counts", entry.name);
-        let problem = Problem::warning(statement.span(), message);
-        report.add(problem.note(first, "first given here"));
-    }
+        Problem::warning(statement.span(), message)
+    };
+    report.add(problem.note(first, "first given here"));
+    !entry.first_counts
 }
 
 /// What a value was probably meant to be.

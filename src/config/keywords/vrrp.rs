@@ -13,10 +13,9 @@ use crate::config::source::Span;
 use crate::config::tree::{Statement, Word};
 
 use super::address::{AddressDraft, address};
-use super::global::{
-    GarpDraft, down_timer_adverts, garp_count, garp_delay, garp_refresh, garp_repeat, number,
-    truth, truth_unused,
-};
+use super::field::Field;
+use super::garp::{GarpDraft, garp_delay, garp_refresh, garp_repeat};
+use super::global::number;
 use super::later::INSTANCE_LATER;
 use super::root::inside;
 use super::{Keyword, Standing, Table};
@@ -41,7 +40,7 @@ pub(crate) struct InstanceDraft {
     pub(crate) lower_prio_no_advert: Option<bool>,
     pub(crate) higher_prio_send_advert: Option<bool>,
     pub(crate) garp: GarpDraft,
-    pub(crate) version: Option<u8>,
+    pub(crate) version: Option<u32>,
     pub(crate) no_addresses_wanted: bool,
     /// A statement that changes what is on the wire and does not work yet: an instance that
     /// ignored it would not hear the others, and there would be two masters.
@@ -184,45 +183,29 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
                 garp_delay(&mut draft.garp.lower_prio_delay, statement, report);
             },
         ),
-        Keyword::line(
+        Keyword::field(
             "garp_lower_prio_repeat",
-            "INT 0..",
+            "INT 0..2147483647",
             "As garp_master_repeat, after an advert of lower priority.",
-            |draft, statement, report| {
-                garp_count(&mut draft.garp.lower_prio_repeat, statement, report);
-            },
+            Field::Number(|draft| &mut draft.garp.lower_prio_repeat),
         ),
-        Keyword::line(
+        Keyword::field(
             "down_timer_adverts",
             "INT 1..100",
             "Adverts missed until the master counts as dead.",
-            |draft, statement, report| {
-                down_timer_adverts(&mut draft.down_timer_adverts, statement, report);
-            },
+            Field::Number(|draft| &mut draft.down_timer_adverts),
         ),
-        Keyword::line(
+        Keyword::field(
             "lower_prio_no_advert",
             "[BOOL]",
             "Do not answer an advert of lower priority.",
-            |draft, statement, report| {
-                truth(
-                    draft.lower_prio_no_advert.get_or_insert_default(),
-                    statement,
-                    report,
-                );
-            },
+            Field::MaybeTruth(|draft| &mut draft.lower_prio_no_advert),
         ),
-        Keyword::line(
+        Keyword::field(
             "higher_prio_send_advert",
             "[BOOL]",
             "Send one more advert when yielding to a higher priority.",
-            |draft, statement, report| {
-                truth(
-                    draft.higher_prio_send_advert.get_or_insert_default(),
-                    statement,
-                    report,
-                );
-            },
+            Field::MaybeTruth(|draft| &mut draft.higher_prio_send_advert),
         ),
         Keyword::line(
             "version",
@@ -242,7 +225,9 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
             "skip_check_adv_addr",
             "[BOOL]",
             "The addresses in adverts are always compared.",
-            truth_unused,
+            |_, statement, report| {
+                report.truth(statement.argument(1));
+            },
         )
         .standing(Standing::NoEffect),
         Keyword::line("debug", "INT 0..4", "It never had an effect.", debug)
@@ -394,9 +379,7 @@ fn mcast_src_ip(draft: &mut InstanceDraft, statement: &Statement, report: &mut R
 }
 
 fn version(draft: &mut InstanceDraft, statement: &Statement, report: &mut Report<'_>) {
-    if let Some(version) = number(statement, 2..=3, report) {
-        draft.version = u8::try_from(version).ok();
-    }
+    draft.version = number(statement, 2..=3, report).or(draft.version);
 }
 
 fn debug(_: &mut InstanceDraft, statement: &Statement, report: &mut Report<'_>) {

@@ -2,13 +2,14 @@
 //! and inherited values are written out where they ended up.
 
 mod check;
+mod global;
 mod vrrp;
 
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
+use super::Config;
 use super::value::print_seconds;
-use super::{Config, Global};
 
 /// Text under construction, with its depth of blocks.
 #[derive(Default)]
@@ -32,39 +33,6 @@ pub fn print(config: &Config) -> String {
 }
 
 impl Printer {
-    fn global(&mut self, global: &Global) {
-        if *global == Global::default() {
-            return;
-        }
-        self.open("global_defs");
-        self.maybe("router_id", global.router_id.as_deref().map(quoted));
-        if !global.notification_email.is_empty() {
-            self.open("notification_email");
-            for address in &global.notification_email {
-                self.line(quoted(address));
-            }
-            self.close();
-        }
-        let from = global.notification_email_from.as_deref();
-        self.maybe("notification_email_from", from.map(quoted));
-        if let Some((host, port)) = &global.smtp_server {
-            self.line(format_args!("smtp_server {} {port}", quoted(host)));
-        }
-        self.maybe(
-            "smtp_helo_name",
-            global.smtp_helo_name.as_deref().map(quoted),
-        );
-        self.maybe(
-            "smtp_connect_timeout",
-            global.smtp_connect_timeout.map(print_seconds),
-        );
-        self.maybe("startup_script", global.startup_script.as_ref());
-        self.maybe("script_user", global.script_user.as_ref());
-        self.flag("lvs_flush", global.lvs_flush);
-        self.flag("log_unknown_vrids", global.log_unknown_vrids);
-        self.close();
-    }
-
     fn open(&mut self, head: impl Display) {
         self.line(format_args!("{head} {{"));
         self.depth += 1;
@@ -102,7 +70,7 @@ impl Printer {
 }
 
 /// A word, in quotes when it would not be one without. A word never holds a quote itself.
-fn quoted(word: &str) -> impl Display {
+pub(super) fn quoted(word: &str) -> impl Display {
     let plain = !word.is_empty()
         && word
             .chars()

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::addr::Cidr;
 use crate::config::diag::Problem;
 use crate::config::keywords::address::AddressDraft;
-use crate::config::keywords::global::{GarpDraft, GlobalDraft};
+use crate::config::keywords::garp::GarpDraft;
+use crate::config::keywords::global::GlobalDraft;
 use crate::config::keywords::vrrp::{AuthenticationDraft, AuthenticationKind, InstanceDraft};
 use crate::config::report::Report;
 use crate::config::source::Span;
@@ -116,7 +117,7 @@ fn speaks_version_2_here(
         ("`auth_type AH`", span)
     } else {
         // These have been reported where they stand.
-        return draft.foreign_protocol.is_none() && !global.foreign_protocol;
+        return draft.foreign_protocol.is_none() && global.mcast_group4.is_none();
     };
     let message = format!(
         "{what} is not supported yet, `vrrp_instance {}` does not run",
