@@ -120,6 +120,11 @@ impl Drop for Lab {
 }
 
 impl Host {
+    /// The name of its network namespace.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// Takes the cable out: both ends lose their carrier.
     pub(crate) fn pull_cable(&self) {
         ip(&["-n", &self.switch, "link", "set", &self.port, "down"]);

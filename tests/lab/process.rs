@@ -18,6 +18,7 @@ crate::scenarios!(
     the_daemon_detaches_and_writes_to_syslog,
     a_syslog_that_is_stuck_does_not_stop_the_daemon,
     a_panic_leaves_no_address_and_says_goodbye,
+    the_daemon_works_in_the_namespace_it_is_told,
     every_configuration_of_the_seeds_passes_the_test,
 );
 
@@ -50,6 +51,20 @@ fn a_second_start_says_so_and_is_no_failure() {
 
     assert!(host.has(VIP), "the first one is not disturbed");
     first.stop();
+}
+
+fn the_daemon_works_in_the_namespace_it_is_told() {
+    let mut lab = Lab::new();
+    let here = lab.host("here", "192.168.16.21/24");
+    let there = lab.host("there", "192.168.16.22/24");
+    let daemon = Daemon::start_with(Make::Ours, &here, CONFIG, &["-s", there.namespace()]);
+    wait_until(seconds(6), "it is master there", || there.has(VIP));
+    assert!(
+        !here.has(VIP),
+        "the namespace it was started in is left alone"
+    );
+    daemon.stop();
+    assert!(!there.has(VIP), "a stopped daemon leaves no address");
 }
 
 fn the_daemon_detaches_and_writes_to_syslog() {
