@@ -43,6 +43,14 @@ need_musl_target() {
     rustup target add "$1"
 }
 
+# build_test NAME [CARGO OPTION...]: builds an integration test and prints the path of its program.
+build_test() {
+    local name=$1
+    shift
+    cargo test --locked --test "$name" --no-run --message-format=json "$@" |
+        sed -n "s/.*\"name\":\"$name\".*\"executable\":\"\([^\"]*\)\".*/\1/p"
+}
+
 # unpack_packages DIRECTORY PACKAGE...: all or nothing, so that an interrupted run is repeated.
 # Callers test the result, which turns errexit off in here; hence the explicit chain.
 unpack_packages() {

@@ -367,7 +367,7 @@ mod tests {
         let noted = options(line);
         assert_eq!(
             noted.without_effect.join(" "),
-            "--all --release-vips --dont-release-vrrp --dont-release-ipvs --address-monitoring \
+            "--all --release-vips --address-monitoring \
              --snmp --snmp-agent-socket --core-dump --core-dump-pattern --all-config \
              --config-id --config-fd"
         );

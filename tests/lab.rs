@@ -8,7 +8,8 @@
 //! * `scripts/test vm` runs those that need IPVS inside `scripts/vm` (`--ipvs`). Without `--ipvs`
 //!   they are listed as left out, with the reason.
 //!
-//! `KEEPALIVED` names the binary under test, `KEEPALIVED_PEER` Debian's.
+//! `KEEPALIVED` names the binary under test, `KEEPALIVED_PEER` Debian's; `LAB_EMULATED` tells that
+//! the machine is slow.
 
 use std::collections::VecDeque;
 use std::panic;

@@ -188,14 +188,14 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag::new(
         'V',
         "dont-release-vrrp",
-        "Leave addresses, routes and rules in place when stopping",
-        NotYet(Argument::None),
+        "Leave addresses, routes and rules in place when stopping, and do not say goodbye",
+        Switch(|options| options.leave_vrrp = true),
     ),
     Flag::new(
         'I',
         "dont-release-ipvs",
         "Leave the IPVS table as it is when stopping",
-        NotYet(Argument::None),
+        Switch(|options| options.leave_ipvs = true),
     ),
     // Nothing is respawned within one process, hence nothing is left to switch off.
     Flag::new(
@@ -333,7 +333,7 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag::long(
         "ignore-sigint",
         "Do not stop on SIGINT",
-        NotYet(Argument::None),
+        Switch(|options| options.ignore_sigint = true),
     ),
     Flag::new(
         'v',

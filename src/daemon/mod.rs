@@ -112,13 +112,12 @@ struct Daemon {
     check: Option<check::Driver>,
     files: ConfigFile,
     stopping: bool,
-    /// `--debug=panic`: for the test of what a panic leaves behind.
-    panics_on_usr2: bool,
+    manners: Manners,
 }
 
 impl Daemon {
     /// `seed` staggers the checks.
-    fn new(cores: Cores, files: ConfigFile, seed: u64) -> Result<Self, Error> {
+    fn new(cores: Cores, manners: Manners, files: ConfigFile, seed: u64) -> Result<Self, Error> {
         let opening = |what| move |errno| Error::Open { what, errno };
         let mut reactor = Reactor::new().map_err(Error::Poll)?;
         let alarm = Alarm::new().map_err(opening("timer"))?;
@@ -145,7 +144,7 @@ impl Daemon {
             check,
             files,
             stopping: false,
-            panics_on_usr2: false,
+            manners,
         })
     }
 
@@ -219,10 +218,13 @@ impl Daemon {
         while let Ok(Some(signal)) = self.signals.recv() {
             match signal {
                 Signal::Hup => self.reload(now),
+                Signal::Int if self.manners.ignore_sigint => {}
                 Signal::Term | Signal::Int => self.stop(now),
                 Signal::Chld => self.reap(now),
                 Signal::Usr1 => self.dump(now),
-                Signal::Usr2 if self.panics_on_usr2 => panic!("asked to panic by --debug=panic"),
+                Signal::Usr2 if self.manners.panic_on_usr2 => {
+                    panic!("asked to panic by --debug=panic")
+                }
                 Signal::Usr2 => self.print_statistics(),
                 Signal::ClearStatistics | Signal::Json | Signal::Xcpu => {
                     info!("signal {} has no effect yet", signal.number());
@@ -234,8 +236,10 @@ impl Daemon {
     /// Says goodbye on the wire, gives up addresses, clears the table.
     fn stop(&mut self, now: Instant) {
         info!("Stopping");
-        self.stop_vrrp(now);
-        if let Some(check) = &mut self.check {
+        if !self.manners.leave_vrrp {
+            self.stop_vrrp(now);
+        }
+        if let Some(check) = self.check.as_mut().filter(|_| !self.manners.leave_ipvs) {
             check.stop(now, &mut self.reactor);
         }
         self.stopping = true;
@@ -313,6 +317,16 @@ impl Daemon {
 struct Cores {
     vrrp: bool,
     check: bool,
+}
+
+/// How the command line wants it to behave.
+#[derive(Clone, Copy, Debug)]
+struct Manners {
+    leave_vrrp: bool,
+    leave_ipvs: bool,
+    ignore_sigint: bool,
+    /// `--debug=panic`: for the test of what a panic leaves behind.
+    panic_on_usr2: bool,
 }
 
 /// How soon messages that syslog had no room for are tried again.

@@ -38,6 +38,12 @@ pub struct Options {
     pub vrrp_pid_file: Option<PathBuf>,
     pub checkers_pid_file: Option<PathBuf>,
     pub bfd_pid_file: Option<PathBuf>,
+    /// `-V`: a stop leaves addresses where they are, and says nothing on the wire.
+    pub leave_vrrp: bool,
+    /// `-I`: a stop leaves the IPVS table as it is.
+    pub leave_ipvs: bool,
+    /// `--ignore-sigint`.
+    pub ignore_sigint: bool,
     /// `-s`: the network namespace to run in.
     pub namespace: Option<OsString>,
     /// `-u`; None: the configuration's, or the default.
@@ -76,6 +82,9 @@ impl Options {
             vrrp_pid_file: None,
             checkers_pid_file: None,
             bfd_pid_file: None,
+            leave_vrrp: false,
+            leave_ipvs: false,
+            ignore_sigint: false,
             namespace: None,
             umask: None,
             task: Task::Run,

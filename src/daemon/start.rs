@@ -10,7 +10,7 @@ use log::{error, info};
 
 use super::options::{Options, Task};
 use super::reload::{self, ConfigFile, Machine};
-use super::{Cores, Daemon, Error, about, inspect, logging, report};
+use super::{Cores, Daemon, Error, Manners, about, inspect, logging, report};
 use crate::config::{self, Loaded};
 use crate::sys::clock::Clock;
 use crate::sys::daemonize::{self, Ready, Side};
@@ -109,8 +109,13 @@ fn serve(
     };
     let _others = paths.write_others(cores)?;
     let config = files.config().clone();
-    let mut daemon = Daemon::new(cores, files, seed())?;
-    daemon.panics_on_usr2 = options.debug.as_deref() == Some("panic");
+    let manners = Manners {
+        leave_vrrp: options.leave_vrrp,
+        leave_ipvs: options.leave_ipvs,
+        ignore_sigint: options.ignore_sigint,
+        panic_on_usr2: options.debug.as_deref() == Some("panic"),
+    };
+    let mut daemon = Daemon::new(cores, manners, files, seed())?;
     if let Some(ready) = ready {
         daemonize::detach().map_err(Error::Background)?;
         ready.tell();

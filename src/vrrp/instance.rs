@@ -48,6 +48,8 @@ pub(super) struct Instance {
     pub(super) source: Option<Ipv4Addr>,
     /// The addresses this instance has put into the kernel.
     pub(super) owned: Owned,
+    /// What a crash may have left behind was taken away, or taken over.
+    pub(super) cleaned: bool,
     pub(super) statistics: Statistics,
     /// The IP identification of the last packet, one per advert.
     identification: u16,
@@ -119,6 +121,7 @@ impl Instance {
             socket: None,
             source: None,
             owned: Owned::default(),
+            cleaned: false,
             statistics: Statistics::default(),
             identification: 0,
             told: Vec::new(),
@@ -318,10 +321,6 @@ impl Instance {
         let faults = self.faults(cx);
         match (&self.state, faults.is_empty()) {
             (State::Init, true) => self.begin(cx),
-            (State::Init, false) => {
-                self.remove_residue(cx);
-                self.enter(State::Fault(faults), Leave::Quietly, cx);
-            }
             (State::Fault(_), true) => self.become_backup(Leave::Quietly, cx),
             (State::Fault(known), false) => {
                 if *known != faults {
@@ -329,7 +328,9 @@ impl Instance {
                     self.state = State::Fault(faults);
                 }
             }
-            (State::Backup { .. }, false) => self.enter(State::Fault(faults), Leave::Quietly, cx),
+            (State::Init | State::Backup { .. }, false) => {
+                self.enter(State::Fault(faults), Leave::Quietly, cx);
+            }
             (State::Master, false) => self.enter(State::Fault(faults), Leave::SayingGoodbye, cx),
             (State::Master, true) => self.complete_addresses(cx),
             (State::Backup { .. }, true) => {}
@@ -338,14 +339,10 @@ impl Instance {
 
     /// An owner goes to master at once (RFC 3768 6.4.1), everybody else listens first.
     fn begin(&mut self, cx: &mut Context<'_>) {
-        if !self.config.is_owner() {
-            self.remove_residue(cx);
-            self.become_backup(Leave::Quietly, cx);
-            return;
-        }
-        // Nor does it take away what it needs the next moment.
         self.become_backup(Leave::Quietly, cx);
-        self.set(Alarm::MasterDown, Duration::ZERO, cx);
+        if self.config.is_owner() {
+            self.set(Alarm::MasterDown, Duration::ZERO, cx);
+        }
     }
 
     fn become_backup(&mut self, leave: Leave, cx: &mut Context<'_>) {
@@ -371,8 +368,10 @@ impl Instance {
             State::Init => {}
             State::Backup { .. } => {
                 let initial = matches!(old, State::Init);
-                // An owner passes through in an instant and says nothing.
+                // An owner passes through in an instant, says nothing, and does not take away what
+                // it needs the next moment.
                 if !(initial && self.config.is_owner()) {
+                    self.clean_up(cx);
                     info!(
                         "({self}) Entering BACKUP STATE{}",
                         if initial { " (init)" } else { "" }
@@ -383,6 +382,7 @@ impl Instance {
             State::Master => self.become_master(cx),
             State::Fault(faults) => {
                 self.state_faults(faults);
+                self.clean_up(cx);
                 let initial = matches!(old, State::Init);
                 info!(
                     "({self}) Entering FAULT STATE{}",
@@ -398,6 +398,7 @@ impl Instance {
         self.advertise(cx);
         info!("({self}) Entering MASTER STATE");
         self.statistics.become_master += 1;
+        self.cleaned = true;
         let _all = self.take_addresses(cx);
         self.announce(Burst::First, cx);
     }

@@ -68,8 +68,11 @@ impl Instance {
         self.owned.forget(address);
     }
 
-    /// An instance that starts takes away what a crash may have left behind.
-    pub(super) fn remove_residue(&self, cx: &mut Context<'_>) {
+    /// An instance that starts takes away what a crash may have left behind, once.
+    pub(super) fn clean_up(&mut self, cx: &mut Context<'_>) {
+        if std::mem::replace(&mut self.cleaned, true) {
+            return;
+        }
         debug!("({self}) removing VIPs.");
         for address in self.wanted(cx) {
             if cx.network.has(&address) {

@@ -19,6 +19,7 @@ mod kernel;
 mod network;
 mod observe;
 mod reload;
+mod sockets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -34,6 +35,7 @@ use crate::wire::rtnl::{self, Address, Link, Notice};
 use crate::wire::{ip, vrrp};
 use instance::{Context, Input, Instance};
 use network::Network;
+use sockets::{Sockets, User};
 
 pub use observe::{InstanceState, Snapshot, StateName, Statistics};
 
@@ -325,7 +327,12 @@ impl Core {
     fn reassess(&mut self, now: Instant, out: &mut Vec<Effect>) {
         let used = self.instances.values().filter_map(|instance| {
             let link = self.network.named(instance.interface())?;
-            Some((link.index, link.name.as_str(), instance.vrid(), instance.id))
+            Some(User {
+                link: link.index,
+                interface: &link.name,
+                vrid: instance.vrid(),
+                id: instance.id,
+            })
         });
         self.sockets.settle(used, &self.timers, out);
         self.each(now, out, |instance, cx| instance.assess(cx));
@@ -380,91 +387,6 @@ impl Core {
             out,
         };
         (&mut self.instances, cx)
-    }
-}
-
-/// The sockets: one pair per interface, shared by its instances, which are told apart by VRID.
-#[derive(Debug, Default)]
-struct Sockets {
-    by_link: BTreeMap<IfIndex, Socket>,
-    /// Ids are never given out twice.
-    given_out: u32,
-}
-
-#[derive(Debug)]
-struct Socket {
-    id: SocketId,
-    usable: bool,
-    instances: BTreeMap<u8, InstanceId>,
-}
-
-impl Sockets {
-    /// Opens what is needed and not there, closes what nobody uses. A socket that failed is tried
-    /// again once its timer has run out.
-    fn settle<'a>(
-        &mut self,
-        used: impl Iterator<Item = (IfIndex, &'a str, u8, InstanceId)>,
-        timers: &Timers<Timer>,
-        out: &mut Vec<Effect>,
-    ) {
-        for socket in self.by_link.values_mut() {
-            socket.instances.clear();
-        }
-        for (link, interface, vrid, id) in used {
-            let given_out = &mut self.given_out;
-            let mut open = || {
-                *given_out += 1;
-                let socket = SocketId(*given_out);
-                let interface = interface.to_owned();
-                out.push(Effect::Open {
-                    socket,
-                    link,
-                    interface,
-                    group: vrrp::GROUP,
-                });
-                socket
-            };
-            let socket = self.by_link.entry(link).or_insert_with(|| Socket {
-                id: open(),
-                usable: true,
-                instances: BTreeMap::new(),
-            });
-            if !socket.usable && timers.deadline_of(Timer::Reopen(link)).is_none() {
-                socket.id = open();
-                socket.usable = true;
-            }
-            socket.instances.insert(vrid, id);
-        }
-        self.by_link.retain(|_, socket| {
-            let keep = !socket.instances.is_empty();
-            if !keep && socket.usable {
-                out.push(Effect::Close(socket.id));
-            }
-            keep
-        });
-    }
-
-    /// Notes that a socket could not be opened; tells whose it was.
-    fn fail(&mut self, failed: SocketId) -> Option<IfIndex> {
-        let (link, socket) = self
-            .by_link
-            .iter_mut()
-            .find(|(_, socket)| socket.id == failed)?;
-        socket.usable = false;
-        Some(*link)
-    }
-
-    fn instance(&self, on: SocketId, vrid: u8) -> Option<InstanceId> {
-        let socket = self.by_link.values().find(|socket| socket.id == on)?;
-        socket.instances.get(&vrid).copied()
-    }
-
-    /// The usable socket of an interface.
-    fn on(&self, link: IfIndex) -> Option<SocketId> {
-        self.by_link
-            .get(&link)
-            .filter(|socket| socket.usable)
-            .map(|socket| socket.id)
     }
 }
 

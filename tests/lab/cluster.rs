@@ -113,6 +113,7 @@ fn the_cluster_of_seed_004() {
 fn play(seed: Seed) {
     let mut cluster = Cluster::build(seed);
     let (master, backup) = cluster.start();
+    cluster.a_reload_touches_nothing(&master, &backup);
     cluster.a_dead_node_leaves_and_returns();
     let master = cluster.a_graceful_stop_and_a_return(master);
     cluster.a_pulled_cable(&master);
@@ -191,6 +192,24 @@ impl Cluster {
         self.wait_for_tables(&self.seed.table(), seconds(1));
         self.client_is_served();
         (master, backup)
+    }
+
+    /// The counters are the kernel's: they begin at zero for an entry that was made anew.
+    fn a_reload_touches_nothing(&self, master: &Daemon, backup: &Daemon) {
+        // The kernel adds them up every two seconds.
+        wait_until(seconds(3), "the client is counted", || {
+            connections(&self.master)[0] > 0
+        });
+        let before = connections(&self.master);
+        for daemon in [master, backup] {
+            daemon.signal("HUP");
+            daemon.wait_for_line("Reload complete");
+        }
+        let after = connections(&self.master);
+        let kept = after.len() == before.len() && after.iter().zip(&before).all(|(a, b)| a >= b);
+        assert!(kept, "an entry was made anew: {before:?}, now {after:?}");
+        assert!(self.master.has(self.seed.vip) && !self.backup.has(self.seed.vip));
+        self.client_is_served();
     }
 
     /// The first node's server ends; both directors notice after the retries, and not before.
@@ -343,6 +362,20 @@ pub(crate) fn table(host: &Host) -> Vec<String> {
         kept.join(" ")
     });
     lines.collect()
+}
+
+/// How many connections each line of the table has seen; the service is the first.
+fn connections(host: &Host) -> Vec<u32> {
+    let text = host.run(&["ipvsadm", "-Ln", "--stats", "--exact"]);
+    let lines = text.lines().skip(3);
+    lines
+        .map(|line| {
+            line.split_whitespace()
+                .nth(2)
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(0)
+        })
+        .collect()
 }
 
 fn the_table_is_the_one_debians_keepalived_makes() {

@@ -17,7 +17,7 @@ pub(crate) enum Make {
     Debian,
 }
 
-/// Ended with SIGKILL when dropped; while a scenario panics, its log is printed first.
+/// Ended with SIGKILL when dropped.
 pub(crate) struct Daemon {
     host: Host,
     process: Background,
@@ -52,7 +52,7 @@ impl Daemon {
         let log = host.directory.join(format!("{make:?}.log"));
         // A restart must not take the old lines for new ones.
         if log.exists() {
-            fs::rename(&log, log.with_extension("log.old")).expect("the directory is writable");
+            fs::rename(&log, log.with_extension("1.log")).expect("the directory is writable");
         }
         let program = make.program();
         let words = foreground(&program, &config, host);
@@ -135,15 +135,6 @@ impl Daemon {
         command.args(&pids).stderr(std::process::Stdio::null());
         let _ = command.status();
         // The pid files stay, as after a crash.
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let rule = "-".repeat(20);
-            eprintln!("{rule} log of {}\n{}{rule}", self.host.name, self.log());
-        }
     }
 }
 

@@ -111,6 +111,9 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.hosts.iter().for_each(Host::print_logs);
+        }
         for host in &self.hosts {
             remove_namespace(&host.namespace);
         }
@@ -120,6 +123,11 @@ impl Drop for Lab {
 }
 
 impl Host {
+    /// The name of its network namespace.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// Takes the cable out: both ends lose their carrier.
     pub(crate) fn pull_cable(&self) {
         ip(&["-n", &self.switch, "link", "set", &self.port, "down"]);
@@ -199,6 +207,24 @@ impl Host {
         command
     }
 
+    /// All that programs wrote on this host, for who wants to know why a scenario failed.
+    fn print_logs(&self) {
+        let files = fs::read_dir(&self.directory)
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut paths: Vec<PathBuf> = files.map(|file| file.path()).collect();
+        paths.sort();
+        for path in paths {
+            if path.extension().is_some_and(|extension| extension == "log") {
+                let bytes = fs::read(&path).unwrap_or_default();
+                let name = path.file_stem().unwrap_or_default().display();
+                let text = String::from_utf8_lossy(&bytes);
+                eprintln!("-- {name} on {} --\n{text}", self.name);
+            }
+        }
+    }
+
     /// Writes a file of this host and returns its path.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.directory.join(name);
@@ -269,7 +295,9 @@ pub(crate) const fn seconds(count: u64) -> Duration {
 fn remove_namespace(name: &str) {
     if let Ok(result) = Command::new("ip").args(["netns", "pids", name]).output() {
         for pid in String::from_utf8_lossy(&result.stdout).split_whitespace() {
-            let _ = Command::new("kill").args(["-KILL", pid]).status();
+            // It may have ended by itself meanwhile, which is as good.
+            let kill = Command::new("kill").args(["-KILL", pid]).output();
+            drop(kill);
         }
     }
     let _ = Command::new("ip").args(["netns", "delete", name]).status();

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use super::capture::Capture;
 use super::daemon::{Daemon, Make, PID_FILES, foreground, pid_options};
@@ -18,6 +19,8 @@ crate::scenarios!(
     the_daemon_detaches_and_writes_to_syslog,
     a_syslog_that_is_stuck_does_not_stop_the_daemon,
     a_panic_leaves_no_address_and_says_goodbye,
+    the_daemon_works_in_the_namespace_it_is_told,
+    a_stop_that_is_told_to_leaves_the_address_and_says_nothing,
     every_configuration_of_the_seeds_passes_the_test,
 );
 
@@ -50,6 +53,34 @@ fn a_second_start_says_so_and_is_no_failure() {
 
     assert!(host.has(VIP), "the first one is not disturbed");
     first.stop();
+}
+
+fn the_daemon_works_in_the_namespace_it_is_told() {
+    let mut lab = Lab::new();
+    let here = lab.host("here", "192.168.16.21/24");
+    let there = lab.host("there", "192.168.16.22/24");
+    let daemon = Daemon::start_with(Make::Ours, &here, CONFIG, &["-s", there.namespace()]);
+    wait_until(seconds(6), "it is master there", || there.has(VIP));
+    assert!(
+        !here.has(VIP),
+        "the namespace it was started in is left alone"
+    );
+    daemon.stop();
+    assert!(!there.has(VIP), "a stopped daemon leaves no address");
+}
+
+fn a_stop_that_is_told_to_leaves_the_address_and_says_nothing() {
+    let mut lab = Lab::new();
+    let host = lab.host("router", "192.168.16.21/24");
+    let mut daemon = Daemon::start_with(Make::Ours, &host, CONFIG, &["-V", "--ignore-sigint"]);
+    wait_until(seconds(6), "it is master", || host.has(VIP));
+    daemon.signal("INT");
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(daemon.logged("Stopping"), 0, "SIGINT is ignored");
+    daemon.ask_to_stop();
+    assert!(daemon.stopped().success());
+    assert!(host.has(VIP), "-V leaves the address");
+    assert_eq!(daemon.logged("sent 0 priority"), 0);
 }
 
 fn the_daemon_detaches_and_writes_to_syslog() {

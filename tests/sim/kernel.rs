@@ -9,6 +9,8 @@ use keepalived::wire::rtnl::{Address, Link, Notice, Request};
 pub(crate) struct Kernel {
     link: Link,
     addresses: Vec<Address>,
+    /// Nothing new can be made.
+    pub(crate) refuses: bool,
 }
 
 pub(crate) const ETH0: IfIndex = IfIndex(2);
@@ -28,6 +30,7 @@ impl Kernel {
         Self {
             link,
             addresses: vec![address(own)],
+            refuses: false,
         }
     }
 
@@ -74,6 +77,7 @@ impl Kernel {
             .iter()
             .position(|address| address.cidr == wanted.cidr);
         match (known, adding) {
+            (None, true) if self.refuses => return Err(Errno::ENOBUFS),
             (None, true) => self.addresses.push(wanted.clone()),
             (Some(at), false) => drop(self.addresses.remove(at)),
             (Some(_), true) => return Err(Errno::EEXIST),

@@ -99,7 +99,7 @@ fn story(seed: u64) -> String {
 fn misfortune(lan: &mut Lan, rand: &mut Rand, plans: &mut [Plan]) {
     let at = usize::try_from(rand.below(plans.len() as u64)).expect("a handful");
     let id = lan.routers().nth(at).expect("one plan, one router");
-    match rand.below(13) {
+    match rand.below(15) {
         0 => lan.cut(id),
         1 | 2 => lan.heal(id),
         3 => lan.unplug(id),
@@ -110,6 +110,8 @@ fn misfortune(lan: &mut Lan, rand: &mut Rand, plans: &mut [Plan]) {
         7 => lan.stall(id, Duration::from_millis(rand.below(10_000))),
         8 => lan.remove_address(id, VIP),
         9 => lan.lose_notices(id, VIP),
+        11 => lan.refuse(id, true),
+        12 => lan.refuse(id, false),
         10 => {
             plans[at] = Plan::draw(rand);
             if lan.runs(id) {
@@ -135,6 +137,7 @@ fn calm(lan: &mut Lan) {
     for id in lan.routers() {
         lan.heal(id);
         lan.plug(id);
+        lan.refuse(id, false);
         if !lan.runs(id) {
             lan.start(id);
         }

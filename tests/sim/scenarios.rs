@@ -231,6 +231,39 @@ fn an_address_that_went_while_notices_were_lost_comes_back_too() {
 }
 
 #[test]
+fn a_refused_address_is_tried_again_until_the_kernel_takes_it() {
+    let mut lan = Lan::new(27);
+    let a = lan.router("a", &conf(150, ""));
+    lan.run(SEC);
+    lan.refuse(a, true);
+    lan.run(10 * SEC);
+    lan.expect(a, Master);
+    assert!(lan.owners(VIP).is_empty());
+    let told = lan.transcript().matches("cannot add address").count();
+    assert_eq!(told, 1, "{}", lan.transcript());
+    lan.refuse(a, false);
+    lan.run(SEC);
+    lan.expect_only_owner(a, VIP);
+}
+
+#[test]
+fn a_socket_that_cannot_be_opened_is_a_fault_until_it_can() {
+    let mut lan = Lan::new(28);
+    let b = lan.router("b", &conf(100, ""));
+    lan.run(5 * SEC);
+    let a = lan.configured("a", &conf(150, ""));
+    lan.refuse(a, true);
+    lan.start(a);
+    lan.run(30 * SEC);
+    lan.expect(a, Fault);
+    lan.expect_only_owner(b, VIP);
+    lan.refuse(a, false);
+    lan.run(10 * SEC);
+    lan.expect(a, Master);
+    lan.expect_only_owner(a, VIP);
+}
+
+#[test]
 fn a_killed_process_leaves_its_address_and_cleans_up_when_it_starts_again() {
     let mut lan = Lan::new(13);
     let a = lan.router("a", &conf(150, ""));

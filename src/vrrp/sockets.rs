@@ -1,0 +1,202 @@
+//! The sockets: one pair for each interface, shared by its instances, which are told apart by VRID.
+
+use std::collections::BTreeMap;
+
+use super::{Effect, InstanceId, SocketId, Timer};
+use crate::addr::IfIndex;
+use crate::time::Timers;
+use crate::wire::vrrp;
+
+#[derive(Debug, Default)]
+pub(super) struct Sockets {
+    by_link: BTreeMap<IfIndex, SocketId>,
+    sockets: BTreeMap<SocketId, Socket>,
+    /// Ids are never given out twice.
+    last_id: u32,
+}
+
+#[derive(Debug)]
+struct Socket {
+    link: IfIndex,
+    usable: bool,
+    instances: BTreeMap<u8, InstanceId>,
+}
+
+/// An instance and where it wants to be heard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct User<'a> {
+    pub(super) link: IfIndex,
+    pub(super) interface: &'a str,
+    pub(super) vrid: u8,
+    pub(super) id: InstanceId,
+}
+
+impl Sockets {
+    /// Opens what is needed and not there, closes what nobody uses. A socket that failed is tried
+    /// again, under another id, once its timer has run out.
+    pub(super) fn settle<'a>(
+        &mut self,
+        users: impl Iterator<Item = User<'a>>,
+        timers: &Timers<Timer>,
+        out: &mut Vec<Effect>,
+    ) {
+        for socket in self.sockets.values_mut() {
+            socket.instances.clear();
+        }
+        for user in users {
+            let mut id = self.by_link.get(&user.link).copied();
+            if let Some(known) = id
+                && !self.sockets[&known].usable
+                && timers.deadline_of(Timer::Reopen(user.link)).is_none()
+            {
+                self.sockets.remove(&known);
+                id = None;
+            }
+            let id = id.unwrap_or_else(|| self.open(&user, out));
+            let socket = self
+                .sockets
+                .get_mut(&id)
+                .expect("an interface names a socket there is");
+            socket.instances.insert(user.vrid, user.id);
+        }
+        self.close_unused(out);
+    }
+
+    fn open(&mut self, user: &User<'_>, out: &mut Vec<Effect>) -> SocketId {
+        self.last_id += 1;
+        let (socket, link) = (SocketId(self.last_id), user.link);
+        let interface = user.interface.to_owned();
+        out.push(Effect::Open {
+            socket,
+            link,
+            interface,
+            group: vrrp::GROUP,
+        });
+        self.by_link.insert(link, socket);
+        let instances = BTreeMap::new();
+        self.sockets.insert(
+            socket,
+            Socket {
+                link,
+                usable: true,
+                instances,
+            },
+        );
+        socket
+    }
+
+    fn close_unused(&mut self, out: &mut Vec<Effect>) {
+        let by_link = &mut self.by_link;
+        self.sockets.retain(|id, socket| {
+            let keep = !socket.instances.is_empty();
+            if !keep {
+                by_link.remove(&socket.link);
+                if socket.usable {
+                    out.push(Effect::Close(*id));
+                }
+            }
+            keep
+        });
+    }
+
+    /// Notes that a socket could not be opened; tells whose it was.
+    pub(super) fn fail(&mut self, failed: SocketId) -> Option<IfIndex> {
+        let socket = self.sockets.get_mut(&failed)?;
+        socket.usable = false;
+        Some(socket.link)
+    }
+
+    pub(super) fn instance(&self, on: SocketId, vrid: u8) -> Option<InstanceId> {
+        self.sockets.get(&on)?.instances.get(&vrid).copied()
+    }
+
+    /// The usable socket of an interface.
+    pub(super) fn on(&self, link: IfIndex) -> Option<SocketId> {
+        let id = self.by_link.get(&link)?;
+        self.sockets
+            .get(id)
+            .filter(|socket| socket.usable)
+            .map(|_| *id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::time::Instant;
+
+    fn user(link: u32, vrid: u8) -> User<'static> {
+        let link = IfIndex(link);
+        User {
+            link,
+            interface: "eth0",
+            vrid,
+            id: InstanceId(vrid.into()),
+        }
+    }
+
+    fn opened(effects: &[Effect]) -> Vec<SocketId> {
+        let opened = effects.iter().filter_map(|effect| match effect {
+            Effect::Open { socket, .. } => Some(*socket),
+            _ => None,
+        });
+        opened.collect()
+    }
+
+    #[test]
+    fn instances_of_one_interface_share_a_socket_and_the_last_one_closes_it() {
+        let (mut sockets, timers) = (Sockets::default(), Timers::new());
+        let mut out = Vec::new();
+        sockets.settle(
+            [user(2, 51), user(2, 52), user(3, 51)].into_iter(),
+            &timers,
+            &mut out,
+        );
+        let [shared, other] = opened(&out)[..] else {
+            panic!("{out:?}")
+        };
+        assert_eq!(sockets.instance(shared, 52), Some(InstanceId(52)));
+        assert_eq!(sockets.instance(other, 52), None);
+
+        out.clear();
+        sockets.settle([user(2, 52)].into_iter(), &timers, &mut out);
+        assert_eq!(out, [Effect::Close(other)]);
+        assert_eq!(sockets.instance(shared, 51), None);
+        out.clear();
+        sockets.settle(std::iter::empty(), &timers, &mut out);
+        assert_eq!(out, [Effect::Close(shared)]);
+        assert_eq!(sockets.on(IfIndex(2)), None);
+    }
+
+    #[test]
+    fn a_socket_that_failed_waits_for_its_timer_and_is_never_closed() {
+        let (mut sockets, mut timers) = (Sockets::default(), Timers::new());
+        let mut out = Vec::new();
+        let settle = |sockets: &mut Sockets, timers: &Timers<Timer>, out: &mut Vec<Effect>| {
+            out.clear();
+            sockets.settle([user(2, 51)].into_iter(), timers, out);
+        };
+        settle(&mut sockets, &timers, &mut out);
+        let [first] = opened(&out)[..] else {
+            panic!("{out:?}")
+        };
+        assert_eq!(sockets.fail(first), Some(IfIndex(2)));
+        assert_eq!(sockets.on(IfIndex(2)), None);
+
+        timers.set(
+            Timer::Reopen(IfIndex(2)),
+            Instant::ZERO + Duration::from_secs(5),
+        );
+        settle(&mut sockets, &timers, &mut out);
+        assert!(out.is_empty(), "{out:?}");
+        timers.cancel(Timer::Reopen(IfIndex(2)));
+        settle(&mut sockets, &timers, &mut out);
+        let [second] = opened(&out)[..] else {
+            panic!("{out:?}")
+        };
+        assert_ne!(first, second);
+        assert_eq!(sockets.fail(first), None, "a late failure finds nobody");
+    }
+}
