@@ -27,6 +27,7 @@ mod tree;
 mod value;
 pub mod vrrp;
 mod width;
+mod word;
 
 use std::io;
 use std::path::Path;
@@ -136,6 +137,8 @@ pub fn load_bytes(name: &str, bytes: &[u8], host: &dyn Host) -> Loaded {
     }
     let mut draft = Draft::default();
     ROOT.read(&mut draft, &statements, &mut report);
+    // The tree is larger than what is made of it.
+    drop(statements);
     let config = resolve::resolve(draft, &mut report);
     let fatal = report.is_fatal();
     Loaded {

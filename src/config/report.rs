@@ -219,7 +219,7 @@ impl<'a> Report<'a> {
             self.reject(word, "the name of an interface");
             return None;
         }
-        Some(word.text.clone())
+        Some(word.text.to_string())
     }
 }
 

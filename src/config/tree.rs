@@ -7,28 +7,24 @@
 //! inner ones if the file has a `{` too many. So one forgotten brace costs one message and not
 //! the rest of the file.
 
+use std::rc::Rc;
+
 use pest::Parser;
-use pest::iterators::Pair;
 use pest_derive::Parser;
 
 use super::diag::Problem;
 use super::keywords::{Scope, Shape};
 use super::source::Span;
+use super::word::{self, Words};
+
+pub(crate) use super::word::Word;
 
 /// A keyword with its arguments, and its block if it has one.
 #[derive(Debug, Default)]
 pub(crate) struct Statement {
     /// Empty for a block that nobody asked for.
-    pub(crate) words: Vec<Word>,
+    pub(crate) words: Words,
     pub(crate) block: Option<Block>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Word {
-    /// Without quotes, `\#` and `\!` resolved.
-    pub(crate) text: String,
-    /// Quotes included.
-    pub(crate) span: Span,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +47,10 @@ struct Frame {
 
 struct Builder<'p> {
     root: &'static dyn Scope,
+    /// Of the whole text.
+    words: Rc<Vec<Word>>,
+    /// How many of them belong to statements so far.
+    used: usize,
     outermost: Vec<Statement>,
     /// Open blocks from the outside in.
     frames: Vec<Frame>,
@@ -64,8 +64,29 @@ struct Builder<'p> {
     problems: &'p mut Vec<Problem>,
 }
 
+/// Nothing goes on from one line to the next, so the text can be parsed in portions: what the
+/// parser needs for itself is many times its text, and stays in the processor's cache like this.
+const PORTION: usize = 8 << 10;
+
 /// No keyword nests deeper than five; what is deeper is noise, and dropping a tree costs stack.
 const DEPTH_MAX: usize = 32;
+
+/// What the text is made of.
+#[derive(Clone, Copy)]
+enum Piece {
+    /// Its words are those from the end of the statement before it up to this.
+    Statement {
+        end: usize,
+    },
+    Open(Brace),
+    Close(Brace),
+}
+
+#[derive(Clone, Copy)]
+struct Brace {
+    span: Span,
+    full_width: bool,
+}
 
 /// Reads any text. Everything that is wrong with its shape is in `problems`.
 pub(crate) fn parse(
@@ -73,15 +94,14 @@ pub(crate) fn parse(
     root: &'static dyn Scope,
     problems: &mut Vec<Problem>,
 ) -> Vec<Statement> {
-    let mut pairs = Grammar::parse(Rule::config, text).expect("the grammar accepts every text");
-    let pieces = pairs.next().expect("a parse has its root").into_inner();
-    let count = |rule| {
-        let all = pieces.clone();
-        all.filter(|piece| piece.as_rule() == rule).count()
-    };
-    let (opens, closes) = (count(Rule::open), count(Rule::close));
+    let (pieces, words) = pieces(text, problems);
+    let count = |kind: fn(&Piece) -> bool| pieces.iter().filter(|piece| kind(piece)).count();
+    let opens = count(|piece| matches!(piece, Piece::Open(_)));
+    let closes = count(|piece| matches!(piece, Piece::Close(_)));
     let mut builder = Builder {
         root,
+        words: Rc::new(words),
+        used: 0,
         outermost: Vec::new(),
         frames: Vec::new(),
         too_deep: 0,
@@ -90,29 +110,57 @@ pub(crate) fn parse(
         missing_opens: closes.saturating_sub(opens),
         problems,
     };
-    let mut pieces = pieces.peekable();
+    let mut pieces = pieces.into_iter().peekable();
     while let Some(piece) = pieces.next() {
-        match piece.as_rule() {
-            Rule::statement => {
-                builder.statement(piece, pieces.peek());
-            }
-            Rule::open => builder.open(&piece),
-            Rule::close => builder.close(&piece),
-            Rule::EOI
-            | Rule::config
-            | Rule::piece
-            | Rule::argument
-            | Rule::word
-            | Rule::letter
-            | Rule::escape
-            | Rule::special
-            | Rule::quoted
-            | Rule::unclosed
-            | Rule::comment
-            | Rule::blanks => {}
+        match piece {
+            Piece::Statement { end } => builder.statement(end, pieces.peek().copied()),
+            Piece::Open(brace) => builder.open(brace),
+            Piece::Close(brace) => builder.close(brace),
         }
     }
     builder.finish()
+}
+
+/// The pieces of a text and the words of all its statements.
+fn pieces(text: &str, problems: &mut Vec<Problem>) -> (Vec<Piece>, Vec<Word>) {
+    let mut pieces = Vec::new();
+    let mut words = Vec::new();
+    let all: Rc<String> = Rc::new(text.to_owned());
+    let mut start = 0;
+    while start < text.len() {
+        let end = portion_end(text, start);
+        let portion = text
+            .get(start..end)
+            .expect("a portion ends at a line's end");
+        let mut pairs = Grammar::parse(Rule::config, portion).expect("it accepts every text");
+        for pair in pairs.next().expect("a parse has its root").into_inner() {
+            let span = Span {
+                start: start + pair.as_span().start(),
+                end: start + pair.as_span().end(),
+            };
+            let full_width = span.end - span.start > 1;
+            match pair.as_rule() {
+                Rule::open => pieces.push(Piece::Open(Brace { span, full_width })),
+                Rule::close => pieces.push(Piece::Close(Brace { span, full_width })),
+                Rule::statement => {
+                    word::split(&all, span, &mut words, problems);
+                    pieces.push(Piece::Statement { end: words.len() });
+                }
+                _ => {}
+            }
+        }
+        start = end;
+    }
+    (pieces, words)
+}
+
+/// Behind the line on which a portion of the text is long enough.
+fn portion_end(text: &str, start: usize) -> usize {
+    let bytes = text.as_bytes();
+    let from = bytes.len().min(start + PORTION);
+    let rest = bytes.get(from..).unwrap_or_default();
+    let line_end = rest.iter().position(|byte| *byte == b'\n');
+    line_end.map_or(bytes.len(), |length| from + length + 1)
 }
 
 impl Statement {
@@ -144,14 +192,12 @@ impl Statement {
 }
 
 impl Builder<'_> {
-    fn statement(&mut self, pair: Pair<'_, Rule>, next: Option<&Pair<'_, Rule>>) {
+    fn statement(&mut self, end: usize, next: Option<Piece>) {
+        let words = Words::new(&self.words, self.used, end);
+        self.used = end;
         if self.too_deep > 0 {
             return;
         }
-        let words: Vec<Word> = pair
-            .into_inner()
-            .filter_map(|argument| self.word(&argument))
-            .collect();
         let Some(first) = words.first() else {
             return;
         };
@@ -172,40 +218,17 @@ impl Builder<'_> {
     }
 
     /// Whether a keyword is that of a block, has no `{`, and what follows may be its lines.
-    fn opens_unsaid(&self, keyword: &str, next: Option<&Pair<'_, Rule>>) -> bool {
-        let Some(next) = next.filter(|next| next.as_rule() == Rule::statement) else {
+    fn opens_unsaid(&self, keyword: &str, next: Option<Piece>) -> bool {
+        let Some(Piece::Statement { end }) = next else {
             return false;
         };
-        let first = next.clone().into_inner().next();
-        let first = first.map_or("", |word| word.as_str());
+        let next = self.words.get(self.used..end).unwrap_or_default();
+        let first = next.first().map_or("", |word| word.text.as_str());
         let around = self.shape(first).is_some();
         match self.shape(keyword) {
             Some(Shape::Block(scope)) => !around || scope.find(first).is_some(),
             Some(Shape::Values) => !around,
             Some(Shape::Line) | None => false,
-        }
-    }
-
-    fn word(&mut self, pair: &Pair<'_, Rule>) -> Option<Word> {
-        let span = span(pair);
-        let text = pair.as_str();
-        match pair.as_rule() {
-            Rule::quoted => {
-                let inside = text.get(1..text.len() - 1).unwrap_or_default();
-                let text = inside.to_owned();
-                Some(Word { text, span })
-            }
-            Rule::unclosed => {
-                self.problems.push(
-                    Problem::error(span, "this quote is not closed on its line")
-                        .help("the words before it are used"),
-                );
-                None
-            }
-            _ => Some(Word {
-                text: text.replace("\\#", "#").replace("\\!", "!"),
-                span,
-            }),
         }
     }
 
@@ -235,9 +258,9 @@ impl Builder<'_> {
         }
     }
 
-    fn open(&mut self, pair: &Pair<'_, Rule>) {
-        let span = span(pair);
-        self.full_width(pair, '{');
+    fn open(&mut self, brace: Brace) {
+        let span = brace.span;
+        self.full_width(brace, '｛', '{');
         if self.frames.len() == DEPTH_MAX {
             if self.too_deep == 0 {
                 let message = format!("blocks nested deeper than {DEPTH_MAX}, ignored");
@@ -257,8 +280,8 @@ impl Builder<'_> {
         self.push_frame(span);
     }
 
-    fn close(&mut self, pair: &Pair<'_, Rule>) {
-        self.full_width(pair, '}');
+    fn close(&mut self, brace: Brace) {
+        self.full_width(brace, '｝', '}');
         self.awaiting_block = false;
         if self.too_deep > 0 {
             self.too_deep -= 1;
@@ -268,16 +291,16 @@ impl Builder<'_> {
             Some(frame) => self.attach(frame),
             None => self
                 .problems
-                .push(Problem::error(span(pair), "this `}` closes nothing")),
+                .push(Problem::error(brace.span, "this `}` closes nothing")),
         }
     }
 
-    fn full_width(&mut self, pair: &Pair<'_, Rule>, meant: char) {
-        if !pair.as_str().is_ascii() {
-            let message = format!("full-width `{}`", pair.as_str());
+    fn full_width(&mut self, brace: Brace, written: char, meant: char) {
+        if brace.full_width {
+            let message = format!("full-width `{written}`");
             let help = format!("write `{meant}`; it is read as one here");
             self.problems
-                .push(Problem::error(span(pair), message).help(help));
+                .push(Problem::error(brace.span, message).help(help));
         }
     }
 
@@ -301,8 +324,9 @@ impl Builder<'_> {
     }
 
     fn push_frame(&mut self, opened: Span) {
-        let keyword = self.list().last().map(|last| last.keyword().to_owned());
-        let scope = match keyword.and_then(|keyword| self.shape(&keyword)) {
+        let owner = self.list().last().map(|last| last.words.clone());
+        let keyword = owner.as_ref().and_then(|words| words.first());
+        let scope = match keyword.and_then(|word| self.shape(&word.text)) {
             Some(Shape::Block(scope)) => Some(scope),
             Some(Shape::Line | Shape::Values) | None => None,
         };
@@ -338,14 +362,6 @@ impl Builder<'_> {
             None => self.root,
         };
         scope.find(keyword).map(|entry| entry.shape)
-    }
-}
-
-fn span(pair: &Pair<'_, Rule>) -> Span {
-    let span = pair.as_span();
-    Span {
-        start: span.start(),
-        end: span.end(),
     }
 }
 

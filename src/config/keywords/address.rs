@@ -164,7 +164,7 @@ fn read_valued(
             );
             return Line::Dropped;
         }
-        "label" => draft.label = Some(argument.text.clone()),
+        "label" => draft.label = Some(argument.text.to_string()),
         "peer" if draft.peer.is_some() => report.reject(argument, "used, a peer is given already"),
         "peer" => return peer(draft, argument, report),
         // A lifetime is a matter of IPv6.

@@ -366,7 +366,7 @@ fn scheduler(draft: &mut VirtualServerDraft, statement: &Statement, report: &mut
         return;
     };
     if SCHEDULERS.contains(&word.text.as_str()) {
-        draft.scheduler = Some(word.text.clone());
+        draft.scheduler = Some(word.text.to_string());
         return;
     }
     let message = format!("`{}` is not a scheduler, ignored", word.text);

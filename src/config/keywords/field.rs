@@ -164,7 +164,7 @@ impl<T> Field<T> {
             }
             Self::Text(into) => {
                 lint_strange(word, report);
-                *into(draft) = Some(word.text.clone());
+                *into(draft) = Some(word.text.to_string());
             }
             Self::Flag(_) | Self::Truth(_) | Self::MaybeTruth(_) | Self::Command(_) => {}
         }

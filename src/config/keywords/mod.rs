@@ -12,20 +12,19 @@ pub(crate) mod garp;
 pub(crate) mod global;
 pub(crate) mod later;
 pub(crate) mod root;
+mod seen;
 pub(crate) mod timing;
 pub(crate) mod vrrp;
-
-use std::collections::HashMap;
 
 use super::confusable::strange_characters;
 use super::diag::{Class, Problem};
 use super::report::Report;
-use super::source::Span;
 use super::suggest::nearest;
 use super::tree::Statement;
 
 use field::Field;
 use later::Later;
+use seen::Seen;
 
 /// The keywords of one block, read into a draft of type `T`.
 pub(crate) struct Table<T: 'static> {
@@ -206,7 +205,7 @@ impl Entry {
         let words = self.arguments.split(' ');
         words
             .take_while(|word| !word.is_empty() && !word.starts_with('['))
-            .filter(|word| !word.contains(".."))
+            .filter(|word| !is_range(word))
             .count()
     }
 
@@ -214,15 +213,20 @@ impl Entry {
     fn takes(&self) -> usize {
         let words = self.arguments.split(' ');
         words
-            .filter(|word| !word.is_empty() && !word.contains(".."))
+            .filter(|word| !word.is_empty() && !is_range(word))
             .count()
     }
+}
+
+/// `1..255` tells what an argument may be, it is none itself.
+fn is_range(word: &str) -> bool {
+    word.as_bytes().windows(2).any(|two| two == b"..")
 }
 
 impl<T> Table<T> {
     /// Reads all statements of a block into a draft.
     pub(crate) fn read(&self, draft: &mut T, statements: &[Statement], report: &mut Report<'_>) {
-        let mut seen: HashMap<&'static str, Span> = HashMap::new();
+        let mut seen = Seen::default();
         for statement in statements {
             if statement.words.is_empty() {
                 continue;
@@ -397,12 +401,7 @@ fn fits(entry: Entry, statement: &Statement, report: &mut Report<'_>) -> bool {
 
 /// The last of two equal statements wins, of some keywords the first; that may not be what was
 /// meant. True when this one counts.
-fn again(
-    seen: &mut HashMap<&'static str, Span>,
-    entry: Entry,
-    statement: &Statement,
-    report: &mut Report<'_>,
-) -> bool {
+fn again(seen: &mut Seen, entry: Entry, statement: &Statement, report: &mut Report<'_>) -> bool {
     let Some(first) = seen.insert(entry.name, statement.span()) else {
         return true;
     };
@@ -434,9 +433,9 @@ mod tests {
     use crate::config::source::Source;
     use crate::config::tree;
 
-    type Seen = BTreeSet<(&'static str, &'static str)>;
+    type Written = BTreeSet<(&'static str, &'static str)>;
 
-    fn note(scope: &'static dyn Scope, statements: &[Statement], seen: &mut Seen) {
+    fn note(scope: &'static dyn Scope, statements: &[Statement], seen: &mut Written) {
         for statement in statements {
             let Some(entry) = scope.find(statement.keyword()) else {
                 continue;
@@ -450,7 +449,7 @@ mod tests {
 
     #[test]
     fn every_keyword_occurs_in_a_configuration_of_the_tests() {
-        let mut seen = Seen::new();
+        let mut seen = Written::new();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config");
         for file in std::fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();

@@ -275,7 +275,7 @@ pub(crate) static AUTHENTICATION: Table<AuthenticationDraft> = Table {
 impl InstanceDraft {
     pub(crate) fn new(name: &Word) -> Self {
         Self {
-            name: name.text.clone(),
+            name: name.text.to_string(),
             span: name.span,
             state: None,
             interface: None,

@@ -22,7 +22,7 @@ use super::GlobalDraft;
 pub(crate) fn text(statement: &Statement, report: &mut Report<'_>) -> Option<String> {
     let word: &Word = statement.argument(1)?;
     lint_strange(word, report);
-    Some(word.text.clone())
+    Some(word.text.to_string())
 }
 
 /// The first argument as a number.
@@ -51,7 +51,7 @@ pub(super) fn notification_email(
     }
     for word in lines.iter().flat_map(|line| &line.words) {
         lint_strange(word, report);
-        draft.global.notification_email.push(word.text.clone());
+        draft.global.notification_email.push(word.text.to_string());
     }
 }
 
@@ -187,14 +187,14 @@ pub(super) fn lvs_sync_daemon(
     if let Some(instance) = old {
         let message = "the instance without `inst` before it is old style";
         report.add(Problem::error(instance.span, message).help("write `inst` before it"));
-        daemon.instance = Some(instance.text.clone());
+        daemon.instance = Some(instance.text.to_string());
         let id = words.next_if(|word| word.text.starts_with(|first: char| first.is_ascii_digit()));
         daemon.id = id.and_then(|word| strict(word, 0..=255, report));
     }
     while let Some(option) = words.next() {
         let value = words.next();
         match option.text.as_str() {
-            "inst" => daemon.instance = value.map(|word| word.text.clone()),
+            "inst" => daemon.instance = value.map(|word| word.text.to_string()),
             "id" => daemon.id = valued(option, value, 0..=255, report),
             "maxlen" => daemon.max_length = valued(option, value, 1..=65507, report),
             "port" => daemon.port = valued(option, value, 1..=65535, report),
@@ -277,7 +277,7 @@ pub(super) fn iptables(draft: &mut GlobalDraft, statement: &Statement, report: &
     if let Some(word) = names.iter().find(bad) {
         return report.reject(word, "the name of a chain, at most 27 octets");
     }
-    let name = |index: usize| names.get(index).map(|word| word.text.clone());
+    let name = |index: usize| names.get(index).map(|word| word.text.to_string());
     if name(0).is_some() && name(0) == name(1) {
         let message = "one chain for both directions, ignored";
         return report.add(Problem::error(statement.span(), message));
@@ -299,10 +299,13 @@ pub(super) fn ipsets(draft: &mut GlobalDraft, statement: &Statement, report: &mu
     let words = statement.arguments();
     let mut names: Vec<String> = Vec::new();
     for word in words.iter().take(6) {
-        if word.text.is_empty() || octets(word) > SET_MAX || names.contains(&word.text) {
+        if word.text.is_empty()
+            || octets(word) > SET_MAX
+            || names.iter().any(|name| *name == word.text)
+        {
             return report.reject(word, "the name of a set of its own, at most 30 octets");
         }
-        names.push(word.text.clone());
+        names.push(word.text.to_string());
     }
     draft.global.firewall.ipsets = Some(names);
 }
@@ -318,7 +321,7 @@ pub(super) fn table(
         Some(word) if word.text.is_empty() || octets(word) > TABLE_MAX => {
             report.reject(word, "the name of a table, at most 254 octets");
         }
-        Some(word) => *into = Some(word.text.clone()),
+        Some(word) => *into = Some(word.text.to_string()),
         None => *into = Some(default.to_owned()),
     }
 }
