@@ -368,8 +368,7 @@ mod tests {
         assert_eq!(
             noted.without_effect.join(" "),
             "--all --release-vips --address-monitoring \
-             --snmp --snmp-agent-socket --core-dump --core-dump-pattern --all-config \
-             --config-id --config-fd"
+             --snmp --snmp-agent-socket --core-dump --core-dump-pattern --config-fd"
         );
         assert!(noted.unexpected.is_empty() && !noted.run_bfd);
     }

@@ -3,25 +3,43 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use keepalived::config::{AnyHost, FileKind, Host, Loaded, Severity, lossless};
+use keepalived::config::{AnyHost, Host, Loaded, Reading, Severity, Unreadable, lossless};
 use keepalived::config::{load, load_bytes, load_text, manual, print};
 use keepalived::rand::Rand;
 
-/// A machine with the interfaces the seeds' directors have.
+/// A machine with the interfaces the seeds' directors have, and the files of `tests/config`.
 struct Director;
 
 impl Host for Director {
-    fn file_kind(&self, _: &Path) -> std::io::Result<FileKind> {
-        Ok(FileKind::Regular)
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
+        let path = folder().join(path);
+        if path.is_dir() {
+            return Err(Unreadable::Directory);
+        }
+        fs::read(path).map_err(Unreadable::System)
     }
 
-    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
-        fs::read(path)
+    fn list(&self, directory: &Path) -> std::io::Result<Vec<OsString>> {
+        let entries = fs::read_dir(folder().join(directory))?;
+        entries.map(|entry| Ok(entry?.file_name())).collect()
+    }
+
+    fn working_directory(&self) -> PathBuf {
+        PathBuf::from("/etc/keepalived")
+    }
+
+    fn variable(&self, name: &str) -> Option<OsString> {
+        (name == "DATACENTRE").then(|| OsString::from("west #1"))
+    }
+
+    fn host_name(&self) -> String {
+        String::from("lb1.example.com")
     }
 
     fn interface_exists(&self, name: &str) -> bool {
@@ -50,7 +68,12 @@ fn configurations() -> Vec<PathBuf> {
 
 fn read(path: &Path) -> Loaded {
     let name = path.file_name().unwrap().to_str().unwrap();
-    load_bytes(name, &fs::read(path).unwrap(), &Director)
+    load_bytes(
+        name,
+        &fs::read(path).unwrap(),
+        &Director,
+        &Reading::default(),
+    )
 }
 
 /// What lies beside a configuration.
@@ -166,7 +189,8 @@ fn a_damaged_configuration_never_breaks_the_reader_and_still_prints_to_itself() 
                 _ => bytes.truncate(bytes.len().saturating_sub(below(20))),
             }
         }
-        let Some(config) = load_bytes("damaged", &bytes, &AnyHost).config else {
+        let Some(config) = load_bytes("damaged", &bytes, &AnyHost, &Reading::default()).config
+        else {
             continue;
         };
         let printed = print(&config);
@@ -216,6 +240,7 @@ fn values_keep_the_octets_they_were_written_with() {
           vrrp_instance V {\n interface eth0\n virtual_router_id 1\n authentication {\n\
           auth_type PASS\n auth_pass \xc3\xdc\xc2\xeb\n}\n virtual_ipaddress {\n 10.0.0.1\n}\n}\n",
         &AnyHost,
+        &Reading::default(),
     );
     assert_eq!(
         loaded.diagnostics.exit_code(),
@@ -285,46 +310,57 @@ fn colour_is_used_only_when_asked_for() {
     );
 }
 
-/// A machine with one file, of some kind.
-struct OneFile(FileKind, &'static [u8]);
+/// A machine with one file that is like this.
+struct OneFile(fn() -> Result<Vec<u8>, Unreadable>);
 
 impl Host for OneFile {
-    fn file_kind(&self, path: &Path) -> std::io::Result<FileKind> {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
         match path.to_str() {
-            Some("here.conf") => Ok(self.0),
-            _ => Err(std::io::ErrorKind::NotFound.into()),
+            Some("here.conf") => self.0(),
+            _ => AnyHost.read(path),
         }
     }
 
-    fn read(&self, _: &Path) -> std::io::Result<Vec<u8>> {
-        Ok(self.1.to_vec())
+    fn list(&self, directory: &Path) -> std::io::Result<Vec<OsString>> {
+        AnyHost.list(directory)
     }
 
-    fn interface_exists(&self, _: &str) -> bool {
-        true
+    fn working_directory(&self) -> PathBuf {
+        AnyHost.working_directory()
+    }
+
+    fn variable(&self, name: &str) -> Option<OsString> {
+        AnyHost.variable(name)
+    }
+
+    fn host_name(&self) -> String {
+        AnyHost.host_name()
+    }
+
+    fn interface_exists(&self, name: &str) -> bool {
+        AnyHost.interface_exists(name)
     }
 }
 
 #[test]
 fn what_is_not_a_readable_configuration_file_is_refused_with_4_and_6() {
-    let utf16: &[u8] = b"\xff\xfeg\0l\0o\0b\0a\0l\0";
-    for (path, kind, content) in [
-        ("missing.conf", FileKind::Regular, &b""[..]),
-        ("here.conf", FileKind::Executable, b""),
-        ("here.conf", FileKind::Directory, b""),
-        ("here.conf", FileKind::Other, b""),
-        ("here.conf", FileKind::Regular, utf16),
+    let reading = Reading::default();
+    for (path, file) in [
+        ("missing.conf", OneFile(|| Ok(Vec::new()))),
+        ("here.conf", OneFile(|| Err(Unreadable::Executable))),
+        ("here.conf", OneFile(|| Err(Unreadable::Directory))),
+        ("here.conf", OneFile(|| Err(Unreadable::NotRegular))),
+        ("here.conf", OneFile(|| Ok(b"\xff\xfeg\0l\0".to_vec()))),
+        ("here.conf", OneFile(|| Ok(vec![b'\n'; (16 << 20) + 1]))),
     ] {
-        let loaded = load(Path::new(path), &OneFile(kind, content));
+        let loaded = load(Path::new(path), &file, &reading);
         assert!(loaded.config.is_none());
-        assert_eq!(loaded.diagnostics.exit_code(), 4, "{path} {kind:?}");
-        assert_eq!(loaded.diagnostics.refusal_code(), 6, "{path} {kind:?}");
+        assert_eq!(loaded.diagnostics.exit_code(), 4, "{path}");
+        assert_eq!(loaded.diagnostics.refusal_code(), 6, "{path}");
         assert_eq!(loaded.diagnostics.iter().count(), 1);
     }
-    let loaded = load(
-        Path::new("here.conf"),
-        &OneFile(FileKind::Regular, b"global_defs {\n}\n"),
-    );
+    let file = OneFile(|| Ok(b"global_defs {\n}\n".to_vec()));
+    let loaded = load(Path::new("here.conf"), &file, &reading);
     assert!(loaded.config.is_some());
     assert_eq!(loaded.diagnostics.exit_code(), 0);
 }

@@ -289,13 +289,14 @@ pub(super) const FLAGS: &[Flag] = &[
         'e',
         "all-config",
         "Treat any missing configuration file as an error",
-        NotYet(Argument::None),
+        Switch(|options| options.all_config = true),
     ),
     Flag::new(
         'i',
         "config-id",
-        "Read the configuration lines marked with this id",
-        NotYet(Argument::Required("ID")),
+        "Read the configuration lines marked with this id; the name of the machine up to its \
+         first dot unless given",
+        Value("ID", |options, id| options.config_id = Some(id.to_owned())),
     ),
     Flag::long(
         "signum",

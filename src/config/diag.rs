@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use super::lossless::visible;
-use super::source::{Source, Span};
+use super::source::{Source, Span, Spot};
 use super::width::columns;
 
 /// Every problem of one reading, in the order found.
@@ -30,8 +30,17 @@ pub struct Diagnostic {
     pub place: Option<Place>,
     /// What to do about it.
     pub help: Option<String>,
-    /// Another place that matters, with what is there.
-    pub note: Option<(String, Place)>,
+    /// Other places that matter: what it contradicts, the definitions it comes from, the lines
+    /// that include its file.
+    pub notes: Vec<Note>,
+}
+
+/// What is to be seen at another place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    pub message: String,
+    /// Without the text of its line where that tells nothing.
+    pub place: Place,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +60,10 @@ pub enum Class {
     Text,
     /// A statement lacks an argument it cannot do without.
     Argument,
+    /// A file that must be included is not there.
+    Include,
+    /// The text grows beyond all bounds.
+    Endless,
 }
 
 /// File, line and column, with the text of the line.
@@ -72,9 +85,28 @@ pub(crate) struct Problem {
     severity: Severity,
     class: Class,
     message: String,
-    span: Option<Span>,
+    at: At,
     help: Option<String>,
-    note: Option<(String, Span)>,
+    note: Option<(String, At)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum At {
+    File,
+    Span(Span),
+    Spot(Spot),
+}
+
+impl From<Span> for At {
+    fn from(span: Span) -> Self {
+        Self::Span(span)
+    }
+}
+
+impl From<Spot> for At {
+    fn from(spot: Spot) -> Self {
+        Self::Spot(spot)
+    }
 }
 
 /// A broken file has one cause and a thousand effects; nobody reads more than the first page.
@@ -84,25 +116,25 @@ const KEPT_MAX: usize = 200;
 const SHOWN_MAX: usize = 120;
 
 impl Problem {
-    pub(crate) fn error(span: Span, message: impl Into<String>) -> Self {
-        Self::new(Severity::Error, Some(span), message.into())
+    pub(crate) fn error(at: impl Into<At>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, at.into(), message.into())
     }
 
-    pub(crate) fn warning(span: Span, message: impl Into<String>) -> Self {
-        Self::new(Severity::Warning, Some(span), message.into())
+    pub(crate) fn warning(at: impl Into<At>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, at.into(), message.into())
     }
 
     /// About a file that could not be read at all.
     pub(crate) fn file(message: impl Into<String>) -> Self {
-        Self::new(Severity::Error, None, message.into()).class(Class::File)
+        Self::new(Severity::Error, At::File, message.into()).class(Class::File)
     }
 
-    fn new(severity: Severity, span: Option<Span>, message: String) -> Self {
+    fn new(severity: Severity, at: At, message: String) -> Self {
         Self {
             severity,
             class: Class::Text,
             message,
-            span,
+            at,
             help: None,
             note: None,
         }
@@ -133,9 +165,21 @@ impl Problem {
     }
 
     #[must_use]
-    pub(crate) fn note(mut self, span: Span, message: impl Into<String>) -> Self {
-        self.note = Some((message.into(), span));
+    pub(crate) fn note(mut self, at: impl Into<At>, message: impl Into<String>) -> Self {
+        self.note = Some((message.into(), at.into()));
         self
+    }
+}
+
+impl At {
+    /// The place, and how its words came to stand there.
+    fn locate(self, source: &Source) -> (Option<Place>, Vec<Note>) {
+        let (place, ways) = match self {
+            Self::File => return (None, Vec::new()),
+            Self::Span(span) => source.locate(span),
+            Self::Spot(spot) => source.locate_spot(spot),
+        };
+        (Some(place), ways)
     }
 }
 
@@ -148,15 +192,20 @@ impl Diagnostics {
             self.dropped += 1;
             return;
         }
+        let mut notes = Vec::new();
+        if let Some((message, at)) = problem.note {
+            let place = at.locate(source).0.unwrap_or_default();
+            notes.push(Note { message, place });
+        }
+        let (place, ways) = problem.at.locate(source);
+        notes.extend(ways);
         self.list.push(Diagnostic {
             severity: problem.severity,
             class: problem.class,
             message: problem.message,
-            place: problem.span.map(|span| source.place(span)),
+            place,
             help: problem.help,
-            note: problem
-                .note
-                .map(|(message, span)| (message, source.place(span))),
+            notes,
         });
     }
 
@@ -190,9 +239,12 @@ impl Diagnostics {
 
     /// What `-t` exits with: keepalived's codes, except that a missing file is not fine.
     pub fn exit_code(&self) -> u8 {
-        if self.seen.contains(&Class::Argument) {
+        let seen = |class| self.seen.contains(&class);
+        if seen(Class::Include) {
+            6
+        } else if seen(Class::Argument) {
             2
-        } else if self.seen.contains(&Class::Text) {
+        } else if seen(Class::Text) || seen(Class::Endless) {
             5
         } else if self.has_errors() {
             4
@@ -203,7 +255,8 @@ impl Diagnostics {
 
     /// What the daemon exits with when there is no configuration to run.
     pub fn refusal_code(&self) -> u8 {
-        if self.seen.contains(&Class::File) {
+        let seen = |class| self.seen.contains(&class);
+        if seen(Class::File) || seen(Class::Include) {
             6
         } else {
             2
@@ -235,8 +288,14 @@ impl Diagnostic {
         if let Some(help) = &self.help {
             let _ = write!(out, " ({help})");
         }
-        if let Some((note, place)) = &self.note {
-            let _ = write!(out, " ({note}: line {})", place.line);
+        for note in &self.notes {
+            let Place { file, line, .. } = &note.place;
+            let _ = match &self.place {
+                Some(place) if place.file == *file => {
+                    write!(out, " ({}: line {line})", note.message)
+                }
+                Some(_) | None => write!(out, " ({}: {file} line {line})", note.message),
+            };
         }
         visible(&out)
     }
@@ -254,9 +313,20 @@ impl Diagnostic {
         if let Some(help) = &self.help {
             let _ = writeln!(out, "  help: {}", visible(help));
         }
-        if let Some((note, place)) = &self.note {
-            let _ = writeln!(out, "  note: {}", visible(note));
-            place.render("", "", out);
+        for note in &self.notes {
+            note.render(out);
+        }
+    }
+}
+
+impl Note {
+    fn render(&self, out: &mut String) {
+        let _ = writeln!(out, "  note: {}", visible(&self.message));
+        if self.place.text.is_empty() {
+            let Place { file, line, .. } = &self.place;
+            let _ = writeln!(out, "   --> {}:{line}", visible(file));
+        } else {
+            self.place.render("", "", out);
         }
     }
 }
@@ -307,11 +377,13 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::source::Position;
 
     fn rendered(text: &str, word: &str) -> String {
         let mut source = Source::default();
-        source.add_file("k.conf", text.as_bytes(), &mut Vec::new());
-        let start = source.text().find(word).unwrap();
+        let file = source.open(String::from("k.conf"), None);
+        let line = source.push(Position { file, line: 1 }, text);
+        let start = line.start + text.find(word).unwrap();
         let end = start + word.len();
         let mut diagnostics = Diagnostics::default();
         diagnostics.add(Problem::error(Span { start, end }, "wrong"), &source);

@@ -42,11 +42,11 @@ impl Diagnostic {
             None => out.push_str("null"),
         }
         out.push_str(", \"notes\": [");
-        for (index, (message, there)) in self.note.iter().enumerate() {
+        for (index, note) in self.notes.iter().enumerate() {
             out.push_str(if index == 0 { "{" } else { ", {" });
             out.push_str("\"message\": ");
-            string(message, out);
-            place(Some(there), out);
+            string(&note.message, out);
+            place(Some(&note.place), out);
             out.push('}');
         }
         out.push_str("]}");
@@ -60,6 +60,8 @@ impl Class {
             Self::File => "file",
             Self::Text => "text",
             Self::Argument => "argument",
+            Self::Include => "include",
+            Self::Endless => "endless",
         }
     }
 }

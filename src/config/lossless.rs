@@ -6,6 +6,8 @@
 //! [`encode`] gives back exactly what [`decode`] was given. Whoever sends a value to the world
 //! (a mail, a script, a log) encodes it; whoever shows it to people calls [`visible`].
 
+use std::borrow::Cow;
+
 /// The character that stands for octet 0; only octets from 0x80 on are ever stored.
 const BASE: u32 = 0x10_ff00;
 
@@ -25,6 +27,14 @@ pub fn decode(bytes: &[u8]) -> String {
         text.extend(chunk.invalid().iter().copied().map(stored));
     }
     text
+}
+
+/// The same, without a copy of what is plain ASCII.
+pub fn decode_line(bytes: &[u8]) -> Cow<'_, str> {
+    match str::from_utf8(bytes) {
+        Ok(text) if bytes.is_ascii() => Cow::Borrowed(text),
+        Ok(_) | Err(_) => Cow::Owned(decode(bytes)),
+    }
 }
 
 /// Text to the octets it was read from.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::expand::manual::CHAPTER;
 use super::keywords::{Entry, SCOPES, Scope, Shape, Standing};
 
 const HEAD: &str = r#".\" Made from the keyword tables in src/config/keywords; do not edit.
@@ -52,8 +53,9 @@ Every problem is reported with its place. A statement that is wrong is ignored, 
 replaced by what the message says, and the rest of the file is used. There is nothing to run when a
 statement lacks an argument it needs, an interface does not exist, a vrrp_instance lacks its interface or its
 virtual_router_id, or two instances share one virtual_router_id on one interface.
-.SH KEYWORDS
 "#;
+
+const KEYWORDS: &str = ".SH KEYWORDS\n";
 
 const TAIL: &str = r".SH EXIT STATUS
 Of
@@ -70,6 +72,9 @@ The file cannot be read.
 .TP
 .B 5
 Anything else is wrong.
+.TP
+.B 6
+A file that must be included is missing or cannot be read.
 .SH SEE ALSO
 .BR keepalived (8)
 ";
@@ -77,6 +82,8 @@ Anything else is wrong.
 /// The whole page, in the language of man pages.
 pub fn manual() -> String {
     let mut page = HEAD.to_owned();
+    page.push_str(CHAPTER);
+    page.push_str(KEYWORDS);
     for scope in SCOPES {
         section(*scope, &mut page);
     }

@@ -1,7 +1,7 @@
 //! The configuration: from text to typed values, with every problem found in one run.
 //!
 //! ```text
-//! octets --source--> lines with their origin --(joined)--> text --tree--> statements
+//! octets --expand, include--> lines with their origins --source--> one text --tree--> statements
 //!        --keywords--> drafts --resolve--> Config --print--> canonical text
 //! ```
 //!
@@ -12,7 +12,10 @@ pub mod check;
 mod confusable;
 pub mod diag;
 pub mod diff;
+mod expand;
+mod glob;
 pub mod global;
+mod include;
 mod json;
 mod keywords;
 pub mod lossless;
@@ -29,13 +32,14 @@ pub mod vrrp;
 mod width;
 mod word;
 
-use std::io;
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 pub use check::{
     Checker, Forwarding, Persistence, Probe, Protocol, RealServer, ServiceKey, VirtualServer,
 };
-pub use diag::{Diagnostic, Diagnostics, Severity};
+pub use diag::{Diagnostic, Diagnostics, Note, Place, Severity};
 pub use diff::{Changes, diff};
 pub use global::Global;
 pub use manual::manual;
@@ -60,23 +64,47 @@ pub struct Config {
 
 /// What the configuration must know of the machine it is read on.
 pub trait Host {
-    /// What kind of file this is, symbolic links followed.
-    fn file_kind(&self, path: &Path) -> io::Result<FileKind>;
+    /// A configuration file, whole. The file is opened once, so that what is said of it is true.
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Unreadable>;
 
-    /// The whole file. Not asked for what is not a configuration file.
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// The names in a directory, in any order, without those of itself and its parent.
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
+
+    /// Relative paths start here.
+    fn working_directory(&self) -> PathBuf;
+
+    /// A variable of the environment.
+    fn variable(&self, name: &str) -> Option<OsString>;
+
+    /// What `uname -n` prints.
+    fn host_name(&self) -> String;
 
     fn interface_exists(&self, name: &str) -> bool;
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileKind {
-    Regular,
-    /// Regular, with an execute bit: keepalived takes such a file for a mistake.
+/// Why a file was not read.
+#[derive(Debug)]
+pub enum Unreadable {
+    /// It has an execute bit: keepalived takes such a file for a mistake.
     Executable,
     Directory,
     /// A device, a socket, a pipe.
-    Other,
+    NotRegular,
+    TooLong,
+    /// In an encoding with NULs in it: nothing of such a file could be used.
+    Utf16,
+    System(io::Error),
+}
+
+/// What the command line says about the reading of a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// `-i`; None: the name of the machine up to its first dot.
+    pub config_id: Option<String>,
+    /// `-e`: whatever an include does not find or cannot read is fatal.
+    pub all_checks: bool,
+    /// Of the numbers that `${_RANDOM}` draws.
+    pub seed: u64,
 }
 
 /// A machine without files that has every interface: for tests and for texts from elsewhere.
@@ -92,44 +120,31 @@ pub struct Loaded {
 }
 
 /// Reads a configuration file.
-pub fn load(path: &Path, host: &dyn Host) -> Loaded {
+pub fn load(path: &Path, host: &dyn Host, reading: &Reading) -> Loaded {
     let name = path.display().to_string();
-    let refuse = |why: String| {
-        let message = format!("cannot read {name}: {why}");
-        let mut diagnostics = Diagnostics::default();
-        diagnostics.add(Problem::file(message), &Source::default());
-        Loaded {
-            config: None,
-            diagnostics,
+    match host.read(path).and_then(check_octets) {
+        Ok(bytes) => load_bytes(&name, &bytes, host, reading),
+        Err(error) => {
+            let mut diagnostics = Diagnostics::default();
+            let problem = Problem::file(format!("cannot read {name}: {error}"));
+            diagnostics.add(problem, &Source::default());
+            Loaded {
+                config: None,
+                diagnostics,
+            }
         }
-    };
-    match host.file_kind(path) {
-        Ok(FileKind::Regular) => {}
-        Ok(FileKind::Executable) => return refuse("it is executable (chmod a-x)".to_owned()),
-        Ok(FileKind::Directory) => return refuse("it is a directory".to_owned()),
-        Ok(FileKind::Other) => return refuse("it is not a regular file".to_owned()),
-        Err(error) => return refuse(error.to_string()),
-    }
-    match host.read(path) {
-        Ok(bytes) if bytes.len() > source::FILE_MAX => refuse("it is too long".to_owned()),
-        Ok(bytes) if source::is_utf16(&bytes) => {
-            refuse("it is UTF-16, save it as UTF-8".to_owned())
-        }
-        Ok(bytes) => load_bytes(&name, &bytes, host),
-        Err(error) => refuse(error.to_string()),
     }
 }
 
 /// Reads a configuration from text; `name` is what diagnostics call it.
 pub fn load_text(name: &str, text: &str, host: &dyn Host) -> Loaded {
-    load_bytes(name, &lossless::encode(text), host)
+    load_bytes(name, &lossless::encode(text), host, &Reading::default())
 }
 
-/// Reads a configuration from the octets of a file.
-pub fn load_bytes(name: &str, bytes: &[u8], host: &dyn Host) -> Loaded {
+/// Reads a configuration from the octets of a file; `name` is its path.
+pub fn load_bytes(name: &str, bytes: &[u8], host: &dyn Host, reading: &Reading) -> Loaded {
     let mut problems = Vec::new();
-    let mut source = Source::default();
-    source.add_file(name, bytes, &mut problems);
+    let source = expand::expand(name, bytes, host, reading, &mut problems);
     let statements = tree::parse(source.text(), &ROOT, &mut problems);
     let mut report = Report::new(host, &source);
     for problem in problems {
@@ -147,13 +162,59 @@ pub fn load_bytes(name: &str, bytes: &[u8], host: &dyn Host) -> Loaded {
     }
 }
 
+/// Octets that can be those of a configuration.
+fn check_octets(bytes: Vec<u8>) -> Result<Vec<u8>, Unreadable> {
+    if bytes.len() > expand::FILE_MAX {
+        Err(Unreadable::TooLong)
+    } else if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        Err(Unreadable::Utf16)
+    } else {
+        Ok(bytes)
+    }
+}
+
+impl Unreadable {
+    fn is_missing(&self) -> bool {
+        let Self::System(error) = self else {
+            return false;
+        };
+        let kinds = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+        kinds.contains(&error.kind())
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Executable => f.write_str("it is executable (chmod a-x)"),
+            Self::Directory => f.write_str("it is a directory"),
+            Self::NotRegular => f.write_str("it is not a regular file"),
+            Self::TooLong => f.write_str("it is too long"),
+            Self::Utf16 => f.write_str("it is UTF-16, save it as UTF-8"),
+            Self::System(error) => error.fmt(f),
+        }
+    }
+}
+
 impl Host for AnyHost {
-    fn file_kind(&self, _: &Path) -> io::Result<FileKind> {
+    fn read(&self, _: &Path) -> Result<Vec<u8>, Unreadable> {
+        Err(Unreadable::System(io::ErrorKind::NotFound.into()))
+    }
+
+    fn list(&self, _: &Path) -> io::Result<Vec<OsString>> {
         Err(io::ErrorKind::NotFound.into())
     }
 
-    fn read(&self, _: &Path) -> io::Result<Vec<u8>> {
-        Err(io::ErrorKind::NotFound.into())
+    fn working_directory(&self) -> PathBuf {
+        PathBuf::from("/")
+    }
+
+    fn variable(&self, _: &str) -> Option<OsString> {
+        None
+    }
+
+    fn host_name(&self) -> String {
+        String::from("localhost")
     }
 
     fn interface_exists(&self, _: &str) -> bool {

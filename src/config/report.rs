@@ -32,7 +32,8 @@ impl<'a> Report<'a> {
     }
 
     pub(crate) fn add(&mut self, problem: Problem) {
-        self.fatal |= problem.is(Class::Argument);
+        let fatal = [Class::Argument, Class::Include, Class::Endless];
+        self.fatal |= fatal.into_iter().any(|class| problem.is(class));
         self.diagnostics.add(problem, self.source);
     }
 

@@ -1,18 +1,40 @@
-//! Files to one text in which every line knows where it came from.
+//! One text in which every stretch knows where it was written.
 //!
 //! The rest of the room sees only the joined text and spans in it; a span becomes a file, a line
-//! and a column again in [`Source::place`]. Definitions and includes will come in here, between
-//! the lines of a file and the joined text: they make lines out of lines and keep the origins.
+//! and a column again in [`Source::locate`]. Most lines stand in the text exactly as in their
+//! file. A line that definitions, conditions or sequences have changed is *made* of pieces, and
+//! each piece remembers its line, its column and the definitions it came through. A problem in
+//! such a line is shown where the line stands, with the outermost use under the caret; a note for
+//! each definition on the way shows the offending words where they were written.
 
-use super::diag::{Place, Problem};
-use super::lossless;
+use super::diag::{Note, Place};
 
 /// All lines of a configuration, joined.
 #[derive(Debug, Default)]
 pub(crate) struct Source {
-    files: Vec<String>,
+    files: Vec<File>,
     text: String,
     lines: Vec<Line>,
+    /// Pieces of the lines that were made.
+    made: Vec<Vec<Piece>>,
+    /// Lines of files that pieces come from.
+    written: Vec<Written>,
+    uses: Vec<Use>,
+}
+
+#[derive(Debug)]
+struct File {
+    name: String,
+    /// The line that includes it; None for the file that was asked for.
+    included: Option<Position>,
+}
+
+/// A line of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) file: FileId,
+    /// Counted from 1.
+    pub(crate) line: usize,
 }
 
 /// Where a line of the joined text starts, and where it came from.
@@ -22,13 +44,54 @@ struct Line {
     origin: Origin,
 }
 
-/// A line of a file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Origin {
-    /// Index into the list of files.
-    file: usize,
-    /// Counted from 1.
-    line: usize,
+enum Origin {
+    /// Stands in the text as in its file.
+    Plain(Position),
+    /// Index into the lists of pieces.
+    Made(usize),
+}
+
+#[derive(Debug)]
+struct Written {
+    position: Position,
+    text: String,
+}
+
+/// Definition `name` put in the place of its use.
+#[derive(Debug)]
+struct Use {
+    name: String,
+    /// What a sequence has put in.
+    value: Option<String>,
+    at: Spot,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId(usize);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct WrittenId(usize);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UseId(usize);
+
+/// A stretch of a line as it stands in its file, and the use that brought it to where it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) line: WrittenId,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) through: Option<UseId>,
+}
+
+/// A stretch of a made line, up to the start of the next one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece {
+    pub(crate) start: usize,
+    pub(crate) spot: Spot,
+    /// Letter by letter what the spot says; otherwise the spot is only where it came from.
+    pub(crate) exact: bool,
 }
 
 /// A stretch of the joined text, in octets.
@@ -37,14 +100,6 @@ pub(crate) struct Span {
     pub(crate) start: usize,
     pub(crate) end: usize,
 }
-
-/// What keepalived can hold of one line. Ours may be longer; its other users would be surprised.
-const LINE_MAX: usize = 1023;
-
-/// No configuration is this long: beyond it the file is something else, a device or a log.
-pub(crate) const FILE_MAX: usize = 16 << 20;
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl Span {
     /// From the start of this to the end of the other.
@@ -56,45 +111,77 @@ impl Span {
     }
 }
 
-impl Source {
-    /// Appends the lines of a file. Lines that cannot be used stay as empty ones, so that every
-    /// other line keeps its number.
-    pub(crate) fn add_file(&mut self, name: &str, bytes: &[u8], problems: &mut Vec<Problem>) {
-        let file = self.files.len();
-        self.files.push(name.to_owned());
-        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-        let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-            let origin = Origin {
-                file,
-                line: index + 1,
-            };
-            self.add_line(origin, line, problems);
-        }
+impl Piece {
+    /// The spot of this piece from an offset of the made line on.
+    fn from(&self, offset: usize) -> Spot {
+        let skipped = if self.exact { offset - self.start } else { 0 };
+        let start = (self.spot.start + skipped).min(self.spot.end);
+        Spot { start, ..self.spot }
     }
 
-    fn add_line(&mut self, origin: Origin, bytes: &[u8], problems: &mut Vec<Problem>) {
-        let ends = bytes.iter().rposition(|byte| *byte != b'\r');
-        let bytes = bytes
-            .get(..ends.map_or(0, |last| last + 1))
-            .unwrap_or(bytes);
+    /// The spot of this piece up to an offset of the made line.
+    fn to(&self, offset: usize) -> Spot {
+        let taken = offset.saturating_sub(self.start);
+        let end = if self.exact {
+            self.spot.end.min(self.spot.start + taken)
+        } else {
+            self.spot.end
+        };
+        Spot { end, ..self.spot }
+    }
+}
+
+impl Source {
+    pub(crate) fn open(&mut self, name: String, included: Option<Position>) -> FileId {
+        self.files.push(File { name, included });
+        FileId(self.files.len() - 1)
+    }
+
+    /// Appends a line as it stands in its file.
+    pub(crate) fn push(&mut self, position: Position, text: &str) -> Span {
+        self.append(Origin::Plain(position), text)
+    }
+
+    /// Appends a line made of pieces.
+    pub(crate) fn push_made(&mut self, text: &str, pieces: Vec<Piece>) {
+        self.made.push(pieces);
+        self.append(Origin::Made(self.made.len() - 1), text);
+    }
+
+    fn append(&mut self, origin: Origin, text: &str) -> Span {
         let start = self.text.len();
         self.lines.push(Line { start, origin });
-        if bytes.contains(&0) {
-            let span = Span { start, end: start };
-            problems.push(Problem::error(span, "line with a NUL octet, ignored"));
-        } else {
-            self.text.push_str(&lossless::decode(bytes));
-            if bytes.len() > LINE_MAX {
-                let end = self.text.len();
-                let message = format!("line of {} octets, the limit is {LINE_MAX}", bytes.len());
-                problems.push(
-                    Problem::error(Span { start, end }, message)
-                        .help("it is read in full here, but not by every keepalived"),
-                );
-            }
-        }
+        self.text.push_str(text);
+        let end = self.text.len();
         self.text.push('\n');
+        Span { start, end }
+    }
+
+    /// Keeps a line of a file for the pieces that come from it.
+    pub(crate) fn keep(&mut self, position: Position, text: String) -> WrittenId {
+        self.written.push(Written { position, text });
+        WrittenId(self.written.len() - 1)
+    }
+
+    pub(crate) fn written(&self, line: WrittenId) -> &str {
+        &self.written[line.0].text
+    }
+
+    /// Notes that a definition is put in the place of its use; with its value, where that stands
+    /// nowhere as it is.
+    pub(crate) fn note_use(&mut self, name: &str, value: Option<&str>, at: Spot) -> UseId {
+        self.uses.push(Use {
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+            at,
+        });
+        UseId(self.uses.len() - 1)
+    }
+
+    /// Forgets the text, so that nothing is made of it; the places of problems stay.
+    pub(crate) fn clear_text(&mut self) {
+        self.text.clear();
+        self.lines.clear();
     }
 
     /// The joined text, each line ended by a newline.
@@ -102,78 +189,164 @@ impl Source {
         &self.text
     }
 
-    /// File, line and column of a span, with the line's text. A span over several lines is cut
-    /// at the end of its first.
-    pub(crate) fn place(&self, span: Span) -> Place {
+    /// The line of a file that a spot has come to.
+    pub(crate) fn outermost(&self, spot: Spot) -> Position {
+        let mut spot = spot;
+        while let Some(at) = self.outwards(spot) {
+            spot = at;
+        }
+        self.written[spot.line.0].position
+    }
+
+    fn file_name(&self, file: FileId) -> &str {
+        &self.files[file.0].name
+    }
+
+    /// The definitions a spot came through, from the innermost outwards.
+    pub(crate) fn definitions(&self, spot: Spot) -> impl Iterator<Item = &str> {
+        let mut through = spot.through;
+        std::iter::from_fn(move || {
+            let one = &self.uses[through?.0];
+            through = one.at.through;
+            Some(one.name.as_str())
+        })
+    }
+
+    /// File, line and column of a span, and how its words came to stand there. A span over
+    /// several lines is cut at the end of its first.
+    pub(crate) fn locate(&self, span: Span) -> (Place, Vec<Note>) {
         let number = self.lines.partition_point(|line| line.start <= span.start);
         let Some(line) = number
             .checked_sub(1)
             .and_then(|index| self.lines.get(index))
         else {
-            return Place::default();
+            return Default::default();
         };
         let rest = self.text.get(line.start..).unwrap_or_default();
         let text = rest.split('\n').next().unwrap_or_default();
-        let until = |offset: usize| {
-            let inside = text.get(..offset.saturating_sub(line.start).min(text.len()));
-            inside.unwrap_or_default().chars().count()
-        };
-        let start = until(span.start);
-        Place {
-            file: self
-                .files
-                .get(line.origin.file)
-                .cloned()
+        let start = (span.start - line.start).min(text.len());
+        let end = span.end.saturating_sub(line.start).min(text.len());
+        match line.origin {
+            Origin::Plain(position) => (
+                self.place(position, text, start, end),
+                self.includes(position.file),
+            ),
+            Origin::Made(index) => self
+                .spot(&self.made[index], start, end)
+                .map(|spot| self.locate_spot(spot))
                 .unwrap_or_default(),
-            line: line.origin.line,
-            column: start + 1,
-            length: until(span.end).saturating_sub(start),
+        }
+    }
+
+    /// Where a stretch of a made line was written. One that begins and ends in different
+    /// definitions is that part of the innermost line in which both are used.
+    pub(crate) fn spot(&self, pieces: &[Piece], start: usize, end: usize) -> Option<Spot> {
+        let after = pieces.partition_point(|piece| piece.start <= start);
+        let first = pieces.get(after.checked_sub(1)?)?;
+        let after = pieces.partition_point(|piece| piece.start < end);
+        let last = after.checked_sub(1).and_then(|index| pieces.get(index));
+        let (begins, ends) = (first.from(start), last.unwrap_or(first).to(end));
+        let mut outer = Some(begins);
+        while let Some(one) = outer {
+            let mut others = Some(ends);
+            while let Some(other) = others {
+                let together = (one.line, one.through) == (other.line, other.through);
+                if together && one.start <= other.end {
+                    let end = other.end;
+                    return Some(Spot { end, ..one });
+                }
+                others = self.outwards(other);
+            }
+            outer = self.outwards(one);
+        }
+        Some(begins)
+    }
+
+    /// The use that brought a spot to where it is.
+    fn outwards(&self, spot: Spot) -> Option<Spot> {
+        spot.through.map(|through| self.uses[through.0].at)
+    }
+
+    /// The same for a spot: the outermost use, and a note for every definition further in.
+    pub(crate) fn locate_spot(&self, spot: Spot) -> (Place, Vec<Note>) {
+        let mut notes = Vec::new();
+        let mut spot = spot;
+        while let Some(one) = spot.through.map(|through| &self.uses[through.0]) {
+            let message = match &one.value {
+                Some(value) => format!("in expansion of ${}, now {value}, from here", one.name),
+                None => format!("in expansion of ${}, defined here", one.name),
+            };
+            let place = self.spot_place(spot);
+            notes.push(Note { message, place });
+            spot = one.at;
+        }
+        notes.reverse();
+        notes.truncate(NOTES_MAX);
+        notes.extend(self.includes(self.written[spot.line.0].position.file));
+        (self.spot_place(spot), notes)
+    }
+
+    fn spot_place(&self, spot: Spot) -> Place {
+        let written = &self.written[spot.line.0];
+        self.place(written.position, &written.text, spot.start, spot.end)
+    }
+
+    fn place(&self, position: Position, text: &str, start: usize, end: usize) -> Place {
+        let until = |offset: usize| text.get(..offset).unwrap_or(text).chars().count();
+        let before = until(start);
+        Place {
+            file: self.file_name(position.file).to_owned(),
+            line: position.line,
+            column: before + 1,
+            length: until(end).saturating_sub(before),
             text: text.to_owned(),
         }
     }
+
+    /// The lines that include a file, from the innermost outwards.
+    fn includes(&self, file: FileId) -> Vec<Note> {
+        let mut included = self.files[file.0].included;
+        let mut notes = Vec::new();
+        while let Some(position) = included {
+            let file = &self.files[position.file.0];
+            notes.push(Note {
+                message: String::from("included here"),
+                place: Place {
+                    file: file.name.clone(),
+                    line: position.line,
+                    ..Place::default()
+                },
+            });
+            included = file.included;
+        }
+        notes.truncate(NOTES_MAX);
+        notes
+    }
 }
 
-/// Octets of a text in an encoding with NULs in it: nothing of such a file could be used.
-pub(crate) fn is_utf16(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
-}
+/// Of a long chain of definitions or includes the first ones tell enough.
+const NOTES_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn source(bytes: &[u8]) -> (Source, Vec<Problem>) {
-        let mut source = Source::default();
-        let mut problems = Vec::new();
-        source.add_file("test.conf", bytes, &mut problems);
-        (source, problems)
-    }
-
-    #[test]
-    fn a_byte_order_mark_and_carriage_returns_are_not_part_of_the_text() {
-        let (source, problems) = source(b"\xef\xbb\xbfa b\r\nc\r\r\n\r\nd");
-        assert_eq!(source.text(), "a b\nc\n\nd\n");
-        assert!(problems.is_empty());
-    }
-
     #[test]
     fn a_span_is_found_again_in_its_file() {
-        let (source, _) = source("first\n  第二 line\nthird".as_bytes());
+        let mut source = Source::default();
+        let file = source.open(String::from("test.conf"), None);
+        for (index, text) in ["first", "  第二 line", "third"].into_iter().enumerate() {
+            let line = index + 1;
+            source.push(Position { file, line }, text);
+        }
         let start = source.text().find("line").unwrap();
         let end = start + 4;
-        let place = source.place(Span { start, end });
+        let (place, notes) = source.locate(Span { start, end });
         assert_eq!((place.line, place.column, place.length), (2, 6, 4));
         assert_eq!(place.text, "  第二 line");
+        assert!(notes.is_empty());
         let end = source.text().len();
-        let place = source.place(Span { start, end });
+        let (place, _) = source.locate(Span { start, end });
         assert_eq!((place.line, place.length), (2, 4));
-    }
-
-    #[test]
-    fn a_line_with_nul_is_dropped_and_a_long_one_kept_both_reported() {
-        let long = format!("router_id {}", "x".repeat(2000));
-        let (source, problems) = source(format!("a\0b\n{long}\n").as_bytes());
-        assert_eq!(source.text(), format!("\n{long}\n"));
-        assert_eq!(problems.len(), 2);
     }
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use super::Error;
 use super::options::{Format, Options, Report};
 use super::reload::Machine;
+use super::start::reading;
 use crate::config::{self, Config, Diagnostics, Loaded, lossless};
 use crate::sys::dump;
 
@@ -17,7 +18,7 @@ pub(super) fn test(options: &Options, path: &Path, report: &Report) -> Result<Ex
         // What is on stdout is one document and nothing else.
         Format::Json => options.print_remarks_on_stderr(),
     }
-    let Loaded { diagnostics, .. } = config::load(path, &Machine);
+    let Loaded { diagnostics, .. } = config::load(path, &Machine, &reading(options));
     match (report, options.format) {
         (Report::Stderr, Format::Text) => tell(&diagnostics),
         (Report::Stderr, Format::Json) => say(diagnostics.json().as_bytes()),
@@ -38,7 +39,7 @@ pub(super) fn print(options: &Options, path: &Path) -> ExitCode {
     let Loaded {
         config,
         diagnostics,
-    } = config::load(path, &Machine);
+    } = config::load(path, &Machine, &reading(options));
     match options.format {
         Format::Text => tell(&diagnostics),
         Format::Json => {
@@ -54,11 +55,13 @@ pub(super) fn print(options: &Options, path: &Path) -> ExitCode {
 /// `--diff`: 0 when a reload would change nothing, 1 when it would, else why there is none.
 pub(super) fn diff(options: &Options, old: &Path, new: &Path) -> ExitCode {
     options.print_remarks_on_stderr();
+    // Random numbers are no difference.
+    let reading = reading(options);
     let read = |path| -> Result<Config, ExitCode> {
         let Loaded {
             config,
             diagnostics,
-        } = config::load(path, &Machine);
+        } = config::load(path, &Machine, &reading);
         tell(&diagnostics);
         config.ok_or_else(|| ExitCode::from(diagnostics.refusal_code()))
     };

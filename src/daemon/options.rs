@@ -48,6 +48,10 @@ pub struct Options {
     pub namespace: Option<OsString>,
     /// `-u`; None: the configuration's, or the default.
     pub umask: Option<u32>,
+    /// `-i`; None: the name of the machine.
+    pub config_id: Option<OsString>,
+    /// `-e`: whatever an include does not find is fatal.
+    pub all_config: bool,
     /// `-t`, `--print-config`, `--diff`; the last one counts.
     pub task: Task,
     /// `--message-format`.
@@ -87,6 +91,8 @@ impl Options {
             ignore_sigint: false,
             namespace: None,
             umask: None,
+            config_id: None,
+            all_config: false,
             task: Task::Run,
             format: Format::Text,
             debug: None,

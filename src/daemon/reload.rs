@@ -1,11 +1,12 @@
 //! The configuration file: read, reported, and kept. The one implementation of `config::Host`.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use log::{error, warn};
 
-use crate::config::{self, Config, Diagnostics, FileKind, Host, Loaded};
+use crate::config::{self, Config, Diagnostics, Host, Loaded, Reading, Unreadable};
 use crate::sys::host::{self, ReadError};
 
 /// What this machine answers to the configuration.
@@ -13,19 +14,31 @@ use crate::sys::host::{self, ReadError};
 pub(super) struct Machine;
 
 impl Host for Machine {
-    fn file_kind(&self, path: &Path) -> io::Result<FileKind> {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
         match host::read_file(path, CONFIG_MAX) {
-            Ok(content) if content.executable => Ok(FileKind::Executable),
-            Ok(_) | Err(ReadError::TooLong(_)) => Ok(FileKind::Regular),
-            Err(ReadError::Directory) => Ok(FileKind::Directory),
-            Err(ReadError::NotRegular) => Ok(FileKind::Other),
-            Err(ReadError::System(errno)) => Err(errno.into()),
+            Ok(content) if content.executable => Err(Unreadable::Executable),
+            Ok(content) => Ok(content.bytes),
+            Err(ReadError::TooLong(_)) => Err(Unreadable::TooLong),
+            Err(ReadError::Directory) => Err(Unreadable::Directory),
+            Err(ReadError::NotRegular) => Err(Unreadable::NotRegular),
+            Err(ReadError::System(errno)) => Err(Unreadable::System(errno.into())),
         }
     }
 
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let content = host::read_file(path, CONFIG_MAX).map_err(io::Error::other)?;
-        Ok(content.bytes)
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        host::names_in(directory, NAMES_MAX).map_err(io::Error::from)
+    }
+
+    fn working_directory(&self) -> PathBuf {
+        std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"))
+    }
+
+    fn variable(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name)
+    }
+
+    fn host_name(&self) -> String {
+        host::host_name()
     }
 
     fn interface_exists(&self, name: &str) -> bool {
@@ -37,12 +50,17 @@ impl Host for Machine {
 #[derive(Debug)]
 pub(super) struct ConfigFile {
     path: PathBuf,
+    reading: Reading,
     config: Config,
 }
 
 impl ConfigFile {
-    pub(super) fn new(path: PathBuf, config: Config) -> Self {
-        Self { path, config }
+    pub(super) fn new(path: PathBuf, reading: Reading, config: Config) -> Self {
+        Self {
+            path,
+            reading,
+            config,
+        }
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -54,7 +72,7 @@ impl ConfigFile {
         let Loaded {
             config,
             diagnostics,
-        } = config::load(&self.path, &Machine);
+        } = config::load(&self.path, &Machine, &self.reading);
         log(&diagnostics);
         match config {
             Some(config) => {
@@ -82,3 +100,6 @@ pub(super) fn log(diagnostics: &Diagnostics) {
 
 /// What the parser takes, and an octet more, so that it can say what is too long.
 const CONFIG_MAX: u64 = (16 << 20) + 1;
+
+/// A directory of more names is not one of configurations.
+const NAMES_MAX: usize = 1 << 16;

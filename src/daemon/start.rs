@@ -1,6 +1,7 @@
 //! From the command line to the loop, and from the loop to the exit code.
 
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf, absolute};
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use log::{error, info};
 use super::options::{Options, Task};
 use super::reload::{self, ConfigFile, Machine};
 use super::{Cores, Daemon, Error, Manners, about, inspect, logging, report};
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, Reading, lossless};
 use crate::sys::clock::Clock;
 use crate::sys::daemonize::{self, Ready, Side};
 use crate::sys::pidfile::{self, PidFile, Refusal};
@@ -39,10 +40,11 @@ fn start(options: &Options, path: PathBuf) -> Result<ExitCode, Error> {
     daemonize::set_umask(options.umask.unwrap_or(daemonize::DEFAULT_UMASK));
     logging::start(options);
     introduce(options, &path);
+    let reading = reading(options);
     let Loaded {
         config,
         diagnostics,
-    } = config::load(&path, &Machine);
+    } = config::load(&path, &Machine, &reading);
     reload::log(&diagnostics);
     let Some(config) = config else {
         error!("Configuration file {} cannot be used", path.display());
@@ -61,7 +63,7 @@ fn start(options: &Options, path: PathBuf) -> Result<ExitCode, Error> {
     }
     // A reload comes from another directory.
     let path = absolute(&path).unwrap_or(path);
-    let outcome = become_daemon(options, cores, ConfigFile::new(path, config));
+    let outcome = become_daemon(options, cores, ConfigFile::new(path, reading, config));
     if let Err(error) = &outcome {
         error!("{error}");
     }
@@ -202,6 +204,16 @@ impl PidPaths {
                 PidFile::write(path).map_err(|errno| Error::PidFile(path.clone(), errno))
             })
             .collect()
+    }
+}
+
+/// What the command line says about the reading of the configuration.
+pub(super) fn reading(options: &Options) -> Reading {
+    let id = options.config_id.as_ref();
+    Reading {
+        config_id: id.map(|id| lossless::decode(id.as_bytes())),
+        all_checks: options.all_config,
+        seed: seed(),
     }
 }
 

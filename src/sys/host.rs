@@ -1,5 +1,6 @@
 //! The machine we run on: its files, its interfaces, its names.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, Metadata, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read};
@@ -74,6 +75,16 @@ fn check_kind(metadata: &Metadata) -> Result<(), ReadError> {
     } else {
         Err(ReadError::NotRegular)
     }
+}
+
+/// The names in a directory, at most `limit` of them, in no order.
+pub fn names_in(directory: &Path, limit: usize) -> Result<Vec<OsString>, Errno> {
+    let system = |error: std::io::Error| Errno::of(&error);
+    let entries = fs::read_dir(directory).map_err(system)?;
+    let names = entries
+        .take(limit)
+        .map(|entry| entry.map(|entry| entry.file_name()));
+    names.collect::<Result<_, _>>().map_err(system)
 }
 
 /// Makes a directory that everybody may look into, whatever the umask; one that is there stays.

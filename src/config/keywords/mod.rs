@@ -303,9 +303,10 @@ fn unknown(scope: &dyn Scope, statement: &Statement, report: &mut Report<'_>) {
     let meant = nearest(keyword, here.iter().map(|entry| entry.name));
     let meant = here.iter().find(|entry| Some(entry.name) == meant);
     let help = match (strange_characters(keyword), meant) {
-        _ if keyword.starts_with(['$', '~', '@']) => {
-            Some("definitions, sequences and conditions are not supported yet".to_owned())
+        _ if keyword.starts_with('$') => {
+            Some("a definition is `$NAME=text`, without a blank before the `=`".to_owned())
         }
+        _ if keyword.starts_with('@') => Some("a line can have one condition".to_owned()),
         (Some(strange), _) => Some(strange),
         (None, Some(entry)) => {
             let standing = standing_of(entry);
@@ -430,8 +431,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::source::Source;
-    use crate::config::tree;
+    use crate::config::{AnyHost, Reading, expand, tree};
 
     type Written = BTreeSet<(&'static str, &'static str)>;
 
@@ -456,9 +456,9 @@ mod tests {
             if path.extension().is_none_or(|extension| extension != "conf") {
                 continue;
             }
-            let mut source = Source::default();
             let bytes = std::fs::read(&path).unwrap();
-            source.add_file("k.conf", &bytes, &mut Vec::new());
+            let reading = Reading::default();
+            let source = expand::expand("k.conf", &bytes, &AnyHost, &reading, &mut Vec::new());
             let statements = tree::parse(source.text(), &root::ROOT, &mut Vec::new());
             note(&root::ROOT, &statements, &mut seen);
         }
