@@ -1,17 +1,58 @@
 //! What must hold for any text.
 
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use keepalived::config::{AnyHost, Config, Loaded, diff, load_bytes, load_text, print};
+use keepalived::config::{AnyHost, Config, Host, Loaded, Reading, Unreadable};
+use keepalived::config::{diff, load_bytes, load_text, print};
 
 /// The limit, for 100 kB and an optimised build.
 const SLOW: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+
+/// A machine whose files are the text itself and two that open and close blocks.
+struct Machine<'a>(&'a [u8]);
+
+impl Host for Machine<'_> {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
+        match path.file_name().and_then(|name| name.to_str()) {
+            Some("fuzz.conf") => Ok(self.0.to_vec()),
+            Some("open.conf") => Ok(b"vrrp_instance I {\n interface eth0\n$X=1\n".to_vec()),
+            Some("close.conf") => Ok(b" virtual_router_id $X\n}\n".to_vec()),
+            _ => Err(Unreadable::System(io::ErrorKind::NotFound.into())),
+        }
+    }
+
+    fn list(&self, _: &Path) -> io::Result<Vec<OsString>> {
+        let names = ["fuzz.conf", "open.conf", "close.conf"];
+        Ok(names.map(OsString::from).to_vec())
+    }
+
+    fn working_directory(&self) -> PathBuf {
+        PathBuf::from("/etc/keepalived")
+    }
+
+    fn variable(&self, _: &str) -> Option<OsString> {
+        Some(OsString::from("a b"))
+    }
+
+    fn host_name(&self) -> String {
+        "host.example.com".to_owned()
+    }
+
+    fn interface_exists(&self, name: &str) -> bool {
+        name.starts_with("eth")
+    }
+}
 
 pub(crate) fn check(text: &[u8], before: Option<&Config>) -> Result<Option<Config>, String> {
     let Loaded {
         config,
         diagnostics,
-    } = quick("reading", || load_bytes("fuzz.conf", text, &AnyHost))?;
+    } = quick("reading", || {
+        load_bytes("fuzz.conf", text, &Machine(text), &Reading::default())
+    })?;
     let rendered = diagnostics.render(true) + &diagnostics.json();
     let drives = |letter: char| letter.is_control() && !"\n\t\u{1b}".contains(letter);
     if rendered.contains(drives) {
