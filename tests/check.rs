@@ -18,6 +18,8 @@ mod world;
 mod checks;
 #[path = "check/director.rs"]
 mod director;
+#[path = "check/left_out.rs"]
+mod left_out;
 #[path = "check/random.rs"]
 mod random;
 #[path = "check/reload.rs"]

@@ -12,6 +12,7 @@
 mod checker;
 mod director;
 mod ipvs;
+mod left_out;
 mod observe;
 mod probe;
 mod refusal;
@@ -22,7 +23,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::config::{Config, ServiceKey};
+use crate::config::{Config, ServiceAddress};
 use crate::errno::Errno;
 use crate::rand::Rand;
 use crate::time::{Instant, Timers};
@@ -104,7 +105,7 @@ pub struct Snapshot {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceState {
-    pub key: ServiceKey,
+    pub key: ServiceAddress,
     pub quorum_up: bool,
     pub servers: Vec<ServerState>,
 }
@@ -129,8 +130,8 @@ pub struct Core {
     /// The last number given to a probe or a checker.
     last_id: u64,
     /// The services in the order of the file: they start, stop and are shown in it.
-    order: Vec<ServiceKey>,
-    services: BTreeMap<ServiceKey, Service>,
+    order: Vec<ServiceAddress>,
+    services: BTreeMap<ServiceAddress, Service>,
     servers: BTreeMap<ServerKey, Server>,
     checkers: BTreeMap<CheckerId, Checker>,
     /// The attempts in flight.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::config::ServiceKey;
+use crate::config::ServiceAddress;
 use crate::time::Instant;
 
 use super::checker::CheckerId;
@@ -22,7 +22,7 @@ impl Core {
         }
     }
 
-    fn show_service(&self, now: Instant, key: ServiceKey) -> ServiceState {
+    fn show_service(&self, now: Instant, key: ServiceAddress) -> ServiceState {
         let service = &self.services[&key];
         let servers = service.servers.iter();
         ServiceState {
@@ -34,7 +34,12 @@ impl Core {
         }
     }
 
-    fn show_server(&self, now: Instant, service: ServiceKey, address: SocketAddr) -> ServerState {
+    fn show_server(
+        &self,
+        now: Instant,
+        service: ServiceAddress,
+        address: SocketAddr,
+    ) -> ServerState {
         let server = &self.servers[&ServerKey { service, address }];
         let id = self.services[&service].kernel.id;
         let due = server.checkers.iter().filter_map(|&id| self.due(id)).min();

@@ -9,13 +9,18 @@ use std::net::SocketAddr;
 
 use log::{debug, info, warn};
 
-use crate::config::{self, Config, Forwarding, Protocol, RealServer, ServiceKey, VirtualServer};
+use crate::config::{
+    self, Config, Forwarding, Protocol, RealServer, ServiceAddress, VirtualServer,
+};
 use crate::time::Instant;
-use crate::wire::ipvs::{self as kernel, FLAG_ONE_PACKET, FLAG_PERSISTENT, Method};
+use crate::wire::ipvs::{
+    self as kernel, FLAG_ONE_PACKET, FLAG_PERSISTENT, FLAGS_SCHEDULER, Method,
+};
 
 use super::checker::{Checker, CheckerId};
+use super::left_out;
 use super::service::{Occasion, Server, ServerKey, Service};
-use super::{Core, Effect, Timer};
+use super::{Core, Effect, Timer, probe};
 
 impl Core {
     /// In upstream's order: what left, what stayed, what came, then the checks of what came.
@@ -37,17 +42,18 @@ impl Core {
             self.director.flush = config.global.lvs.flush;
         }
         self.need_director(now, !wanted.is_empty(), out);
-        let keys: BTreeSet<ServiceKey> = wanted.iter().map(|service| service.key).collect();
+        let keys: BTreeSet<ServiceAddress> = wanted.iter().map(|(key, _)| *key).collect();
         for key in std::mem::take(&mut self.order) {
             if !keys.contains(&key) {
                 self.leave_service(key, out);
             }
         }
         let mut new_checkers = Vec::new();
-        for service in &wanted {
-            self.apply_service(now, service, &mut new_checkers, out);
+        for (key, service) in &wanted {
+            self.apply_service(now, *key, service, &mut new_checkers, out);
         }
-        self.order = wanted.iter().map(|service| service.key).collect();
+        self.order = wanted.iter().map(|(key, _)| *key).collect();
+        left_out::tell(config);
         for id in new_checkers {
             self.activate(now, id);
         }
@@ -60,7 +66,7 @@ impl Core {
         );
     }
 
-    fn leave_service(&mut self, key: ServiceKey, out: &mut Vec<Effect>) {
+    fn leave_service(&mut self, key: ServiceAddress, out: &mut Vec<Effect>) {
         info!("Removing Virtual Server {key}");
         for address in std::mem::take(&mut self.service_mut(key).servers) {
             self.leave_server(
@@ -85,13 +91,13 @@ impl Core {
     fn apply_service(
         &mut self,
         now: Instant,
+        key: ServiceAddress,
         config: &VirtualServer,
         new_checkers: &mut Vec<CheckerId>,
         out: &mut Vec<Effect>,
     ) {
         let wanted = distinct_servers(config);
-        let key = config.key;
-        let kernel = kernel_service(config);
+        let kernel = kernel_service(key, config);
         self.table.set_service(&kernel, out);
         let service = self
             .services
@@ -122,7 +128,7 @@ impl Core {
     fn apply_server(
         &mut self,
         now: Instant,
-        service: ServiceKey,
+        service: ServiceAddress,
         config: &RealServer,
         new_checkers: &mut Vec<CheckerId>,
         out: &mut Vec<Effect>,
@@ -169,7 +175,7 @@ impl Core {
     ) -> Vec<CheckerId> {
         let known = self.servers.get(&server).map(|server| server.alive);
         let mut after = Vec::with_capacity(config.checkers.len());
-        for wanted in &config.checkers {
+        for wanted in left_out::checks(config) {
             let same = |id: &CheckerId| self.checkers[id].config.probe == wanted.probe;
             if let Some(at) = before.iter().position(same) {
                 let id = before.remove(at);
@@ -179,10 +185,13 @@ impl Core {
             }
             // A new check of a server that is down has to pass first. Upstream believes it until
             // it fails, and so sends clients to a dead server whose failing check was edited.
-            let up = known.unwrap_or(!wanted.alpha);
+            let made = probe::can_be_made(&wanted.probe);
+            let up = known.filter(|_| made).unwrap_or(!wanted.alpha);
             let id = CheckerId(self.new_id());
             self.checkers.insert(id, Checker::new(server, wanted, up));
-            new_checkers.push(id);
+            if made {
+                new_checkers.push(id);
+            }
             after.push(id);
         }
         for gone in before {
@@ -203,7 +212,9 @@ impl Core {
             .get_mut(&id)
             .expect("matched among the living");
         // What has never been tried cannot bring a server back either.
-        if known == Some(false) && !checker.has_run {
+        if !probe::can_be_made(&config.probe) {
+            checker.up = !config.alpha;
+        } else if known == Some(false) && !checker.has_run {
             checker.up = false;
         }
         if checker.config == *config {
@@ -244,14 +255,15 @@ impl Core {
 }
 
 /// Two of one key would fight for the same entry of the kernel: the first one counts.
-fn distinct_services(config: &Config) -> Vec<&VirtualServer> {
+fn distinct_services(config: &Config) -> Vec<(ServiceAddress, &VirtualServer)> {
     let mut seen = BTreeSet::new();
-    let services = config.virtual_servers.iter().filter(|service| {
-        let first = seen.insert(service.key);
-        if !first {
-            warn!("VS {} is duplicated - ignoring the second", service.key);
+    let services = config.virtual_servers.iter().filter_map(|service| {
+        let key = service.key.address()?;
+        if !seen.insert(key) {
+            warn!("VS {key} is duplicated - ignoring the second");
+            return None;
         }
-        first
+        Some((key, service))
     });
     services.collect()
 }
@@ -259,9 +271,12 @@ fn distinct_services(config: &Config) -> Vec<&VirtualServer> {
 fn distinct_servers(config: &VirtualServer) -> Vec<&RealServer> {
     let mut seen = BTreeSet::new();
     let servers = config.real_servers.iter().filter(|server| {
+        if left_out::server(server) {
+            return false;
+        }
         let first = seen.insert(server.address);
         if !first {
-            let key = config.key;
+            let key = &config.key;
             let name = key.name_of(server.address);
             warn!("VS {key}: real server {name} is duplicated - removing second rs");
         }
@@ -270,14 +285,14 @@ fn distinct_servers(config: &VirtualServer) -> Vec<&RealServer> {
     servers.collect()
 }
 
-fn kernel_service(config: &VirtualServer) -> kernel::Service {
-    let address = config.key.address;
+fn kernel_service(key: ServiceAddress, config: &VirtualServer) -> kernel::Service {
+    let address = key.address;
     let mut service = kernel::Service {
         id: kernel::ServiceId {
-            protocol: protocol(config.key.protocol),
+            protocol: protocol(key.protocol),
             address,
         },
-        scheduler: config.scheduler.clone(),
+        scheduler: config.scheduler.word().to_owned(),
         flags: 0,
         timeout: 0,
         prefix: if address.is_ipv4() { 32 } else { 128 },
@@ -289,6 +304,9 @@ fn kernel_service(config: &VirtualServer) -> kernel::Service {
     }
     if config.one_packet {
         service.flags |= FLAG_ONE_PACKET;
+    }
+    for (flag, set) in FLAGS_SCHEDULER.into_iter().zip(config.scheduler_flags.0) {
+        service.flags |= if set { flag } else { 0 };
     }
     service
 }
@@ -305,7 +323,7 @@ fn protocol(protocol: Protocol) -> u16 {
 fn method(forwarding: Forwarding) -> Method {
     match forwarding {
         Forwarding::Nat => Method::Masq,
-        Forwarding::Tunnel => Method::Tunnel,
+        Forwarding::Tunnel(_) => Method::Tunnel,
         Forwarding::DirectRouting => Method::Route,
     }
 }

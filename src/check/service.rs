@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use log::info;
 
-use crate::config::ServiceKey;
+use crate::config::ServiceAddress;
 use crate::wire::ipvs::{self as kernel, Dest, Method};
 
 use super::checker::CheckerId;
@@ -31,7 +31,7 @@ pub(super) struct Service {
 /// A real server of a service; the same address in another service is another server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ServerKey {
-    pub(super) service: ServiceKey,
+    pub(super) service: ServiceAddress,
     pub(super) address: SocketAddr,
 }
 
@@ -68,7 +68,7 @@ impl Service {
         }
     }
 
-    fn evaluate_quorum(&mut self, key: ServiceKey, occasion: Occasion) {
+    fn evaluate_quorum(&mut self, key: ServiceAddress, occasion: Occasion) {
         let (quorum, hysteresis) = (self.quorum, self.hysteresis);
         let weight = self.alive_weight;
         let to_gain = i64::from(quorum) + i64::from(hysteresis);
@@ -181,7 +181,7 @@ impl Core {
         self.table.set_dest(id, key.address, dest, out);
     }
 
-    pub(super) fn evaluate_quorum(&mut self, key: ServiceKey, occasion: Occasion) {
+    pub(super) fn evaluate_quorum(&mut self, key: ServiceAddress, occasion: Occasion) {
         self.service_mut(key).evaluate_quorum(key, occasion);
     }
 
@@ -200,7 +200,7 @@ impl Core {
     }
 
     /// A service whose servers have left.
-    pub(super) fn remove_service(&mut self, key: ServiceKey, out: &mut Vec<Effect>) {
+    pub(super) fn remove_service(&mut self, key: ServiceAddress, out: &mut Vec<Effect>) {
         if let Some(service) = self.services.remove(&key) {
             self.table.drop_service(service.kernel.id, out);
         }
@@ -231,7 +231,7 @@ impl Core {
             .expect("a server outlives its checkers")
     }
 
-    pub(super) fn service_mut(&mut self, key: ServiceKey) -> &mut Service {
+    pub(super) fn service_mut(&mut self, key: ServiceAddress) -> &mut Service {
         self.services
             .get_mut(&key)
             .expect("a service outlives its servers")

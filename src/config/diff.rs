@@ -190,7 +190,9 @@ fn objects<'a>(text: &'a str, config: &Config) -> Vec<Block<'a>> {
     for block in &mut objects {
         let identity = match keyword(block.head) {
             "vrrp_instance" => instances.next().map(|one| Identity::Instance(one.key())),
-            "virtual_server" => services.next().map(|one| Identity::Service(one.key)),
+            "virtual_server" => services
+                .next()
+                .map(|one| Identity::Service(one.key.clone())),
             _ => None,
         };
         if let Some(identity) = identity {

@@ -57,6 +57,22 @@ virtual_router_id, or two instances share one virtual_router_id on one interface
 
 const KEYWORDS: &str = ".SH KEYWORDS\n";
 
+/// What means something else than in keepalived, one line each.
+const DIFFERENCES: &[&str] = &[
+    "alpha and inhibit_on_failure of a virtual_server may be followed by off, and are off then.",
+    "A check of a real server without a port connects to the port of its service; where there is \
+     none, the check is left out.",
+    "host blocks of SMTP_CHECK connect to where they say and not to where the check says.",
+    "A second virtual_server of one address and protocol, or of one mark, is skipped.",
+    "A second virtual_server_group of one name is skipped.",
+    "The quorum of servers that all have weight 0 needs no hysteresis.",
+    "persistence_timeout 0 means none, with a warning.",
+    "misc_timeout may have decimals.",
+    "Warnings that do not count: nb_get_retry in any block of a service, nat_mask, hashed, lb_kind \
+     in a real_server, connect_timeout in a MISC_CHECK, smtp_alert in a check.",
+    "A regex option that does not exist and a switch of the other hashing scheduler get a warning.",
+];
+
 const TAIL: &str = r".SH EXIT STATUS
 Of
 .BR keepalived\ \-t :
@@ -83,6 +99,10 @@ A file that must be included is missing or cannot be read.
 pub fn manual() -> String {
     let mut page = HEAD.to_owned();
     page.push_str(CHAPTER);
+    line(&mut page, format_args!(".SS Differences from keepalived"));
+    for difference in DIFFERENCES {
+        line(&mut page, format_args!(".IP \\(bu 2\n{}", roff(difference)));
+    }
     page.push_str(KEYWORDS);
     for scope in SCOPES {
         section(*scope, &mut page);

@@ -37,7 +37,10 @@ use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 pub use check::{
-    Checker, Forwarding, Persistence, Probe, Protocol, RealServer, ServiceKey, VirtualServer,
+    Checker, Checksum, Encapsulation, Endpoint, Family, FileWeight, Forwarding, GroupEntry,
+    HttpProbe, HttpVersion, MaskedOctet, Persistence, Probe, Protocol, RealServer, RecordType,
+    Regex, RegexOption, Reply, Scheduler, SchedulerFlags, ServiceAddress, ServiceKey, SorryServer,
+    Ssl, Tunnel, Url, VirtualServer, VirtualServerGroup,
 };
 pub use diag::{Diagnostic, Diagnostics, Note, Place, Severity};
 pub use diff::{Changes, diff};
@@ -59,7 +62,10 @@ use source::Source;
 pub struct Config {
     pub global: Global,
     pub instances: Vec<Instance>,
+    pub virtual_server_groups: Vec<VirtualServerGroup>,
     pub virtual_servers: Vec<VirtualServer>,
+    /// `SSL`; None: without a certificate of our own.
+    pub ssl: Option<Ssl>,
 }
 
 /// What the configuration must know of the machine it is read on.

@@ -19,6 +19,8 @@ pub(crate) struct Report<'a> {
     source: &'a Source,
     diagnostics: Diagnostics,
     fatal: bool,
+    /// Lints that need no second place.
+    told: Vec<&'static str>,
 }
 
 impl<'a> Report<'a> {
@@ -28,6 +30,7 @@ impl<'a> Report<'a> {
             source,
             diagnostics: Diagnostics::default(),
             fatal: false,
+            told: Vec::new(),
         }
     }
 
@@ -35,6 +38,15 @@ impl<'a> Report<'a> {
         let fatal = [Class::Argument, Class::Include, Class::Endless];
         self.fatal |= fatal.into_iter().any(|class| problem.is(class));
         self.diagnostics.add(problem, self.source);
+    }
+
+    /// Adds a lint of a kind that a file has in hundreds of places or in none: the first place is
+    /// enough, and what is wrong elsewhere stays in sight.
+    pub(crate) fn once(&mut self, kind: &'static str, problem: impl FnOnce() -> Problem) {
+        if !self.told.contains(&kind) {
+            self.told.push(kind);
+            self.add(problem());
+        }
     }
 
     /// Adds a problem that leaves nothing to run.

@@ -65,7 +65,6 @@ pub(crate) fn script(statement: &Statement, report: &mut Report<'_>) -> Option<S
 }
 
 /// `KEYWORD COMMAND`, where the user has a keyword of its own.
-#[expect(dead_code, reason = "its keywords come with their blocks")]
 pub(crate) fn command(statement: &Statement, report: &mut Report<'_>) -> Option<Script> {
     let words = lines_words(statement, report)?;
     if words.len() > 2 {
@@ -83,7 +82,6 @@ pub(crate) fn user(words: &[Word]) -> Option<ScriptUser> {
 }
 
 /// The one argument of a line, with its escapes resolved: how `regex` is read.
-#[expect(dead_code, reason = "its keywords come with their blocks")]
 pub(crate) fn escaped(statement: &Statement, report: &mut Report<'_>) -> Option<String> {
     let raw = report.text(statement.span()).to_owned();
     let words = split(&raw, true).map_err(|error| unsplit(error, statement, report));
@@ -249,7 +247,7 @@ impl fmt::Display for ScriptUser {
 }
 
 /// A word for the inside of quotes: whatever means something anywhere is an octal escape.
-fn escaped_word(word: &str) -> String {
+pub(super) fn escaped_word(word: &str) -> String {
     if word.is_empty() {
         return "''".to_owned();
     }

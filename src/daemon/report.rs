@@ -6,7 +6,7 @@ use log::{error, info};
 
 use crate::addr::Cidr;
 use crate::check;
-use crate::config::{self, Authentication, Config, Forwarding, InitialState};
+use crate::config::{self, Authentication, Config, Forwarding, InitialState, ServiceKey};
 use crate::sys::{dump, host};
 use crate::vrrp::{self, InstanceState, StateName};
 
@@ -231,7 +231,7 @@ pub(super) fn check_data(config: &Config, now: Option<&check::Snapshot>) -> Stri
         let state = now.and_then(|now| {
             now.services
                 .iter()
-                .find(|service| service.key == server.key)
+                .find(|service| server.key.address() == Some(service.key))
         });
         virtual_server(&mut text, server, state);
     }
@@ -243,15 +243,18 @@ fn virtual_server(
     server: &config::VirtualServer,
     now: Option<&check::ServiceState>,
 ) {
-    field(text, 1, "VIP", server.ip());
-    field(text, 3, "Port", server.key.address.port());
-    field(
-        text,
-        3,
-        "Protocol",
-        server.key.protocol.word().to_uppercase(),
-    );
-    field(text, 3, "lb_algo", &server.scheduler);
+    match &server.key {
+        ServiceKey::Address(service) => {
+            field(text, 1, "VIP", service.address.ip());
+            field(text, 3, "Port", service.address.port());
+        }
+        ServiceKey::Fwmark { mark, .. } => field(text, 1, "VS FWMARK", mark),
+        ServiceKey::Group { name, .. } => field(text, 1, "VS GROUP", name),
+    }
+    if let Some(protocol) = server.key.protocol() {
+        field(text, 3, "Protocol", protocol.word().to_uppercase());
+    }
+    field(text, 3, "lb_algo", server.scheduler.word());
     if let Some(persistence) = server.persistence {
         field(
             text,
@@ -272,7 +275,7 @@ fn virtual_server(
         field(text, 5, "Weight", real.weight);
         let kind = match real.forwarding {
             Forwarding::Nat => "NAT",
-            Forwarding::Tunnel => "TUN",
+            Forwarding::Tunnel(_) => "TUN",
             Forwarding::DirectRouting => "DR",
         };
         field(text, 5, "Forwarding method", kind);

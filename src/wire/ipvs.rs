@@ -58,6 +58,8 @@ pub enum Method {
 
 pub const FLAG_PERSISTENT: u32 = 0x1;
 pub const FLAG_ONE_PACKET: u32 = 0x4;
+/// The switches of the scheduler, whose meaning is its own.
+pub const FLAGS_SCHEDULER: [u32; 3] = [0x8, 0x10, 0x20];
 
 impl Request {
     /// The datagram that asks the kernel for this; `family` is the number the kernel gave IPVS.

@@ -133,6 +133,11 @@ fn describe(service: &Service) -> String {
     if service.flags & 1 != 0 {
         text += &format!(" -p {}", service.timeout);
     }
+    for (flag, word) in [(0x8, "flag-1"), (0x10, "flag-2"), (0x20, "flag-3")] {
+        if service.flags & flag != 0 {
+            text += &format!(" -b {word}");
+        }
+    }
     text
 }
 

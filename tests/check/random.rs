@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use keepalived::check::Event;
 use keepalived::config::{
-    Checker, Config, Forwarding, Persistence, Probe, Protocol, RealServer, ServiceKey,
-    VirtualServer,
+    Checker, Config, Endpoint, Forwarding, Persistence, Probe, Protocol, RealServer, Scheduler,
+    ServiceAddress, ServiceKey, Tunnel, VirtualServer,
 };
 use keepalived::errno::Errno;
 use keepalived::rand::Rand;
@@ -197,7 +197,7 @@ impl Run {
                     prefix: 24,
                 });
                 for server in &mut service.real_servers {
-                    server.forwarding = Forwarding::Tunnel;
+                    server.forwarding = Forwarding::Tunnel(Tunnel::default());
                 }
             }
             self.world.event(Event::Reload(&self.config));
@@ -210,15 +210,16 @@ impl Run {
     fn check_table(&self, alive: impl Fn(&Self, &RealServer) -> bool) {
         let mut expected = Vec::new();
         for service in &self.config.virtual_servers {
+            let address = service.key.address().unwrap().address;
             for server in &service.real_servers {
                 let up = alive(self, server);
                 if up || server.inhibit_on_failure {
                     let weight = if up { server.weight } else { 0 };
                     let method = match server.forwarding {
-                        Forwarding::Tunnel => Method::Tunnel,
+                        Forwarding::Tunnel(_) => Method::Tunnel,
                         _ => Method::Route,
                     };
-                    expected.push((service.key.address, server.address, weight, method));
+                    expected.push((address, server.address, weight, method));
                 }
             }
         }
@@ -245,7 +246,7 @@ impl Run {
 
     fn passes(&self, server: &RealServer) -> bool {
         server.checkers.iter().all(|checker| {
-            let Probe::Tcp { to, .. } = checker.probe;
+            let to = checker.probe.endpoint().unwrap().to;
             self.world.backends[&to] == Backend::Accepting
         })
     }
@@ -273,20 +274,23 @@ fn config(rand: &mut Rand) -> Config {
         }
         let servers = (first..first + SERVERS / 2).filter(|_| rand.chance(70));
         let servers: Vec<u64> = servers.collect();
+        let key = ServiceKey::Address(ServiceAddress {
+            protocol: Protocol::Tcp,
+            address: address.parse().unwrap(),
+        });
         config.virtual_servers.push(VirtualServer {
-            key: ServiceKey {
-                protocol: Protocol::Tcp,
-                address: address.parse().unwrap(),
+            scheduler: if rand.chance(50) {
+                Scheduler::RoundRobin
+            } else {
+                Scheduler::WeightedRoundRobin
             },
-            scheduler: if rand.chance(50) { "rr" } else { "wrr" }.to_owned(),
-            persistence: None,
-            one_packet: false,
             quorum: 1 + below(rand, 3),
             hysteresis: below(rand, 2),
             real_servers: servers
                 .into_iter()
                 .map(|server| real_server(rand, server))
                 .collect(),
+            ..VirtualServer::new(key)
         });
     }
     config
@@ -294,12 +298,12 @@ fn config(rand: &mut Rand) -> Config {
 
 fn real_server(rand: &mut Rand, server: u64) -> RealServer {
     let checkers = rand.below(3);
+    let address = server_address(server, 0);
     RealServer {
-        address: server_address(server, 0),
-        forwarding: Forwarding::DirectRouting,
         weight: i32::try_from(rand.below(4)).unwrap(),
         inhibit_on_failure: rand.chance(30),
         checkers: (0..checkers).map(|_| checker(rand, server)).collect(),
+        ..RealServer::new(address, Forwarding::DirectRouting)
     }
 }
 
@@ -309,13 +313,13 @@ fn checker(rand: &mut Rand, server: u64) -> Checker {
         delay_before_retry: seconds(3),
         delay_loop: Duration::from_secs(1) + seconds(5),
         warmup: seconds(3),
-        probe: Probe::Tcp {
+        probe: Probe::Tcp(Endpoint {
             timeout: Duration::from_secs(1) + seconds(3),
             to: server_address(server, rand.below(2)),
             from: None,
             device: None,
             mark: 0,
-        },
+        }),
         retry: below(rand, 3),
         alpha: rand.chance(30),
         log_all_failures: rand.chance(30),

@@ -68,17 +68,24 @@ pub(super) enum Told {
     NotRun,
 }
 
-/// One step of an attempt.
+/// Whether such a check can be made here.
+pub(super) fn can_be_made(probe: &Probe) -> bool {
+    matches!(probe, Probe::Tcp(_))
+}
+
+/// One step of an attempt. A check that cannot be made is never begun.
 pub(super) fn on(probe: &Probe, input: Input) -> Step {
     match probe {
-        Probe::Tcp { .. } => tcp::on(probe, input),
+        Probe::Tcp(endpoint) => tcp::on(endpoint, input),
+        _ => Step::Done(Verdict::NotRun(Errno::EOPNOTSUPP)),
     }
 }
 
 /// keepalived's line for it.
 pub(super) fn words(probe: &Probe, told: Told, server: &str) -> String {
     match probe {
-        Probe::Tcp { .. } => tcp::words(told, server),
+        Probe::Tcp(_) => tcp::words(told, server),
+        other => format!("{} of {server} cannot be made.", other.keyword()),
     }
 }
 

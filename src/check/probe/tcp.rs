@@ -1,20 +1,20 @@
 //! `TCP_CHECK`: the server is up when the handshake completes. No octet is exchanged.
 
-use crate::config::Probe;
+use crate::config::Endpoint;
 
 use super::super::Connect;
 use super::{Input, Reason, Step, Told, Verdict};
 
-pub(super) fn on(probe: &Probe, input: Input) -> Step {
+pub(super) fn on(endpoint: &Endpoint, input: Input) -> Step {
     match input {
         Input::Start(id) => {
-            let Probe::Tcp {
+            let Endpoint {
                 to,
                 from,
                 device,
                 mark,
                 timeout,
-            } = probe;
+            } = endpoint;
             Step::Connect {
                 connect: Connect {
                     probe: id,

@@ -1,81 +1,85 @@
-//! `virtual_server`, `real_server` and `TCP_CHECK`.
+//! `virtual_server`: a service of the director.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::config::diag::Problem;
+use crate::config::check::{Family, Forwarding, Protocol, Scheduler, SchedulerFlags};
+use crate::config::diag::{Class, Problem};
 use crate::config::report::Report;
+use crate::config::script::Script;
 use crate::config::source::Span;
 use crate::config::tree::Statement;
 use crate::config::value;
-use crate::config::{Forwarding, Protocol};
 
-use super::global::number;
-use super::later::{REAL_SERVER_LATER, VIRTUAL_SERVER_LATER};
+use super::field::Field;
+use super::forwarding::{ARGUMENTS as FORWARDING, forwarding};
+use super::global::{number, text};
+use super::group::family;
 use super::root::inside;
+use super::server::{REAL_SERVER, RealServerDraft, no_effect, weight};
 use super::timing::{
-    Timed, TimingDraft, alpha, check_retry, connect_timeout, delay_before_retry, delay_loop, retry,
-    warmup,
+    Timed, TimingDraft, alpha, connect_timeout, delay_before_retry, delay_loop, nb_get_retry,
+    retry, warmup,
 };
 use super::{Keyword, Standing, Table, suggestion};
 
 /// What a virtual server says.
 pub(crate) struct VirtualServerDraft {
-    pub(crate) address: SocketAddr,
+    pub(crate) service: Service,
     /// Keyword and address.
     pub(crate) span: Span,
-    pub(crate) scheduler: Option<String>,
+    /// By `ip_family` or `persistence_granularity`; None where only the address says it.
+    pub(crate) family: Option<Family>,
+    pub(crate) scheduler: Option<Scheduler>,
+    pub(crate) scheduler_flags: SchedulerFlags,
     pub(crate) forwarding: Option<Forwarding>,
-    pub(crate) protocol: Option<Protocol>,
+    pub(crate) protocol: Option<(Protocol, Span)>,
     pub(crate) persistence_timeout: Option<Duration>,
     pub(crate) persistence_prefix: Option<u8>,
+    pub(crate) persistence_engine: Option<String>,
     pub(crate) one_packet: Option<Span>,
     pub(crate) quorum: Option<(u32, Span)>,
     pub(crate) hysteresis: Option<(u32, Span)>,
+    pub(crate) quorum_up: Option<Script>,
+    pub(crate) quorum_down: Option<Script>,
+    pub(crate) omega: bool,
+    pub(crate) ha_suspend: Option<Span>,
+    pub(crate) smtp_alert: Option<bool>,
+    pub(crate) virtualhost: Option<String>,
+    pub(crate) snmp_name: Option<String>,
     pub(crate) weight: Option<i32>,
     pub(crate) inhibit_on_failure: bool,
     pub(crate) timing: TimingDraft,
+    pub(crate) sorry_server: Option<SorryServerDraft>,
     pub(crate) real_servers: Vec<RealServerDraft>,
 }
 
-/// What a real server says.
-pub(crate) struct RealServerDraft {
-    pub(crate) ip: IpAddr,
-    /// 0: that of the service.
-    pub(crate) port: u16,
-    /// Keyword and address.
+/// What the words before the block name.
+pub(crate) enum Service {
+    Address(SocketAddr),
+    Fwmark(u32),
+    Group(String),
+}
+
+/// What is said of the sorry server.
+pub(crate) struct SorryServerDraft {
+    /// Port 0: that of the service.
+    pub(crate) address: SocketAddr,
     pub(crate) span: Span,
+    pub(crate) inhibit: bool,
     pub(crate) forwarding: Option<Forwarding>,
-    pub(crate) weight: Option<i32>,
-    pub(crate) inhibit_on_failure: Option<bool>,
-    pub(crate) timing: TimingDraft,
-    pub(crate) checkers: Vec<TcpCheckDraft>,
 }
-
-/// What a `TCP_CHECK` says.
-#[derive(Default)]
-pub(crate) struct TcpCheckDraft {
-    pub(crate) span: Span,
-    pub(crate) connect_ip: Option<(IpAddr, Span)>,
-    pub(crate) connect_port: Option<u16>,
-    pub(crate) bind_ip: Option<(IpAddr, Span)>,
-    pub(crate) bind_port: Option<u16>,
-    pub(crate) device: Option<String>,
-    pub(crate) mark: u32,
-    pub(crate) log_all_failures: bool,
-    pub(crate) timing: TimingDraft,
-}
-
-const FOR_SERVER: &str = "As in virtual_server, for this server.";
-const FOR_CHECK: &str = "As in virtual_server, for this check.";
-
-/// The schedulers of the kernel.
-const SCHEDULERS: [&str; 14] = [
-    "rr", "wrr", "lc", "wlc", "lblc", "sh", "mh", "dh", "fo", "ovf", "lblcr", "sed", "nq", "twos",
-];
 
 /// Persistence of a service that must have one and does not say how long.
 pub(crate) const PERSISTENCE_DEFAULT: Duration = Duration::from_secs(360);
+
+/// The longest name of a persistence engine, in octets.
+const ENGINE_MAX: usize = 16;
+
+const NO_SCRIPTS: &str = "scripts are not run";
+const NO_SORRY_SERVER: &str = "a sorry server is not used";
+const NO_MAIL: &str = "no mail is sent";
+const NO_HTTP: &str = "HTTP_GET and SSL_GET are not made";
 
 pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
     name: "virtual_server",
@@ -89,20 +93,22 @@ pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
         Keyword::line("lvs_sched", "SCHEDULER", "The same.", scheduler),
         Keyword::line(
             "lb_kind",
-            "NAT|DR|TUN [OPTION]",
+            FORWARDING,
             "How packets reach the real servers; NAT unless given.",
-            |draft, statement, report| {
+            |draft: &mut VirtualServerDraft, statement, report| {
                 forwarding(&mut draft.forwarding, statement, report);
             },
-        ),
+        )
+        .judging_itself(),
         Keyword::line(
             "lvs_method",
-            "NAT|DR|TUN [OPTION]",
+            FORWARDING,
             "The same.",
-            |draft, statement, report| {
+            |draft: &mut VirtualServerDraft, statement, report| {
                 forwarding(&mut draft.forwarding, statement, report);
             },
-        ),
+        )
+        .judging_itself(),
         Keyword::line(
             "protocol",
             "TCP|UDP|SCTP",
@@ -122,11 +128,68 @@ pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
             persistence_granularity,
         ),
         Keyword::line(
+            "persistence_engine",
+            "NAME",
+            "What else tells clients apart; the kernel has sip.",
+            persistence_engine,
+        )
+        .stored("the kernel is not told"),
+        Keyword::line(
             "ops",
             "",
-            "Schedule each packet by itself. UDP only.",
-            |draft, statement, _| {
+            "Schedule each packet by itself. UDP and marks only.",
+            |draft: &mut VirtualServerDraft, statement, _| {
                 draft.one_packet = Some(statement.span());
+            },
+        ),
+        Keyword::field(
+            "flag-1",
+            "",
+            "Switch 1 of the scheduler.",
+            Field::Flag(|draft: &mut VirtualServerDraft| &mut draft.scheduler_flags.0[0]),
+        ),
+        Keyword::field(
+            "flag-2",
+            "",
+            "Switch 2 of the scheduler.",
+            Field::Flag(|draft: &mut VirtualServerDraft| &mut draft.scheduler_flags.0[1]),
+        ),
+        Keyword::field(
+            "flag-3",
+            "",
+            "Switch 3 of the scheduler.",
+            Field::Flag(|draft: &mut VirtualServerDraft| &mut draft.scheduler_flags.0[2]),
+        ),
+        Keyword::line(
+            "sh-port",
+            "",
+            "Hash the port as well. After lb_algo sh.",
+            |draft: &mut VirtualServerDraft, statement, report| {
+                scheduler_flag(draft, Scheduler::SourceHashing, 1, statement, report);
+            },
+        ),
+        Keyword::line(
+            "sh-fallback",
+            "",
+            "A server that is down is passed over. After lb_algo sh.",
+            |draft: &mut VirtualServerDraft, statement, report| {
+                scheduler_flag(draft, Scheduler::SourceHashing, 0, statement, report);
+            },
+        ),
+        Keyword::line(
+            "mh-port",
+            "",
+            "Hash the port as well. After lb_algo mh.",
+            |draft: &mut VirtualServerDraft, statement, report| {
+                scheduler_flag(draft, Scheduler::Maglev, 1, statement, report);
+            },
+        ),
+        Keyword::line(
+            "mh-fallback",
+            "",
+            "A server that is down is passed over. After lb_algo mh.",
+            |draft: &mut VirtualServerDraft, statement, report| {
+                scheduler_flag(draft, Scheduler::Maglev, 0, statement, report);
             },
         ),
         Keyword::line(
@@ -139,46 +202,116 @@ pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
             "hysteresis",
             "INT 0..",
             "Added to the quorum when it is regained, taken off when it is lost.",
-            |draft, statement, report| {
+            |draft: &mut VirtualServerDraft, statement, report| {
                 let sum = number(statement, 0..=i64::from(u32::MAX), report);
                 draft.hysteresis = sum.map(|sum| (sum, statement.span()));
             },
         ),
+        Keyword::command(
+            "quorum_up",
+            "Run when the quorum is gained.",
+            |draft: &mut VirtualServerDraft| &mut draft.quorum_up,
+        )
+        .stored(NO_SCRIPTS),
+        Keyword::command(
+            "quorum_down",
+            "Run when the quorum is lost.",
+            |draft: &mut VirtualServerDraft| &mut draft.quorum_down,
+        )
+        .stored(NO_SCRIPTS),
+        Keyword::field(
+            "omega",
+            "",
+            "Down scripts are run when the daemon stops as well.",
+            Field::Flag(|draft: &mut VirtualServerDraft| &mut draft.omega),
+        )
+        .stored(NO_SCRIPTS),
+        Keyword::line(
+            "ha_suspend",
+            "",
+            "Check only while the address is on this machine.",
+            |draft: &mut VirtualServerDraft, statement, _| {
+                draft.ha_suspend = Some(statement.span());
+            },
+        )
+        .stored("checks are always made"),
+        Keyword::field(
+            "smtp_alert",
+            "[BOOL]",
+            "Mail when the quorum changes.",
+            Field::MaybeTruth(|draft: &mut VirtualServerDraft| &mut draft.smtp_alert),
+        )
+        .stored(NO_MAIL),
+        Keyword::field(
+            "virtualhost",
+            "STRING",
+            "Host that HTTP_GET and SSL_GET ask for unless they say.",
+            Field::Text(|draft: &mut VirtualServerDraft| &mut draft.virtualhost),
+        )
+        .once_only()
+        .may_be_bare()
+        .stored(NO_HTTP),
+        Keyword::line(
+            "snmp_name",
+            "STRING",
+            "Its name in SNMP.",
+            |draft: &mut VirtualServerDraft, statement, report| {
+                snmp_name(&mut draft.snmp_name, statement, report);
+            },
+        )
+        .once_only()
+        .judging_itself()
+        .may_be_bare()
+        .stored("there is no SNMP"),
         Keyword::line(
             "weight",
             "INT 1..2147483647",
             "Weight of real servers that do not say; 1 unless given.",
-            |draft, statement, report| {
+            |draft: &mut VirtualServerDraft, statement, report| {
                 weight(&mut draft.weight, 1, statement, report);
             },
         ),
-        Keyword::line(
+        Keyword::field(
             "inhibit_on_failure",
-            "",
+            "[BOOL]",
             "A failed server gets weight 0 and is not removed.",
-            |draft, _, _| {
-                draft.inhibit_on_failure = true;
-            },
+            Field::Truth(|draft: &mut VirtualServerDraft| &mut draft.inhibit_on_failure),
         ),
-        Keyword::line(
-            "alpha",
-            "",
-            "Servers are down until a check succeeds.",
-            |draft, _, _| {
-                draft.timing.alpha = Some(true);
-            },
-        ),
+        alpha("Servers are down until a check succeeds."),
         delay_loop("Seconds between checks; 60 unless given."),
         retry("Failed checks that are repeated before the server is down; 1 unless given."),
+        nb_get_retry(),
         delay_before_retry("Seconds before each of them; 1 unless given."),
         warmup("First checks are spread over so many seconds; delay_loop unless given."),
         connect_timeout("Seconds to wait for a connection; 5 unless given."),
         Keyword::line(
             "ip_family",
             "inet|inet6",
-            "Must be that of the address.",
+            "Must be that of the address; for marks, what the firewall marks.",
             ip_family,
         ),
+        Keyword::line(
+            "sorry_server",
+            "IP [PORT]",
+            "Takes the clients while the quorum is lost.",
+            sorry_server,
+        )
+        .stored(NO_SORRY_SERVER),
+        Keyword::line(
+            "sorry_server_inhibit",
+            "",
+            "It gets weight 0 and is not removed. After sorry_server.",
+            sorry_server_inhibit,
+        )
+        .stored(NO_SORRY_SERVER),
+        Keyword::line(
+            "sorry_server_lvs_method",
+            FORWARDING,
+            "As lvs_method, for it. After sorry_server.",
+            sorry_server_lvs_method,
+        )
+        .judging_itself()
+        .stored(NO_SORRY_SERVER),
         Keyword::block(
             "real_server",
             "IP [PORT]",
@@ -191,155 +324,47 @@ pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
         Keyword::line("hashed", "", "It never had an effect.", no_effect)
             .standing(Standing::NoEffect),
     ],
-    later: VIRTUAL_SERVER_LATER,
-};
-
-pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
-    name: "real_server",
-    keywords: &[
-        Keyword::line(
-            "weight",
-            "INT 0..2147483647",
-            "Share of the connections; 0 for no new ones.",
-            |draft, statement, report| {
-                weight(&mut draft.weight, 0, statement, report);
-            },
-        ),
-        Keyword::line(
-            "lvs_method",
-            "NAT|DR|TUN [OPTION]",
-            FOR_SERVER,
-            |draft, statement, report| {
-                forwarding(&mut draft.forwarding, statement, report);
-            },
-        ),
-        Keyword::line(
-            "inhibit_on_failure",
-            "[BOOL]",
-            FOR_SERVER,
-            |draft, statement, report| {
-                let truth = report.truth(statement.argument(1));
-                draft.inhibit_on_failure = truth.or(draft.inhibit_on_failure);
-            },
-        ),
-        alpha(FOR_SERVER),
-        delay_loop(FOR_SERVER),
-        retry(FOR_SERVER),
-        delay_before_retry(FOR_SERVER),
-        warmup(FOR_SERVER),
-        connect_timeout(FOR_SERVER),
-        Keyword::block(
-            "TCP_CHECK",
-            "",
-            "The server is up when a connection is made. All checks must succeed.",
-            &TCP_CHECK,
-            |draft, statement, report| {
-                let mut check = TcpCheckDraft {
-                    span: statement.head(),
-                    ..TcpCheckDraft::default()
-                };
-                TCP_CHECK.read(&mut check, inside(statement), report);
-                draft.checkers.push(check);
-            },
-        ),
-    ],
-    later: REAL_SERVER_LATER,
-};
-
-pub(crate) static TCP_CHECK: Table<TcpCheckDraft> = Table {
-    name: "TCP_CHECK",
-    keywords: &[
-        Keyword::line(
-            "connect_ip",
-            "IP",
-            "Where to connect; the real server unless given.",
-            |draft, statement, report| {
-                endpoint(&mut draft.connect_ip, statement, report);
-            },
-        ),
-        Keyword::line(
-            "connect_port",
-            "INT 1..65535",
-            "Its port; that of the real server unless given.",
-            |draft, statement, report| {
-                port(&mut draft.connect_port, statement, report);
-            },
-        ),
-        Keyword::line(
-            "bindto",
-            "IP",
-            "Source address.",
-            |draft, statement, report| {
-                endpoint(&mut draft.bind_ip, statement, report);
-            },
-        ),
-        Keyword::line(
-            "bind_port",
-            "INT 1..65535",
-            "Source port.",
-            |draft, statement, report| {
-                port(&mut draft.bind_port, statement, report);
-            },
-        ),
-        Keyword::line(
-            "bind_if",
-            "IFNAME",
-            "Interface to use.",
-            |draft, statement, report| {
-                let word = statement.argument(1);
-                draft.device = word.and_then(|word| report.interface_name(word));
-            },
-        ),
-        Keyword::line(
-            "fwmark",
-            "INT 0..4294967295",
-            "Mark of the packets sent.",
-            |draft, statement, report| {
-                let mark = number(statement, 0..=i64::from(u32::MAX), report);
-                draft.mark = mark.unwrap_or(draft.mark);
-            },
-        ),
-        connect_timeout(FOR_CHECK),
-        check_retry("retry", FOR_CHECK),
-        check_retry("nb_get_retry", "The same, as many guides write it."),
-        delay_before_retry(FOR_CHECK),
-        warmup(FOR_CHECK),
-        delay_loop(FOR_CHECK),
-        alpha(FOR_CHECK),
-        Keyword::line(
-            "log_all_failures",
-            "[BOOL]",
-            "Log every failed try and not only the last.",
-            |draft, statement, report| {
-                let truth = report.truth(statement.argument(1));
-                draft.log_all_failures = truth.unwrap_or(draft.log_all_failures);
-            },
-        ),
-    ],
     later: &[],
 };
 
 impl VirtualServerDraft {
-    /// From the words before the block; None when they name no address, which is reported.
+    /// From the words before the block; None when they name nothing, which is reported.
     pub(crate) fn new(statement: &Statement, report: &mut Report<'_>) -> Option<Self> {
-        let ip = report.address(statement.argument(1)?)?;
-        let port = report.optional_port(statement.argument(2))?;
         Some(Self {
-            address: SocketAddr::new(ip, port),
+            service: service(statement, report)?,
             span: statement.span(),
+            family: None,
             scheduler: None,
+            scheduler_flags: SchedulerFlags::default(),
             forwarding: None,
             protocol: None,
             persistence_timeout: None,
             persistence_prefix: None,
+            persistence_engine: None,
             one_packet: None,
             quorum: None,
             hysteresis: None,
+            quorum_up: None,
+            quorum_down: None,
+            omega: false,
+            ha_suspend: None,
+            smtp_alert: None,
+            virtualhost: None,
+            snmp_name: None,
             weight: None,
             inhibit_on_failure: false,
             timing: TimingDraft::default(),
+            sorry_server: None,
             real_servers: Vec::new(),
         })
+    }
+
+    /// As far as it is known from what stands above.
+    fn family(&self) -> Option<Family> {
+        match self.service {
+            Service::Address(address) => Some(address.ip().into()),
+            Service::Fwmark(_) | Service::Group(_) => self.family,
+        }
     }
 }
 
@@ -349,15 +374,27 @@ impl Timed for VirtualServerDraft {
     }
 }
 
-impl Timed for RealServerDraft {
-    fn timing(&mut self) -> &mut TimingDraft {
-        &mut self.timing
-    }
-}
-
-impl Timed for TcpCheckDraft {
-    fn timing(&mut self) -> &mut TimingDraft {
-        &mut self.timing
+fn service(statement: &Statement, report: &mut Report<'_>) -> Option<Service> {
+    let first = statement.argument(1)?;
+    let form = first.text.as_str();
+    let second = statement.argument(2);
+    match (form, second) {
+        ("fwmark", Some(word)) => {
+            let mark = report.strict(word, 0..=i64::from(u32::MAX))?;
+            u32::try_from(mark).ok().map(Service::Fwmark)
+        }
+        ("group", Some(word)) => Some(Service::Group(word.text.to_string())),
+        ("fwmark" | "group", None) => {
+            let message = format!("`virtual_server {form}` does not say which");
+            let problem = Problem::error(statement.span(), message);
+            report.add(problem.class(Class::Argument));
+            None
+        }
+        _ => {
+            let ip = report.address(first)?;
+            let port = report.optional_port(second)?;
+            Some(Service::Address(SocketAddr::new(ip, port)))
+        }
     }
 }
 
@@ -365,49 +402,55 @@ fn scheduler(draft: &mut VirtualServerDraft, statement: &Statement, report: &mut
     let Some(word) = statement.argument(1) else {
         return;
     };
-    if SCHEDULERS.contains(&word.text.as_str()) {
-        draft.scheduler = Some(word.text.to_string());
+    let mut known = Scheduler::ALL.iter();
+    if let Some((_, scheduler)) = known.find(|(name, _)| word.text == *name) {
+        draft.scheduler = Some(*scheduler);
         return;
     }
+    let names = Scheduler::ALL.map(|(name, _)| name);
     let message = format!("`{}` is not a scheduler, ignored", word.text);
-    let help = suggestion(&word.text, &SCHEDULERS)
-        .unwrap_or_else(|| format!("the kernel has {}", SCHEDULERS.join(", ")));
+    let help = suggestion(&word.text, &names)
+        .unwrap_or_else(|| format!("the kernel has {}", names.join(", ")));
     report.add(Problem::error(word.span, message).help(help));
 }
 
-fn forwarding(into: &mut Option<Forwarding>, statement: &Statement, report: &mut Report<'_>) {
-    let Some(word) = statement.argument(1) else {
+/// A switch of one scheduler, which must be known by then.
+fn scheduler_flag(
+    draft: &mut VirtualServerDraft,
+    scheduler: Scheduler,
+    flag: usize,
+    statement: &Statement,
+    report: &mut Report<'_>,
+) {
+    if draft.scheduler == Some(scheduler) {
+        draft.scheduler_flags.0[flag] = true;
         return;
-    };
-    let forwarding = match word.text.as_str() {
-        "NAT" => Forwarding::Nat,
-        "DR" => Forwarding::DirectRouting,
-        "TUN" => Forwarding::Tunnel,
-        "FNAT" | "FULLNAT" => {
-            let message = format!("`{}` is not part of Linux", word.text);
-            let help = "it is a patch of its own; the kernel has NAT, DR and TUN";
-            report.add(Problem::error(word.span, message).help(help));
-            return;
-        }
-        _ => return report.reject(word, "NAT, DR or TUN, ignored"),
-    };
-    *into = Some(forwarding);
-    if let Some(option) = statement.argument(2) {
-        let message = format!("`{}` is not supported yet, ignored", option.text);
-        report.add(Problem::warning(option.span, message));
     }
+    let keyword = statement.keyword();
+    let message = format!(
+        "`{keyword}` is for `lb_algo {}`, which does not stand above, ignored",
+        scheduler.word()
+    );
+    // keepalived says nothing when it is for the one and the service has the other.
+    let related = draft.scheduler == Some(Scheduler::Maglev);
+    report.add(if related {
+        Problem::warning(statement.head(), message)
+    } else {
+        Problem::error(statement.head(), message)
+    });
 }
 
 fn protocol(draft: &mut VirtualServerDraft, statement: &Statement, report: &mut Report<'_>) {
     let Some(word) = statement.argument(1) else {
         return;
     };
-    draft.protocol = match word.text.to_ascii_uppercase().as_str() {
-        "TCP" => Some(Protocol::Tcp),
-        "UDP" => Some(Protocol::Udp),
-        "SCTP" => Some(Protocol::Sctp),
+    let protocol = match word.text.to_ascii_uppercase().as_str() {
+        "TCP" => Protocol::Tcp,
+        "UDP" => Protocol::Udp,
+        "SCTP" => Protocol::Sctp,
         _ => return report.reject(word, "TCP, UDP or SCTP, ignored"),
     };
+    draft.protocol = Some((protocol, statement.span()));
 }
 
 fn persistence_timeout(
@@ -419,11 +462,16 @@ fn persistence_timeout(
         draft.persistence_timeout = Some(PERSISTENCE_DEFAULT);
         return;
     };
-    if let Some(seconds) = report.strict(word, 1..=2_678_400) {
+    if word.text == "0" {
+        let message = "a service is not persistent unless it says so, the line can go";
+        report.add(Problem::warning(statement.span(), message));
+        draft.persistence_timeout = None;
+    } else if let Some(seconds) = report.strict(word, 1..=2_678_400) {
         draft.persistence_timeout = Some(Duration::from_secs(seconds.unsigned_abs()));
     }
 }
 
+/// Its form tells the family where nothing else does.
 fn persistence_granularity(
     draft: &mut VirtualServerDraft,
     statement: &Statement,
@@ -432,17 +480,47 @@ fn persistence_granularity(
     let Some(word) = statement.argument(1) else {
         return;
     };
-    let prefix = if draft.address.is_ipv4() {
-        let prefix = value::netmask(&word.text);
-        if prefix.is_none() {
-            report.reject(word, "a netmask such as 255.255.255.0, ignored");
-        }
-        prefix
-    } else {
-        let length = report.strict(word, 1..=128);
-        length.and_then(|length| u8::try_from(length).ok())
+    let of_form = || {
+        let dotted = word.text.contains('.');
+        if dotted { Family::Ipv4 } else { Family::Ipv6 }
     };
-    draft.persistence_prefix = prefix.or(draft.persistence_prefix);
+    let family = draft.family().unwrap_or_else(of_form);
+    let prefix = match family {
+        Family::Ipv4 => {
+            let prefix = value::netmask(&word.text);
+            if prefix.is_none() {
+                report.reject(word, "a netmask such as 255.255.255.0, ignored");
+            }
+            prefix
+        }
+        Family::Ipv6 => {
+            let length = report.strict(word, 1..=128);
+            length.and_then(|length| u8::try_from(length).ok())
+        }
+    };
+    if prefix.is_some() {
+        draft.family = Some(family);
+        draft.persistence_prefix = prefix;
+    }
+}
+
+fn persistence_engine(
+    draft: &mut VirtualServerDraft,
+    statement: &Statement,
+    report: &mut Report<'_>,
+) {
+    let Some(mut name) = text(statement, report) else {
+        return;
+    };
+    if name.len() > ENGINE_MAX {
+        let message = format!("longer than {ENGINE_MAX} octets, the rest is cut off");
+        report.add(Problem::error(statement.span(), message));
+        let end = (0..=ENGINE_MAX)
+            .rev()
+            .find(|end| name.is_char_boundary(*end));
+        name.truncate(end.unwrap_or(0));
+    }
+    draft.persistence_engine = Some(name);
 }
 
 fn quorum(draft: &mut VirtualServerDraft, statement: &Statement, report: &mut Report<'_>) {
@@ -454,55 +532,71 @@ fn ip_family(draft: &mut VirtualServerDraft, statement: &Statement, report: &mut
     let Some(word) = statement.argument(1) else {
         return;
     };
-    match word.text.as_str() {
-        "inet" if draft.address.is_ipv4() => {}
-        "inet6" if draft.address.is_ipv6() => {}
-        _ => report.reject(word, "the family of the address, ignored"),
+    let Some(family) = family(word, report) else {
+        return;
+    };
+    if draft.family().is_some_and(|known| known != family) {
+        report.reject(word, "the family of this service, ignored");
+        return;
     }
+    draft.family = Some(family);
+}
+
+fn sorry_server(draft: &mut VirtualServerDraft, statement: &Statement, report: &mut Report<'_>) {
+    let ip = statement.argument(1).and_then(|word| report.address(word));
+    let port = report.optional_port(statement.argument(2));
+    draft.sorry_server = ip.zip(port).map(|(ip, port)| SorryServerDraft {
+        address: SocketAddr::new(ip, port),
+        span: statement.span(),
+        inhibit: false,
+        forwarding: None,
+    });
+}
+
+fn sorry_server_inhibit(
+    draft: &mut VirtualServerDraft,
+    statement: &Statement,
+    report: &mut Report<'_>,
+) {
+    match &mut draft.sorry_server {
+        Some(server) => server.inhibit = true,
+        None => without_sorry_server(statement, report),
+    }
+}
+
+fn sorry_server_lvs_method(
+    draft: &mut VirtualServerDraft,
+    statement: &Statement,
+    report: &mut Report<'_>,
+) {
+    match &mut draft.sorry_server {
+        Some(server) => forwarding(&mut server.forwarding, statement, report),
+        None => without_sorry_server(statement, report),
+    }
+}
+
+fn without_sorry_server(statement: &Statement, report: &mut Report<'_>) {
+    let message = format!(
+        "`{}` without a `sorry_server` above, ignored",
+        statement.keyword()
+    );
+    report.add(Problem::error(statement.head(), message));
+}
+
+/// Of a service or a server: one word and no more.
+pub(crate) fn snmp_name(into: &mut Option<String>, statement: &Statement, report: &mut Report<'_>) {
+    if statement.arguments().len() == 1 {
+        *into = text(statement, report);
+        return;
+    }
+    let message = "`snmp_name` takes one word, ignored";
+    report.add(Problem::error(statement.span(), message));
 }
 
 fn real_server(draft: &mut VirtualServerDraft, statement: &Statement, report: &mut Report<'_>) {
-    let ip = statement.argument(1).and_then(|word| report.address(word));
-    let (Some(ip), Some(port)) = (ip, report.optional_port(statement.argument(2))) else {
+    let Some(mut server) = RealServerDraft::new(statement, report) else {
         return report.skipped(statement);
-    };
-    let mut server = RealServerDraft {
-        ip,
-        port,
-        span: statement.span(),
-        forwarding: None,
-        weight: None,
-        inhibit_on_failure: None,
-        timing: TimingDraft::default(),
-        checkers: Vec::new(),
     };
     REAL_SERVER.read(&mut server, inside(statement), report);
     draft.real_servers.push(server);
-}
-
-fn no_effect<T>(_: &mut T, statement: &Statement, report: &mut Report<'_>) {
-    let message = format!("`{}` is old and has no effect", statement.keyword());
-    report.add(Problem::warning(statement.head(), message).help("the line can go"));
-}
-
-fn weight(into: &mut Option<i32>, least: i64, statement: &Statement, report: &mut Report<'_>) {
-    let range = least..=i64::from(i32::MAX);
-    let number = statement
-        .argument(1)
-        .and_then(|word| report.lenient(word, range));
-    *into = number
-        .and_then(|number| i32::try_from(number).ok())
-        .or(*into);
-}
-
-fn endpoint(into: &mut Option<(IpAddr, Span)>, statement: &Statement, report: &mut Report<'_>) {
-    let word = statement.argument(1);
-    if let Some(ip) = word.and_then(|word| report.address(word)) {
-        *into = Some((ip, statement.span()));
-    }
-}
-
-fn port(into: &mut Option<u16>, statement: &Statement, report: &mut Report<'_>) {
-    let port = statement.argument(1).and_then(|word| report.port(word));
-    *into = port.or(*into);
 }

@@ -41,6 +41,14 @@ pub(crate) enum Field<T: 'static> {
     Command(fn(&mut T) -> &mut Option<Script>),
 }
 
+impl<T> Clone for Field<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Field<T> {}
+
 impl<T> Keyword<T> {
     pub(crate) const fn field(
         name: &'static str,

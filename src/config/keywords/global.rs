@@ -11,7 +11,7 @@ use super::field::Field;
 use super::garp::{ExtraGarpDraft, GarpDraft, garp_delay, garp_refresh, garp_repeat};
 use super::{Keyword, Standing, Table};
 
-pub(crate) use read::number;
+pub(crate) use read::{number, text};
 
 /// What `global_defs` says: the settings themselves, and the defaults of instances and servers.
 #[derive(Default)]

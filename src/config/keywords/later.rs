@@ -28,6 +28,7 @@ impl Later {
             judges_itself: true,
             may_be_bare: false,
             first_counts: false,
+            once_only: false,
             other_name: false,
         }
     }
@@ -56,7 +57,6 @@ const fn block(name: &'static str) -> Later {
 }
 
 pub(crate) const ROOT_LATER: &[Later] = &[
-    block("SSL"),
     block("bfd_instance"),
     line("child_wait_time"),
     block("garp_group"),
@@ -73,7 +73,6 @@ pub(crate) const ROOT_LATER: &[Later] = &[
     block("track_file"),
     block("track_group"),
     line("use_pid_dir"),
-    block("virtual_server_group"),
     block("vrrp_script"),
     block("vrrp_sync_group"),
     block("vrrp_track_file"),
@@ -119,44 +118,4 @@ pub(crate) const INSTANCE_LATER: &[Later] = &[
     block("virtual_rules"),
     line("vmac_garp_intvl"),
     line("vmac_xmit_base"),
-];
-
-pub(crate) const VIRTUAL_SERVER_LATER: &[Later] = &[
-    line("flag-1"),
-    line("flag-2"),
-    line("flag-3"),
-    line("ha_suspend"),
-    line("mh-fallback"),
-    line("mh-port"),
-    line("omega"),
-    line("persistence_engine"),
-    line("quorum_down"),
-    line("quorum_up"),
-    line("sh-fallback"),
-    line("sh-port"),
-    line("smtp_alert"),
-    line("snmp_name"),
-    line("sorry_server"),
-    line("sorry_server_inhibit"),
-    line("sorry_server_lvs_method"),
-    line("virtualhost"),
-];
-
-pub(crate) const REAL_SERVER_LATER: &[Later] = &[
-    block("BFD_CHECK"),
-    block("DNS_CHECK"),
-    block("FILE_CHECK"),
-    block("HTTP_GET"),
-    block("MISC_CHECK"),
-    block("PING_CHECK"),
-    block("SMTP_CHECK"),
-    block("SSL_GET"),
-    block("UDP_CHECK"),
-    line("lthreshold"),
-    line("notify_down"),
-    line("notify_up"),
-    line("smtp_alert"),
-    line("snmp_name"),
-    line("uthreshold"),
-    line("virtualhost"),
 ];

@@ -7,12 +7,18 @@
 
 pub(crate) mod address;
 pub(crate) mod check;
+pub(crate) mod checker;
 pub(crate) mod field;
+mod forwarding;
 pub(crate) mod garp;
 pub(crate) mod global;
+pub(crate) mod group;
+pub(crate) mod http;
 pub(crate) mod later;
 pub(crate) mod root;
 mod seen;
+pub(crate) mod server;
+mod ssl;
 pub(crate) mod timing;
 pub(crate) mod vrrp;
 
@@ -64,6 +70,8 @@ pub(crate) struct Entry {
     pub(crate) may_be_bare: bool,
     /// Of several statements the first counts, the others are reported.
     pub(crate) first_counts: bool,
+    /// A second statement is an error to keepalived, although the last one counts.
+    pub(crate) once_only: bool,
     /// Another keyword says the same and is the one that is printed.
     pub(crate) other_name: bool,
 }
@@ -121,9 +129,52 @@ pub(crate) static SCOPES: &[&dyn Scope] = &[
     &vrrp::INSTANCE,
     &vrrp::AUTHENTICATION,
     &check::VIRTUAL_SERVER,
-    &check::REAL_SERVER,
-    &check::TCP_CHECK,
+    &server::REAL_SERVER,
+    &checker::TCP_CHECK,
+    &checker::PING_CHECK,
+    &http::HTTP_GET,
+    &http::SSL_GET,
+    &http::URL,
+    &checker::SMTP_CHECK,
+    &checker::SMTP_HOST,
+    &checker::DNS_CHECK,
+    &checker::MISC_CHECK,
+    &checker::UDP_CHECK,
+    &checker::FILE_CHECK,
+    &checker::BFD_CHECK,
+    &ssl::SSL,
 ];
+
+impl<T> Clone for Keyword<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Keyword<T> {}
+
+impl<T> Clone for Read<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Read<T> {}
+
+/// Two lists of keywords as one: several blocks share some.
+pub(crate) const fn joined<T, const A: usize, const B: usize, const BOTH: usize>(
+    first: [Keyword<T>; A],
+    second: [Keyword<T>; B],
+) -> [Keyword<T>; BOTH] {
+    assert!(A > 0 && A + B == BOTH, "the lengths add up");
+    let mut both = [first[0]; BOTH];
+    let mut at = 0;
+    while at < BOTH {
+        both[at] = if at < A { first[at] } else { second[at - A] };
+        at += 1;
+    }
+    both
+}
 
 impl<T> Keyword<T> {
     pub(crate) const fn line(
@@ -141,6 +192,7 @@ impl<T> Keyword<T> {
             judges_itself: false,
             may_be_bare: false,
             first_counts: false,
+            once_only: false,
             other_name: false,
         };
         let read = Read::Statement(read);
@@ -185,6 +237,12 @@ impl<T> Keyword<T> {
     /// A second statement is reported and ignored.
     pub(crate) const fn first_counts(mut self) -> Self {
         self.entry.first_counts = true;
+        self
+    }
+
+    /// A second statement is an error, although it counts.
+    pub(crate) const fn once_only(mut self) -> Self {
+        self.entry.once_only = true;
         self
     }
 
@@ -247,11 +305,12 @@ impl<T> Table<T> {
             if !fits(known.entry, statement, report) {
                 continue;
             }
-            if matches!(known.entry.shape, Shape::Line) && !known.entry.judges_itself {
+            if matches!(known.entry.shape, Shape::Line) {
                 if !again(&mut seen, known.entry, statement, report) {
                     continue;
                 }
-                if !matches!(known.read, Read::Field(Field::Command(_))) {
+                let command = matches!(known.read, Read::Field(Field::Command(_)));
+                if !command && !known.entry.judges_itself {
                     self.too_many(known.entry, statement, report);
                 }
             }
@@ -403,6 +462,9 @@ fn fits(entry: Entry, statement: &Statement, report: &mut Report<'_>) -> bool {
 /// The last of two equal statements wins, of some keywords the first; that may not be what was
 /// meant. True when this one counts.
 fn again(seen: &mut Seen, entry: Entry, statement: &Statement, report: &mut Report<'_>) -> bool {
+    if entry.judges_itself && !entry.first_counts && !entry.once_only {
+        return true;
+    }
     let Some(first) = seen.insert(entry.name, statement.span()) else {
         return true;
     };
@@ -411,7 +473,11 @@ fn again(seen: &mut Seen, entry: Entry, statement: &Statement, report: &mut Repo
         Problem::error(statement.span(), message)
     } else {
         let message = format!("`{}` is given twice, the later one counts", entry.name);
-        Problem::warning(statement.span(), message)
+        if entry.once_only {
+            Problem::error(statement.span(), message)
+        } else {
+            Problem::warning(statement.span(), message)
+        }
     };
     report.add(problem.note(first, "first given here"));
     !entry.first_counts

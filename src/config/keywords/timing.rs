@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::config::diag::Problem;
 use crate::config::report::Report;
 use crate::config::tree::Statement;
 
@@ -89,25 +90,44 @@ pub(crate) const fn alpha<T: Timed>(doc: &'static str) -> Keyword<T> {
     })
 }
 
+/// The old name of `retry`, found in blocks of every kind.
+pub(crate) const fn nb_get_retry<T: Timed>() -> Keyword<T> {
+    Keyword::line(
+        "nb_get_retry",
+        "INT 0..",
+        "The old name of retry.",
+        |draft, statement, report| {
+            report.once("nb_get_retry", || {
+                let message = "`nb_get_retry` is the old name of `retry`";
+                Problem::warning(statement.head(), message).help("so it is everywhere in the file")
+            });
+            tries(&mut draft.timing().retry, statement, report);
+        },
+    )
+}
+
 /// Of a service or a server: at least one.
 pub(crate) const fn retry<T: Timed>(doc: &'static str) -> Keyword<T> {
     Keyword::line("retry", "INT 1..", doc, |draft, statement, report| {
-        tries(&mut draft.timing().retry, 1, statement, report);
+        let word = statement.argument(1);
+        let tries = word.and_then(|word| report.strict(word, 1..=i64::from(u32::MAX)));
+        let retry = &mut draft.timing().retry;
+        *retry = tries.and_then(|tries| u32::try_from(tries).ok()).or(*retry);
     })
 }
 
-/// Of a check, under either of its names: none is possible.
-pub(crate) const fn check_retry<T: Timed>(name: &'static str, doc: &'static str) -> Keyword<T> {
-    Keyword::line(name, "INT 0..", doc, |draft, statement, report| {
-        tries(&mut draft.timing().retry, 0, statement, report);
+/// Of a check: none is possible.
+pub(crate) const fn check_retry<T: Timed>(doc: &'static str) -> Keyword<T> {
+    Keyword::line("retry", "INT 0..", doc, |draft, statement, report| {
+        tries(&mut draft.timing().retry, statement, report);
     })
 }
 
-fn tries(into: &mut Option<u32>, least: i64, statement: &Statement, report: &mut Report<'_>) {
-    *into = number(statement, least..=i64::from(u32::MAX), report).or(*into);
+fn tries(into: &mut Option<u32>, statement: &Statement, report: &mut Report<'_>) {
+    *into = number(statement, 0..=i64::from(u32::MAX), report).or(*into);
 }
 
-fn seconds(
+pub(super) fn seconds(
     into: &mut Option<Duration>,
     least: f64,
     statement: &Statement,

@@ -1,90 +1,148 @@
-//! Virtual servers as text.
+//! Virtual servers and their groups as text.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use super::{Printer, quoted};
-use crate::config::check::{Checker, Forwarding, Persistence, Probe, RealServer, VirtualServer};
+use crate::config::check::{
+    Checksum, Encapsulation, Family, Forwarding, GroupEntry, Persistence, RealServer, Scheduler,
+    ServiceKey, Ssl, VirtualServer, VirtualServerGroup,
+};
 
 impl Printer {
-    pub(super) fn virtual_server(&mut self, server: &VirtualServer) {
-        let address = server.key.address;
-        self.open(format_args!(
-            "virtual_server {} {}",
-            address.ip(),
-            address.port()
-        ));
-        self.word("protocol", server.key.protocol.word().to_uppercase());
-        self.word("lb_algo", &server.scheduler);
-        if let Some(first) = server.real_servers.first() {
-            self.word("lb_kind", forwarding(first.forwarding));
-        }
-        if let Some(Persistence { timeout, prefix }) = server.persistence {
-            self.seconds("persistence_timeout", timeout);
-            match address.ip() {
-                IpAddr::V4(_) => self.word("persistence_granularity", netmask(prefix)),
-                IpAddr::V6(_) => self.word("persistence_granularity", prefix),
+    pub(super) fn ssl(&mut self, ssl: &Ssl) {
+        self.open("SSL");
+        self.maybe("password", ssl.password.as_deref().map(quoted));
+        self.maybe("ca", ssl.ca.as_deref().map(quoted));
+        self.maybe("certificate", ssl.certificate.as_deref().map(quoted));
+        self.maybe("key", ssl.key.as_deref().map(quoted));
+        self.close();
+    }
+
+    pub(super) fn virtual_server_group(&mut self, group: &VirtualServerGroup) {
+        self.open(format_args!("virtual_server_group {}", quoted(&group.name)));
+        for entry in &group.entries {
+            match entry {
+                GroupEntry::Addresses { first, last, port } if first == last => {
+                    self.line(format_args!("{first} {port}"));
+                }
+                GroupEntry::Addresses { first, last, port } => {
+                    self.line(format_args!("{first}-{last} {port}"));
+                }
+                GroupEntry::Fwmark { mark, family } => match family {
+                    Some(family) => self.line(format_args!("fwmark {mark} {}", family.word())),
+                    None => self.line(format_args!("fwmark {mark}")),
+                },
             }
         }
+        self.close();
+    }
+
+    pub(super) fn virtual_server(&mut self, server: &VirtualServer) {
+        match &server.key {
+            ServiceKey::Address(service) => {
+                self.open(format_args!("virtual_server {}", place(service.address)));
+            }
+            ServiceKey::Fwmark { mark, family } => {
+                self.open(format_args!("virtual_server fwmark {mark}"));
+                self.word("ip_family", family.word());
+            }
+            ServiceKey::Group { name, family, .. } => {
+                self.open(format_args!("virtual_server group {}", quoted(name)));
+                self.word("ip_family", family.word());
+            }
+        }
+        let protocol = server.key.protocol();
+        self.maybe(
+            "protocol",
+            protocol.map(|protocol| protocol.word().to_uppercase()),
+        );
+        self.scheduling(server);
+        if let Some(Persistence { timeout, prefix }) = server.persistence {
+            self.seconds("persistence_timeout", timeout);
+            match server.key.family() {
+                Family::Ipv4 => self.word("persistence_granularity", netmask(prefix)),
+                Family::Ipv6 => self.word("persistence_granularity", prefix),
+            }
+        }
+        let engine = server.persistence_engine.as_deref();
+        self.maybe("persistence_engine", engine.map(quoted));
         self.flag("ops", server.one_packet);
         self.word("quorum", server.quorum);
         self.word("hysteresis", server.hysteresis);
+        self.maybe("quorum_up", server.quorum_up.as_ref());
+        self.maybe("quorum_down", server.quorum_down.as_ref());
+        self.flag("omega", server.omega);
+        self.flag("ha_suspend", server.ha_suspend);
+        self.maybe("smtp_alert", server.smtp_alert);
+        self.maybe("virtualhost", server.virtualhost.as_deref().map(quoted));
+        self.maybe("snmp_name", server.snmp_name.as_deref().map(quoted));
+        if let Some(sorry) = &server.sorry_server {
+            self.word("sorry_server", place(sorry.address));
+            self.word("sorry_server_lvs_method", forwarding(sorry.forwarding));
+            self.flag("sorry_server_inhibit", sorry.inhibit);
+        }
         for real in &server.real_servers {
             self.real_server(real);
         }
         self.close();
     }
 
+    fn scheduling(&mut self, server: &VirtualServer) {
+        self.word("lb_algo", server.scheduler.word());
+        let words = match server.scheduler {
+            Scheduler::SourceHashing => ["sh-fallback", "sh-port", "flag-3"],
+            Scheduler::Maglev => ["mh-fallback", "mh-port", "flag-3"],
+            _ => ["flag-1", "flag-2", "flag-3"],
+        };
+        for (word, set) in words.iter().zip(server.scheduler_flags.0) {
+            self.flag(word, set);
+        }
+        if let Some(first) = server.real_servers.first() {
+            self.word("lb_kind", forwarding(first.forwarding));
+        }
+    }
+
     fn real_server(&mut self, server: &RealServer) {
-        let address = server.address;
-        self.open(format_args!(
-            "real_server {} {}",
-            address.ip(),
-            address.port()
-        ));
+        self.open(format_args!("real_server {}", place(server.address)));
         self.word("weight", server.weight);
         self.word("lvs_method", forwarding(server.forwarding));
+        let limit = |limit: u32| (limit != 0).then_some(limit);
+        self.maybe("uthreshold", limit(server.upper_threshold));
+        self.maybe("lthreshold", limit(server.lower_threshold));
         self.word("inhibit_on_failure", server.inhibit_on_failure);
+        self.maybe("notify_up", server.notify_up.as_ref());
+        self.maybe("notify_down", server.notify_down.as_ref());
+        self.maybe("smtp_alert", server.smtp_alert);
+        self.maybe("virtualhost", server.virtualhost.as_deref().map(quoted));
+        self.maybe("snmp_name", server.snmp_name.as_deref().map(quoted));
         for checker in &server.checkers {
             self.checker(checker);
         }
         self.close();
     }
-
-    fn checker(&mut self, checker: &Checker) {
-        let Probe::Tcp {
-            to,
-            from,
-            device,
-            mark,
-            timeout,
-        } = &checker.probe;
-        self.open("TCP_CHECK");
-        self.word("connect_ip", to.ip());
-        self.word("connect_port", to.port());
-        if let Some(from) = from {
-            let any = from.ip().is_unspecified();
-            self.maybe("bindto", (!any).then(|| from.ip()));
-            self.maybe("bind_port", (from.port() != 0).then(|| from.port()));
-        }
-        self.maybe("bind_if", device.as_deref().map(quoted));
-        self.maybe("fwmark", (*mark != 0).then_some(mark));
-        self.seconds("connect_timeout", *timeout);
-        self.word("retry", checker.retry);
-        self.seconds("delay_before_retry", checker.delay_before_retry);
-        self.seconds("delay_loop", checker.delay_loop);
-        self.seconds("warmup", checker.warmup);
-        self.word("alpha", checker.alpha);
-        self.word("log_all_failures", checker.log_all_failures);
-        self.close();
-    }
 }
 
-fn forwarding(forwarding: Forwarding) -> &'static str {
-    match forwarding {
-        Forwarding::Nat => "NAT",
-        Forwarding::Tunnel => "TUN",
-        Forwarding::DirectRouting => "DR",
-    }
+fn place(address: SocketAddr) -> String {
+    format!("{} {}", address.ip(), address.port())
+}
+
+fn forwarding(forwarding: Forwarding) -> String {
+    let tunnel = match forwarding {
+        Forwarding::Nat => return "NAT".to_owned(),
+        Forwarding::DirectRouting => return "DR".to_owned(),
+        Forwarding::Tunnel(tunnel) => tunnel,
+    };
+    let encapsulation = match tunnel.encapsulation {
+        Encapsulation::Ipip => String::new(),
+        Encapsulation::Gue { port } => format!(" type gue port {port}"),
+        Encapsulation::Gre => " type gre".to_owned(),
+    };
+    let checksum = match tunnel.checksum {
+        Checksum::None => "",
+        Checksum::Full => " csum",
+        Checksum::Remote => " remcsum",
+    };
+    format!("TUN{encapsulation}{checksum}")
 }
 
 fn netmask(prefix: u8) -> Ipv4Addr {

@@ -2,6 +2,7 @@
 //! and inherited values are written out where they ended up.
 
 mod check;
+mod checker;
 mod global;
 mod vrrp;
 
@@ -25,6 +26,12 @@ pub fn print(config: &Config) -> String {
     printer.global(&config.global);
     for instance in &config.instances {
         printer.instance(instance);
+    }
+    if let Some(ssl) = &config.ssl {
+        printer.ssl(ssl);
+    }
+    for group in &config.virtual_server_groups {
+        printer.virtual_server_group(group);
     }
     for server in &config.virtual_servers {
         printer.virtual_server(server);

@@ -1,0 +1,92 @@
+//! What a configuration asks for and this core cannot do yet: it is left out, and told once for
+//! each kind at every reload.
+
+use std::collections::BTreeMap;
+
+use log::warn;
+
+use crate::config::{
+    self, Config, Encapsulation, Forwarding, RealServer, ServiceKey, Tunnel, VirtualServer,
+};
+
+use super::probe;
+
+/// How often something is asked for, and by whom first.
+type Asked = BTreeMap<&'static str, (usize, String)>;
+
+/// The checks of a server that count: those that can be made. Where there is none, all of them
+/// stand there unmade, so that the server stays as it is before a first check.
+pub(super) fn checks(server: &RealServer) -> impl Iterator<Item = &config::Checker> {
+    let can_be_made = |checker: &config::Checker| probe::can_be_made(&checker.probe);
+    let some = server.checkers.iter().any(can_be_made);
+    let checkers = server.checkers.iter();
+    checkers.filter(move |checker| !some || can_be_made(checker))
+}
+
+/// Whether a server cannot be reached as it is to be: a tunnel of another kind would lead nowhere.
+pub(super) fn server(server: &RealServer) -> bool {
+    match server.forwarding {
+        Forwarding::Tunnel(Tunnel { encapsulation, .. }) => encapsulation != Encapsulation::Ipip,
+        Forwarding::Nat | Forwarding::DirectRouting => false,
+    }
+}
+
+/// One line for each kind of thing that is left out.
+pub(super) fn tell(config: &Config) {
+    let mut asked = Asked::new();
+    for service in &config.virtual_servers {
+        match service.key {
+            ServiceKey::Address(_) => of_service(service, &mut asked),
+            ServiceKey::Fwmark { .. } => ask(&mut asked, "virtual_server fwmark", service),
+            ServiceKey::Group { .. } => ask(&mut asked, "virtual_server group", service),
+        }
+    }
+    for (what, (count, first)) in asked {
+        let others = match count {
+            1 => String::new(),
+            _ => format!(" and {} more", count - 1),
+        };
+        warn!("{what} is not supported yet, left out (VS {first}{others})");
+    }
+}
+
+fn of_service(service: &VirtualServer, asked: &mut Asked) {
+    for (there, what) in [
+        (service.persistence_engine.is_some(), "persistence_engine"),
+        (service.sorry_server.is_some(), "sorry_server"),
+        (service.ha_suspend, "ha_suspend"),
+        (service.quorum_up.is_some(), "quorum_up"),
+        (service.quorum_down.is_some(), "quorum_down"),
+    ] {
+        if there {
+            ask(asked, what, service);
+        }
+    }
+    for real in &service.real_servers {
+        for (there, what) in [
+            (server(real), "a tunnel of type gue or gre"),
+            (real.upper_threshold != 0, "uthreshold"),
+            (real.lower_threshold != 0, "lthreshold"),
+            (real.notify_up.is_some(), "notify_up"),
+            (real.notify_down.is_some(), "notify_down"),
+        ] {
+            if there {
+                ask(asked, what, service);
+            }
+        }
+        for checker in &real.checkers {
+            if !probe::can_be_made(&checker.probe) {
+                ask(asked, checker.probe.keyword(), service);
+            }
+        }
+    }
+}
+
+fn ask(asked: &mut Asked, what: &'static str, service: &VirtualServer) {
+    match asked.get_mut(what) {
+        Some((count, _)) => *count += 1,
+        None => {
+            asked.insert(what, (1, service.key.to_string()));
+        }
+    }
+}

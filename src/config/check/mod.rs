@@ -1,0 +1,19 @@
+//! The director's side of a configuration: services, their real servers, their checks.
+
+mod checker;
+mod group;
+mod server;
+mod service;
+mod ssl;
+
+pub use checker::{
+    Checker, Endpoint, FileWeight, HttpProbe, HttpVersion, MaskedOctet, Probe, RecordType, Regex,
+    RegexOption, Reply, Url,
+};
+pub use group::{GroupEntry, VirtualServerGroup};
+pub use server::{Checksum, Encapsulation, Forwarding, RealServer, SorryServer, Tunnel};
+pub use service::{
+    Family, Persistence, Protocol, Scheduler, SchedulerFlags, ServiceAddress, ServiceKey,
+    VirtualServer,
+};
+pub use ssl::Ssl;

@@ -1,0 +1,130 @@
+//! `real_server`: inheritance from its service, its port, and whether it can be one at all.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use crate::config::check::{Checker, Forwarding, RealServer, ServiceKey};
+use crate::config::diag::Problem;
+use crate::config::keywords::server::RealServerDraft;
+use crate::config::report::Report;
+use crate::config::source::Span;
+use crate::config::value::print_seconds;
+
+use super::check::Outline;
+use super::checker::{Above, DELAY_LOOP, checkers};
+
+const WEIGHT: i32 = 1;
+
+pub(super) fn real_servers(
+    service: &Outline<'_>,
+    drafts: Vec<RealServerDraft>,
+    report: &mut Report<'_>,
+) -> Vec<RealServer> {
+    let mut taken: HashMap<SocketAddr, Span> = HashMap::new();
+    let mut servers = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let span = draft.span;
+        let Some(server) = real_server(draft, service, report) else {
+            continue;
+        };
+        if let Some(first) = taken.get(&server.address) {
+            let name = service.key.name_of(server.address);
+            let message = format!("a second real server {name}, it is skipped");
+            report.add(Problem::error(span, message).note(*first, "first defined here"));
+            continue;
+        }
+        if let Some(hasty) = server.checkers.iter().find(|checker| is_hasty(checker)) {
+            report.once("hasty check", || Problem::warning(span, told_hasty(hasty)));
+        }
+        taken.insert(server.address, span);
+        servers.push(server);
+    }
+    servers
+}
+
+/// None when the server is of the other family.
+fn real_server(
+    draft: RealServerDraft,
+    service: &Outline<'_>,
+    report: &mut Report<'_>,
+) -> Option<RealServer> {
+    let above = service.draft;
+    let forwarding = draft.forwarding.or(above.forwarding);
+    let forwarding = forwarding.unwrap_or(Forwarding::Nat);
+    if !service.takes(draft.ip.into(), forwarding) {
+        let message = "a real server of another family than its service, it is skipped";
+        report.add(Problem::error(draft.span, message));
+        return None;
+    }
+    let port = service.port(draft.port, forwarding, draft.span, report);
+    let address = SocketAddr::new(draft.ip, port);
+    lint(&draft, address, service, report);
+    let virtualhost = draft.virtualhost.or_else(|| above.virtualhost.clone());
+    let checkers = checkers(
+        draft.checkers,
+        &Above {
+            server: SocketAddr::new(draft.ip, service.port_of_checks(draft.port)),
+            timing: draft.timing.or(above.timing),
+            service_delay_loop: above.timing.delay_loop.unwrap_or(DELAY_LOOP),
+            virtualhost: virtualhost.as_deref(),
+            service_virtualhost: above.virtualhost.as_deref(),
+        },
+        report,
+    );
+    let inhibit = draft.inhibit_on_failure;
+    Some(RealServer {
+        address,
+        forwarding,
+        weight: draft.weight.or(above.weight).unwrap_or(WEIGHT),
+        upper_threshold: draft.upper_threshold.unwrap_or(0),
+        lower_threshold: draft.lower_threshold.unwrap_or(0),
+        inhibit_on_failure: inhibit.unwrap_or(above.inhibit_on_failure),
+        notify_up: draft.notify_up,
+        notify_down: draft.notify_down,
+        smtp_alert: draft.smtp_alert,
+        virtualhost,
+        snmp_name: draft.snmp_name,
+        checkers,
+    })
+}
+
+/// What is possible and seldom meant.
+fn lint(
+    draft: &RealServerDraft,
+    address: SocketAddr,
+    service: &Outline<'_>,
+    report: &mut Report<'_>,
+) {
+    let itself = match &service.key {
+        ServiceKey::Address(service) => service.address == address,
+        ServiceKey::Group { .. } => service.group.is_some_and(|group| {
+            group.contains(address.ip()) && group.ports().any(|port| port == address.port())
+        }),
+        ServiceKey::Fwmark { .. } => false,
+    };
+    if itself {
+        let message = "this real server is the virtual server itself";
+        report.add(Problem::warning(draft.span, message));
+    }
+    let (lower, upper) = (draft.lower_threshold, draft.upper_threshold);
+    if upper.is_some_and(|upper| upper != 0) && lower > upper {
+        let message = "`lthreshold` is above `uthreshold`, the kernel refuses such a server";
+        report.add(Problem::warning(draft.span, message));
+    }
+}
+
+/// A check that may last longer than the time to the next one.
+fn is_hasty(checker: &Checker) -> bool {
+    let endpoint = checker.probe.endpoint();
+    endpoint.is_some_and(|endpoint| checker.delay_loop < endpoint.timeout)
+}
+
+fn told_hasty(checker: &Checker) -> String {
+    let timeout = checker.probe.endpoint().map(|endpoint| endpoint.timeout);
+    format!(
+        "a check waits up to {} s (connect_timeout), longer than the {} s to the next one \
+         (delay_loop), which comes that much later",
+        print_seconds(timeout.unwrap_or_default()),
+        print_seconds(checker.delay_loop)
+    )
+}
