@@ -7,14 +7,19 @@
 //! such a line is shown where the line stands, with the outermost use under the caret; a note for
 //! each definition on the way shows the offending words where they were written.
 
+use std::rc::Rc;
+
 use super::diag::{Note, Place};
 
 /// All lines of a configuration, joined.
 #[derive(Debug, Default)]
 pub(crate) struct Source {
     files: Vec<File>,
-    text: String,
-    lines: Vec<Line>,
+    /// Words of statements are stretches of it, so it is shared once it is complete.
+    text: Rc<String>,
+    runs: Vec<Run>,
+    /// The line of a file that the text ends with.
+    last: Option<Position>,
     /// Pieces of the lines that were made.
     made: Vec<Vec<Piece>>,
     /// Lines of files that pieces come from.
@@ -37,12 +42,16 @@ pub(crate) struct Position {
     pub(crate) line: usize,
 }
 
-/// Where a line of the joined text starts, and where it came from.
+/// Where a line of the joined text starts, and where it came from. Lines that follow each other in
+/// one file need only the first of them.
 #[derive(Clone, Copy, Debug)]
-struct Line {
+struct Run {
     start: usize,
     origin: Origin,
 }
+
+/// Finding a line in a run means to count from its start.
+const RUN_MAX: usize = 1024;
 
 #[derive(Clone, Copy, Debug)]
 enum Origin {
@@ -139,21 +148,36 @@ impl Source {
 
     /// Appends a line as it stands in its file.
     pub(crate) fn push(&mut self, position: Position, text: &str) -> Span {
-        self.append(Origin::Plain(position), text)
+        let follows = self.last.is_some_and(|last| {
+            let next = last.line + 1 == position.line && last.file == position.file;
+            next && !position.line.is_multiple_of(RUN_MAX)
+        });
+        if !follows {
+            self.start_run(Origin::Plain(position));
+        }
+        self.last = Some(position);
+        self.append(text)
     }
 
     /// Appends a line made of pieces.
     pub(crate) fn push_made(&mut self, text: &str, pieces: Vec<Piece>) {
         self.made.push(pieces);
-        self.append(Origin::Made(self.made.len() - 1), text);
+        self.start_run(Origin::Made(self.made.len() - 1));
+        self.last = None;
+        self.append(text);
     }
 
-    fn append(&mut self, origin: Origin, text: &str) -> Span {
+    fn start_run(&mut self, origin: Origin) {
         let start = self.text.len();
-        self.lines.push(Line { start, origin });
-        self.text.push_str(text);
-        let end = self.text.len();
-        self.text.push('\n');
+        self.runs.push(Run { start, origin });
+    }
+
+    fn append(&mut self, line: &str) -> Span {
+        let text = Rc::make_mut(&mut self.text);
+        let start = text.len();
+        text.push_str(line);
+        let end = text.len();
+        text.push('\n');
         Span { start, end }
     }
 
@@ -180,12 +204,12 @@ impl Source {
 
     /// Forgets the text, so that nothing is made of it; the places of problems stay.
     pub(crate) fn clear_text(&mut self) {
-        self.text.clear();
-        self.lines.clear();
+        self.text = Rc::default();
+        self.runs.clear();
     }
 
     /// The joined text, each line ended by a newline.
-    pub(crate) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &Rc<String> {
         &self.text
     }
 
@@ -215,22 +239,25 @@ impl Source {
     /// File, line and column of a span, and how its words came to stand there. A span over
     /// several lines is cut at the end of its first.
     pub(crate) fn locate(&self, span: Span) -> (Place, Vec<Note>) {
-        let number = self.lines.partition_point(|line| line.start <= span.start);
-        let Some(line) = number
-            .checked_sub(1)
-            .and_then(|index| self.lines.get(index))
-        else {
+        let number = self.runs.partition_point(|run| run.start <= span.start);
+        let Some(run) = number.checked_sub(1).and_then(|index| self.runs.get(index)) else {
             return Default::default();
         };
-        let rest = self.text.get(line.start..).unwrap_or_default();
+        let before = self.text.get(run.start..span.start).unwrap_or_default();
+        let lines = before.bytes().filter(|byte| *byte == b'\n').count();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1) + run.start;
+        let rest = self.text.get(line_start..).unwrap_or_default();
         let text = rest.split('\n').next().unwrap_or_default();
-        let start = (span.start - line.start).min(text.len());
-        let end = span.end.saturating_sub(line.start).min(text.len());
-        match line.origin {
-            Origin::Plain(position) => (
-                self.place(position, text, start, end),
-                self.includes(position.file),
-            ),
+        let start = (span.start - line_start).min(text.len());
+        let end = span.end.saturating_sub(line_start).min(text.len());
+        match run.origin {
+            Origin::Plain(Position { file, line }) => {
+                let line = line + lines;
+                (
+                    self.place(Position { file, line }, text, start, end),
+                    self.includes(file),
+                )
+            }
             Origin::Made(index) => self
                 .spot(&self.made[index], start, end)
                 .map(|spot| self.locate_spot(spot))

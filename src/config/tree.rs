@@ -15,7 +15,7 @@ use pest_derive::Parser;
 use super::diag::Problem;
 use super::keywords::{Scope, Shape};
 use super::source::Span;
-use super::word::{self, Words};
+use super::word::{self, Words, short};
 
 pub(crate) use super::word::Word;
 
@@ -50,7 +50,7 @@ struct Builder<'p> {
     /// Of the whole text.
     words: Rc<Vec<Word>>,
     /// How many of them belong to statements so far.
-    used: usize,
+    used: u32,
     outermost: Vec<Statement>,
     /// Open blocks from the outside in.
     frames: Vec<Frame>,
@@ -66,17 +66,17 @@ struct Builder<'p> {
 
 /// Nothing goes on from one line to the next, so the text can be parsed in portions: what the
 /// parser needs for itself is many times its text, and stays in the processor's cache like this.
-const PORTION: usize = 8 << 10;
+const PORTION: usize = 4 << 10;
 
 /// No keyword nests deeper than five; what is deeper is noise, and dropping a tree costs stack.
 const DEPTH_MAX: usize = 32;
 
-/// What the text is made of.
+/// What the text is made of; as small as can be, since there is one for nearly every line.
 #[derive(Clone, Copy)]
 enum Piece {
     /// Its words are those from the end of the statement before it up to this.
     Statement {
-        end: usize,
+        end: u32,
     },
     Open(Brace),
     Close(Brace),
@@ -84,13 +84,22 @@ enum Piece {
 
 #[derive(Clone, Copy)]
 struct Brace {
-    span: Span,
-    full_width: bool,
+    at: u32,
+    /// How many octets it has: more than one in a Chinese or Japanese input method.
+    length: u8,
+}
+
+impl Brace {
+    fn span(self) -> Span {
+        let start = self.at as usize;
+        let end = start + usize::from(self.length);
+        Span { start, end }
+    }
 }
 
 /// Reads any text. Everything that is wrong with its shape is in `problems`.
 pub(crate) fn parse(
-    text: &str,
+    text: &Rc<String>,
     root: &'static dyn Scope,
     problems: &mut Vec<Problem>,
 ) -> Vec<Statement> {
@@ -122,10 +131,9 @@ pub(crate) fn parse(
 }
 
 /// The pieces of a text and the words of all its statements.
-fn pieces(text: &str, problems: &mut Vec<Problem>) -> (Vec<Piece>, Vec<Word>) {
+fn pieces(text: &Rc<String>, problems: &mut Vec<Problem>) -> (Vec<Piece>, Vec<Word>) {
     let mut pieces = Vec::new();
     let mut words = Vec::new();
-    let all: Rc<String> = Rc::new(text.to_owned());
     let mut start = 0;
     while start < text.len() {
         let end = portion_end(text, start);
@@ -138,13 +146,17 @@ fn pieces(text: &str, problems: &mut Vec<Problem>) -> (Vec<Piece>, Vec<Word>) {
                 start: start + pair.as_span().start(),
                 end: start + pair.as_span().end(),
             };
-            let full_width = span.end - span.start > 1;
+            let brace = Brace {
+                at: short(span.start),
+                length: u8::try_from(span.end - span.start).unwrap_or(u8::MAX),
+            };
             match pair.as_rule() {
-                Rule::open => pieces.push(Piece::Open(Brace { span, full_width })),
-                Rule::close => pieces.push(Piece::Close(Brace { span, full_width })),
+                Rule::open => pieces.push(Piece::Open(brace)),
+                Rule::close => pieces.push(Piece::Close(brace)),
                 Rule::statement => {
-                    word::split(&all, span, &mut words, problems);
-                    pieces.push(Piece::Statement { end: words.len() });
+                    word::split(text, span, &mut words, problems);
+                    let end = short(words.len());
+                    pieces.push(Piece::Statement { end });
                 }
                 _ => {}
             }
@@ -192,7 +204,7 @@ impl Statement {
 }
 
 impl Builder<'_> {
-    fn statement(&mut self, end: usize, next: Option<Piece>) {
+    fn statement(&mut self, end: u32, next: Option<Piece>) {
         let words = Words::new(&self.words, self.used, end);
         self.used = end;
         if self.too_deep > 0 {
@@ -222,7 +234,7 @@ impl Builder<'_> {
         let Some(Piece::Statement { end }) = next else {
             return false;
         };
-        let next = self.words.get(self.used..end).unwrap_or_default();
+        let next = Words::new(&self.words, self.used, end);
         let first = next.first().map_or("", |word| word.text.as_str());
         let around = self.shape(first).is_some();
         match self.shape(keyword) {
@@ -259,7 +271,7 @@ impl Builder<'_> {
     }
 
     fn open(&mut self, brace: Brace) {
-        let span = brace.span;
+        let span = brace.span();
         self.full_width(brace, '｛', '{');
         if self.frames.len() == DEPTH_MAX {
             if self.too_deep == 0 {
@@ -291,16 +303,16 @@ impl Builder<'_> {
             Some(frame) => self.attach(frame),
             None => self
                 .problems
-                .push(Problem::error(brace.span, "this `}` closes nothing")),
+                .push(Problem::error(brace.span(), "this `}` closes nothing")),
         }
     }
 
     fn full_width(&mut self, brace: Brace, written: char, meant: char) {
-        if brace.full_width {
+        if brace.length > 1 {
             let message = format!("full-width `{written}`");
             let help = format!("write `{meant}`; it is read as one here");
             self.problems
-                .push(Problem::error(brace.span, message).help(help));
+                .push(Problem::error(brace.span(), message).help(help));
         }
     }
 
@@ -393,7 +405,7 @@ mod tests {
 
     fn tree(text: &str) -> (Vec<Statement>, Vec<Problem>) {
         let mut problems = Vec::new();
-        let statements = parse(text, &ROOT, &mut problems);
+        let statements = parse(&Rc::new(text.to_owned()), &ROOT, &mut problems);
         (statements, problems)
     }
 

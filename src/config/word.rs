@@ -23,7 +23,6 @@ pub(crate) struct Word {
 #[derive(Clone)]
 pub(crate) struct Text {
     all: Rc<String>,
-    // Half of a `usize`: there are many, and no text is longer than `FILE_MAX` and its like.
     start: u32,
     end: u32,
 }
@@ -32,13 +31,17 @@ pub(crate) struct Text {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Words {
     all: Rc<Vec<Word>>,
-    start: usize,
-    end: usize,
+    start: u32,
+    end: u32,
+}
+
+/// Half of a `usize`: there are hundreds of thousands, and no text comes near to 4 GB.
+pub(crate) fn short(offset: usize) -> u32 {
+    u32::try_from(offset).expect("a text is limited to some megabytes")
 }
 
 impl Text {
     fn new(all: Rc<String>, start: usize, end: usize) -> Self {
-        let short = |offset| u32::try_from(offset).expect("no text has 4 GB");
         Self {
             start: short(start),
             end: short(end),
@@ -98,7 +101,7 @@ impl PartialEq<Text> for String {
 }
 
 impl Words {
-    pub(crate) fn new(all: &Rc<Vec<Word>>, start: usize, end: usize) -> Self {
+    pub(crate) fn new(all: &Rc<Vec<Word>>, start: u32, end: u32) -> Self {
         Self {
             all: Rc::clone(all),
             start,
@@ -107,7 +110,8 @@ impl Words {
     }
 
     pub(crate) fn as_slice(&self) -> &[Word] {
-        self.all.get(self.start..self.end).unwrap_or_default()
+        let (start, end) = (self.start as usize, self.end as usize);
+        self.all.get(start..end).unwrap_or_default()
     }
 }
 

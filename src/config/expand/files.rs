@@ -65,6 +65,13 @@ impl Expander<'_> {
 
     /// Why a file must not be read although it could be.
     pub(super) fn refuse(&mut self, file: &FileFrame<'_>, spot: Spot) -> Option<Problem> {
+        // Those that are refused count as well: reading them has taken its time.
+        self.included += 1;
+        if self.included > FILES_MAX || self.source.text().len() + file.len() > TEXT_MAX {
+            self.endless = true;
+            let message = "included files make this configuration endless";
+            return Some(Problem::error(spot, message).class(Class::Endless));
+        }
         let open = self.frames.iter().filter_map(|frame| match frame {
             Frame::File(open) => Some(open),
             _ => None,
@@ -76,12 +83,6 @@ impl Expander<'_> {
         if open.count() >= DEPTH_MAX {
             let message = format!("files included deeper than {DEPTH_MAX}");
             return Some(Problem::error(spot, message));
-        }
-        self.included += 1;
-        if self.included > FILES_MAX || self.source.text().len() + file.len() > TEXT_MAX {
-            self.endless = true;
-            let message = "included files make this configuration endless";
-            return Some(Problem::error(spot, message).class(Class::Endless));
         }
         None
     }

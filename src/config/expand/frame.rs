@@ -45,6 +45,8 @@ pub(super) enum Frame<'a> {
 pub(super) struct FileFrame<'a> {
     pub(super) id: FileId,
     pub(super) path: PathBuf,
+    /// The path without detours.
+    plain: PathBuf,
     bytes: Cow<'a, [u8]>,
     /// Where the next line starts; behind the end when there is none.
     at: usize,
@@ -68,6 +70,7 @@ impl<'a> FileFrame<'a> {
         let end = bytes.len() - usize::from(bytes[at..].ends_with(b"\n"));
         Self {
             id,
+            plain: plain(&path),
             path,
             bytes,
             at,
@@ -84,7 +87,7 @@ impl<'a> FileFrame<'a> {
     /// The same file. Paths with `..` in them may mean another one than they seem to, behind a
     /// symbolic link; then it has other words, too.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        plain(&self.path) == plain(&other.path) && self.bytes == other.bytes
+        self.plain == other.plain && self.bytes == other.bytes
     }
 
     /// The next line with its number, without its newline.
