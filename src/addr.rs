@@ -39,6 +39,10 @@ impl Cidr {
         self.prefix == width(self.address)
     }
 
+    pub fn family(self) -> Family {
+        Family::of(self.address)
+    }
+
     /// True when `other` lies in this network.
     pub fn contains(self, other: IpAddr) -> bool {
         match (self.address, other) {
@@ -86,6 +90,31 @@ impl fmt::Display for Cidr {
 impl fmt::Debug for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// IPv4 or IPv6.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    pub fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
     }
 }
 

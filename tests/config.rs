@@ -277,7 +277,7 @@ fn an_instance_guards_the_service_whose_address_it_carries() {
 
 #[test]
 fn a_problem_fits_on_one_line_of_a_log() {
-    let loaded = text("vrrp_instance V {\n    priorty 3\n}\n");
+    let loaded = text("vrrp_instance V {\n    priorty 3\n    priority 3\n}\n");
     let lines: Vec<String> = loaded
         .diagnostics
         .iter()

@@ -64,6 +64,8 @@ pub enum Class {
     Include,
     /// The text grows beyond all bounds.
     Endless,
+    /// Scripts run that nobody vouches for.
+    Security,
 }
 
 /// File, line and column, with the text of the line.
@@ -244,6 +246,8 @@ impl Diagnostics {
             6
         } else if seen(Class::Argument) {
             2
+        } else if seen(Class::Security) {
+            6
         } else if seen(Class::Text) || seen(Class::Endless) {
             5
         } else if self.has_errors() {

@@ -4,7 +4,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::addr::Family;
+
 use super::script::{Script, ScriptUser};
+use super::vrrp::Destination;
 
 /// The global settings that anything uses after the file is read. None is what the manual gives
 /// as default. Defaults of instances (`vrrp_garp_*` and the like) are already inside them.
@@ -206,6 +209,10 @@ pub struct SyncDaemon {
 /// VRRP as a whole: what is not a default of instances.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Vrrp {
+    /// `vrrp_mcast_group4`; None: 224.0.0.18.
+    pub group_v4: Option<IpAddr>,
+    /// `vrrp_mcast_group6`; None: ff02::12.
+    pub group_v6: Option<IpAddr>,
     /// `vrrp_garp_interval`: pause between gratuitous ARPs of an interface; None: none.
     pub garp_interval: Option<Duration>,
     /// `vrrp_gna_interval`: the same between neighbour advertisements.
@@ -218,6 +225,16 @@ pub struct Vrrp {
     pub vmac_prefix: Option<String>,
     /// `vmac_addr_prefix`; None: as `vmac_prefix`.
     pub vmac_addr_prefix: Option<String>,
+}
+
+impl Vrrp {
+    /// Where adverts of a family go that an instance says nothing of.
+    pub fn group(&self, family: Family) -> IpAddr {
+        match family {
+            Family::V4 => self.group_v4.unwrap_or(IpAddr::V4(Destination::GROUP_V4)),
+            Family::V6 => self.group_v6.unwrap_or(IpAddr::V6(Destination::GROUP_V6)),
+        }
+    }
 }
 
 /// iptables and nftables.

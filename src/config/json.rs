@@ -62,6 +62,7 @@ impl Class {
             Self::Argument => "argument",
             Self::Include => "include",
             Self::Endless => "endless",
+            Self::Security => "security",
         }
     }
 }

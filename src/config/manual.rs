@@ -117,21 +117,8 @@ fn section(scope: &dyn Scope, page: &mut String) {
         name => name,
     };
     line(page, format_args!(".SS {title}"));
-    let mut later = Vec::new();
     for entry in scope.entries() {
-        if entry.standing == Standing::Later && entry.doc.is_empty() {
-            later.push(entry.name);
-        } else {
-            keyword(&entry, page);
-        }
-    }
-    if !later.is_empty() {
-        later.sort_unstable();
-        line(
-            page,
-            format_args!(".PP\nAccepted with a warning, not supported yet:"),
-        );
-        line(page, format_args!("{}.", roff(&later.join(", "))));
+        keyword(&entry, page);
     }
 }
 
@@ -144,7 +131,7 @@ fn keyword(entry: &Entry, page: &mut String) {
     let (name, arguments) = (roff(entry.name), roff(entry.arguments));
     line(page, format_args!(".TP\n.B {name}{gap}{arguments}{block}"));
     match entry.standing {
-        Standing::Works | Standing::Later => line(page, format_args!("{}", roff(entry.doc))),
+        Standing::Works => line(page, format_args!("{}", roff(entry.doc))),
         Standing::NoEffect => {
             line(
                 page,

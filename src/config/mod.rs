@@ -8,6 +8,7 @@
 //! This room reads no file and asks no kernel: what it must know of the machine it learns through
 //! [`Host`]. It logs nothing: everything it has to say is in [`Diagnostics`].
 
+pub mod bfd;
 pub mod check;
 mod confusable;
 pub mod diag;
@@ -20,12 +21,17 @@ mod json;
 mod keywords;
 pub mod lossless;
 mod manual;
+mod names;
 mod print;
 mod report;
 mod resolve;
+pub mod route;
+pub mod rule;
 pub mod script;
 mod source;
+pub mod statics;
 mod suggest;
+pub mod track;
 mod tree;
 mod value;
 pub mod vrrp;
@@ -36,6 +42,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
+pub use bfd::Bfd;
 pub use check::{
     Checker, Checksum, Encapsulation, Endpoint, Family, FileWeight, Forwarding, GroupEntry,
     HttpProbe, HttpVersion, MaskedOctet, Persistence, Probe, Protocol, RealServer, RecordType,
@@ -47,13 +54,19 @@ pub use diff::{Changes, diff};
 pub use global::Global;
 pub use manual::manual;
 pub use print::print;
+pub use route::Route;
+pub use rule::Rule;
 pub use script::{Script, ScriptUser};
+pub use statics::{Links, Statics};
+pub use track::{TrackFile, TrackProcess, VrrpScript};
 pub use vrrp::{
-    Authentication, GratuitousArp, InitialState, Instance, InstanceKey, VirtualAddress,
+    Authentication, Destination, GratuitousArp, InitialState, Instance, InstanceKey, Layer,
+    SyncGroup, Version, VirtualAddress,
 };
 
 use diag::Problem;
 use keywords::root::{Draft, ROOT};
+use names::Names;
 use report::Report;
 use source::Source;
 
@@ -61,6 +74,13 @@ use source::Source;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     pub global: Global,
+    pub statics: Statics,
+    pub links: Links,
+    pub scripts: Vec<VrrpScript>,
+    pub processes: Vec<TrackProcess>,
+    pub files: Vec<TrackFile>,
+    pub bfds: Vec<Bfd>,
+    pub sync_groups: Vec<SyncGroup>,
     pub instances: Vec<Instance>,
     pub virtual_server_groups: Vec<VirtualServerGroup>,
     pub virtual_servers: Vec<VirtualServer>,
@@ -153,6 +173,7 @@ pub fn load_bytes(name: &str, bytes: &[u8], host: &dyn Host, reading: &Reading) 
     let source = expand::expand(name, bytes, host, reading, &mut problems);
     let statements = tree::parse(source.text(), &ROOT, &mut problems);
     let mut report = Report::new(host, &source);
+    report.names = Names::new(&statements);
     for problem in problems {
         report.add(problem);
     }

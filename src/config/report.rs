@@ -1,7 +1,7 @@
 //! What a reader of keywords is given: the machine, the text, the list of problems; and one
 //! reader for each kind of value, which reports what it does not like and answers None.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use super::Host;
 use super::confusable::strange_characters;
 use super::diag::{Class, Diagnostics, Problem};
 use super::lossless;
+use super::names::Names;
 use super::source::{Source, Span};
 use super::tree::{Statement, Word};
 use super::value::{self, Wrong};
@@ -16,6 +17,10 @@ use super::value::{self, Wrong};
 /// The state of one reading.
 pub(crate) struct Report<'a> {
     pub(crate) host: &'a dyn Host,
+    pub(crate) names: Names,
+    /// Interfaces that are not there: whether that matters is known when all is read.
+    missing: Vec<(String, Problem)>,
+    first_script: Option<Span>,
     source: &'a Source,
     diagnostics: Diagnostics,
     fatal: bool,
@@ -27,6 +32,9 @@ impl<'a> Report<'a> {
     pub(crate) fn new(host: &'a dyn Host, source: &'a Source) -> Self {
         Self {
             host,
+            names: Names::default(),
+            missing: Vec::new(),
+            first_script: None,
             source,
             diagnostics: Diagnostics::default(),
             fatal: false,
@@ -70,19 +78,19 @@ impl<'a> Report<'a> {
         diagnostics
     }
 
+    /// Notes a script that is to run.
+    pub(crate) fn script(&mut self, span: Span) {
+        self.first_script.get_or_insert(span);
+    }
+
+    pub(crate) fn first_script(&self) -> Option<Span> {
+        self.first_script
+    }
+
     /// What the file says there, quotes and all.
     pub(crate) fn text(&self, span: Span) -> &'a str {
         let text = self.source.text().get(span.start..span.end);
         text.unwrap_or_default()
-    }
-
-    /// A keyword that is known and does not work yet.
-    pub(crate) fn not_yet(&mut self, statement: &Statement, consequence: &str) {
-        let message = format!(
-            "`{}` is not supported yet, {consequence}",
-            statement.keyword()
-        );
-        self.add(Problem::warning(statement.head(), message));
     }
 
     /// Says that a whole block is lost to a fault in its first line.
@@ -191,16 +199,6 @@ impl<'a> Report<'a> {
         read
     }
 
-    pub(crate) fn ipv4(&mut self, word: &Word) -> Option<Ipv4Addr> {
-        match value::address(&word.text) {
-            Some(IpAddr::V4(address)) => Some(address),
-            Some(IpAddr::V6(_)) | None => {
-                self.reject(word, "an IPv4 address");
-                None
-            }
-        }
-    }
-
     /// A port that may be left out: zeros mean none.
     pub(crate) fn optional_port(&mut self, word: Option<&Word>) -> Option<u16> {
         let Some(word) = word else {
@@ -215,14 +213,29 @@ impl<'a> Report<'a> {
         u16::try_from(number).ok()
     }
 
-    /// The name of an interface that exists. One that does not makes the whole file unusable.
+    /// The name of an interface that exists. One that does not makes the whole file unusable,
+    /// unless [`Self::settle_interfaces`] knows better.
     pub(crate) fn interface(&mut self, word: &Word) -> Option<String> {
         let name = self.interface_name(word)?;
         if !self.host.interface_exists(&name) {
             let message = format!("there is no interface `{name}`");
-            self.fatal(Problem::error(word.span, message));
+            self.missing(&name, Problem::error(word.span, message));
         }
         Some(name)
+    }
+
+    /// Keeps what to say when the interface really has to be there.
+    pub(crate) fn missing(&mut self, name: &str, problem: Problem) {
+        self.missing.push((name.to_owned(), problem));
+    }
+
+    /// Reports the interfaces that should be there, once all of the file is read.
+    pub(crate) fn settle_interfaces(&mut self, may_be_missing: impl Fn(&str) -> bool) {
+        for (name, problem) in std::mem::take(&mut self.missing) {
+            if !may_be_missing(&name) {
+                self.fatal(problem);
+            }
+        }
     }
 
     /// The name of an interface that need not exist.

@@ -112,6 +112,7 @@ fn command_of(words: &[String], statement: &Statement, report: &mut Report<'_>) 
         report.add(Problem::error(statement.span(), message));
         return None;
     }
+    report.script(statement.span());
     Some(Script { argv, user: None })
 }
 

@@ -1,12 +1,13 @@
 //! Dumps: the configuration and the state of the cores as text, in keepalived's layout.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use log::{error, info};
 
 use crate::addr::Cidr;
 use crate::check;
-use crate::config::{self, Authentication, Config, Forwarding, InitialState, ServiceKey};
+use crate::config::{self, Authentication, Config, Forwarding, InitialState, ServiceKey, Version};
 use crate::sys::{dump, host};
 use crate::vrrp::{self, InstanceState, StateName};
 
@@ -77,10 +78,18 @@ fn global(text: &mut String, global: &config::Global) {
 
 fn vrrp_instance(text: &mut String, instance: &config::Instance, now: Option<&InstanceState>) {
     field(text, 1, "VRRP Instance", &instance.name);
-    field(text, 3, "VRRP Version", 2);
+    let version = match instance.version {
+        Version::V2 => 2,
+        Version::V3 => 3,
+    };
+    field(text, 3, "VRRP Version", version);
     condition(text, instance, now);
     field(text, 3, "Interface", &instance.interface);
-    if let Some(source) = now.and_then(|now| now.source).or(instance.source) {
+    if let Some(source) = now
+        .and_then(|now| now.source)
+        .map(IpAddr::V4)
+        .or(instance.source)
+    {
         field(text, 3, "Using src_ip", source);
     }
     announcement(text, instance);
@@ -178,6 +187,10 @@ fn authentication(text: &mut String, authentication: &Authentication) {
         Authentication::None => field(text, 3, "Authentication type", "none"),
         Authentication::Pass(_) => {
             field(text, 3, "Authentication type", "SIMPLE_PASSWORD");
+            field(text, 3, "Password", "********");
+        }
+        Authentication::Ah(_) => {
+            field(text, 3, "Authentication type", "IPSEC_AH");
             field(text, 3, "Password", "********");
         }
     }

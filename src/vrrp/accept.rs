@@ -167,7 +167,8 @@ fn is_equal(one: [u8; 8], other: [u8; 8]) -> bool {
 /// The configured authentication as it stands in a packet.
 pub(super) fn auth_of(authentication: &Authentication) -> vrrp::Auth {
     match authentication {
-        Authentication::None => vrrp::Auth::None,
+        // An instance with AH is not started.
+        Authentication::None | Authentication::Ah(_) => vrrp::Auth::None,
         Authentication::Pass(password) => vrrp::Auth::Simple(*password),
     }
 }

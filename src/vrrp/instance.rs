@@ -462,7 +462,11 @@ impl Instance {
             .named(&self.config.interface)
             .map(|link| link.index);
         self.socket = self.link.and_then(|link| cx.sockets.on(link));
-        self.source = self.config.source.or_else(|| {
+        let configured = match self.config.source {
+            Some(IpAddr::V4(source)) => Some(source),
+            Some(IpAddr::V6(_)) | None => None,
+        };
+        self.source = configured.or_else(|| {
             cx.network.primary(self.link?, |address| {
                 cx.virtual_addresses.contains(&address)
             })

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use log::info;
+use log::{info, warn};
 
 use super::instance::{Context, Input, Instance, State};
 use super::{Alarm, Core, Effect, InstanceId, Timer};
-use crate::config::{self, Config};
+use crate::addr::Family;
+use crate::config::{self, Authentication, Config, Destination, Layer, Version};
 use crate::time::Instant;
 use crate::wire::rtnl::Request;
+use crate::wire::vrrp;
 
 impl Core {
     /// Removals first, then changes, then additions: a VIP may move from one instance to another.
@@ -19,10 +21,14 @@ impl Core {
             .iter()
             .flat_map(|instance| &instance.addresses);
         self.virtual_addresses = addresses.map(|vip| vip.cidr.address()).collect();
-        let mut new: BTreeMap<_, _> = config
+        let running: Vec<&config::Instance> = config
             .instances
             .iter()
-            .map(|instance| (instance.key(), instance))
+            .filter(|instance| is_started(instance))
+            .collect();
+        let mut new: BTreeMap<_, _> = running
+            .iter()
+            .map(|instance| (instance.key(), *instance))
             .collect();
 
         let known: Vec<_> = self
@@ -48,9 +54,8 @@ impl Core {
             }
         }
         // In the order of the file, which is the order of the log.
-        for config in config
-            .instances
-            .iter()
+        for config in running
+            .into_iter()
             .filter(|config| new.contains_key(&config.key()))
         {
             let id = InstanceId(self.next_instance);
@@ -60,6 +65,45 @@ impl Core {
         }
         self.reassess(now, out);
     }
+}
+
+/// Whether this core speaks what the instance is to speak; says so when it does not.
+fn is_started(instance: &config::Instance) -> bool {
+    match speaks(instance) {
+        Ok(()) => true,
+        Err(reason) => {
+            warn!("({}) not started: {reason}", instance.name);
+            false
+        }
+    }
+}
+
+/// An instance that would not hear its peers, or not be heard by them, must not run: there would
+/// be two masters. Its error is why it would not.
+fn speaks(instance: &config::Instance) -> Result<(), &'static str> {
+    if instance.family == Family::V6 {
+        return Err("it is of IPv6");
+    }
+    if instance.version == Version::V3 {
+        return Err("it speaks version 3");
+    }
+    match instance.destination {
+        Destination::Unicast(_) => return Err("it speaks unicast"),
+        Destination::Multicast(group) if group != vrrp::GROUP => {
+            return Err("it speaks to another group than 224.0.0.18");
+        }
+        Destination::Multicast(_) => {}
+    }
+    if matches!(instance.authentication, Authentication::Ah(_)) {
+        return Err("its adverts are signed (AH)");
+    }
+    if instance.hmac.is_some() {
+        return Err("its adverts are signed (auth_hmac)");
+    }
+    if matches!(instance.layer, Layer::Ipvlan(_)) {
+        return Err("it speaks over an ipvlan");
+    }
+    Ok(())
 }
 
 impl Instance {

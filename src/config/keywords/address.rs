@@ -1,25 +1,37 @@
-//! One line of `virtual_ipaddress`: an address and how it is put onto an interface.
+//! One line of `virtual_ipaddress` or `static_ipaddress`: an address and how it is put onto an
+//! interface.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::addr::{Cidr, CidrError};
+use crate::addr::Cidr;
 use crate::config::VirtualAddress;
 use crate::config::diag::Problem;
 use crate::config::lossless;
 use crate::config::report::Report;
 use crate::config::source::Span;
-use crate::config::suggest::nearest;
 use crate::config::tree::{Statement, Word};
-use crate::config::vrrp::{AUTOJOIN, HOME_ADDRESS, MANAGE_TEMPORARY, NO_PREFIX_ROUTE};
+use crate::config::vrrp::{AUTOJOIN, HOME_ADDRESS, MANAGE_TEMPORARY, NO_DAD, NO_PREFIX_ROUTE};
+
+use super::line::Words;
+use super::route::scope;
 
 /// An address and where it was written.
 pub(crate) struct AddressDraft {
     pub(crate) address: VirtualAddress,
     pub(crate) span: Span,
+    /// Of static addresses.
+    pub(crate) track_group: Option<(String, Span)>,
+}
+
+/// Which block a line stands in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AddressKind {
+    Virtual,
+    Static,
 }
 
 /// The options keepalived knows on such a line.
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 15] = [
     "dev",
     "scope",
     "brd",
@@ -34,6 +46,7 @@ const OPTIONS: [&str; 14] = [
     "no_track",
     "preferred_lft",
     "use_vmac",
+    "track_group",
 ];
 
 /// IFA_LABEL of the kernel is an interface name: 15 octets.
@@ -46,83 +59,74 @@ enum Line {
 }
 
 /// Reads a line; None when the address is unusable, which is reported then.
-pub(crate) fn address(line: &Statement, report: &mut Report<'_>) -> Option<AddressDraft> {
-    let mut words = line.words.iter();
+pub(crate) fn address(
+    line: &Statement,
+    kind: AddressKind,
+    report: &mut Report<'_>,
+) -> Option<AddressDraft> {
+    let mut words = Words::new(line);
     let first = words.next()?;
-    let mut draft = VirtualAddress {
-        cidr: cidr(first, report)?,
-        device: None,
-        scope: 0,
-        broadcast: None,
-        label: None,
-        peer: None,
-        flags: 0,
-        track: true,
+    let mut draft = AddressDraft {
+        address: VirtualAddress {
+            cidr: report.cidr(first, "the line is ignored")?,
+            device: None,
+            scope: 0,
+            broadcast: None,
+            label: None,
+            peer: None,
+            flags: 0,
+            preferred_lifetime: None,
+            vmac: false,
+            track: true,
+        },
+        span: first.span,
+        track_group: None,
     };
     while let Some(option) = words.next() {
-        match read_option(&mut draft, option, &mut words, report) {
+        match read_option(&mut draft, kind, option, &mut words, report) {
             Line::Stays => {}
             Line::Dropped => return None,
         }
     }
-    if let Some(peer) = draft.peer {
-        settle_peer(&mut draft, peer, first, report);
+    if let Some(peer) = draft.address.peer {
+        settle_peer(&mut draft.address, peer, first, report);
     }
-    Some(AddressDraft {
-        address: draft,
-        span: first.span,
-    })
+    Some(draft)
 }
 
-/// A bad length is the full one; a bad address is none.
-fn cidr(word: &Word, report: &mut Report<'_>) -> Option<Cidr> {
-    match word.text.parse::<Cidr>() {
-        Ok(cidr) => Some(cidr),
-        Err(CidrError::Address) => {
-            report.reject(word, "an address, the line is ignored");
-            None
-        }
-        Err(CidrError::Prefix) => {
-            let (address, _) = word.text.split_once('/')?;
-            let host = Cidr::host(address.parse().ok()?);
-            report.reject(word, &format!("an address with its length, {host} is used"));
-            Some(host)
-        }
-    }
-}
-
-fn read_option<'a>(
-    draft: &mut VirtualAddress,
+fn read_option(
+    draft: &mut AddressDraft,
+    kind: AddressKind,
     option: &Word,
-    words: &mut impl Iterator<Item = &'a Word>,
+    words: &mut Words<'_>,
     report: &mut Report<'_>,
 ) -> Line {
+    let address = &mut draft.address;
     match option.text.as_str() {
-        "home" => draft.flags |= HOME_ADDRESS,
-        "mngtmpaddr" => draft.flags |= MANAGE_TEMPORARY,
-        "noprefixroute" => draft.flags |= NO_PREFIX_ROUTE,
-        "autojoin" => draft.flags |= AUTOJOIN,
-        "no_track" => draft.track = false,
-        // Detection of duplicates is a matter of IPv6.
-        "-nodad" => {}
-        "use_vmac" => {
-            let message = "`use_vmac` is not supported yet, ignored";
-            report.add(Problem::warning(option.span, message));
-        }
-        "dev" | "scope" | "brd" | "broadcast" | "label" | "peer" | "preferred_lft" => {
+        "home" => address.flags |= HOME_ADDRESS,
+        "-nodad" => address.flags |= NO_DAD,
+        "mngtmpaddr" => address.flags |= MANAGE_TEMPORARY,
+        "noprefixroute" => address.flags |= NO_PREFIX_ROUTE,
+        "autojoin" => address.flags |= AUTOJOIN,
+        "no_track" => address.track = false,
+        "use_vmac" if kind == AddressKind::Virtual => address.vmac = true,
+        "dev" | "scope" | "brd" | "broadcast" | "label" | "peer" | "preferred_lft"
+        | "track_group" => {
             let Some(argument) = words.next() else {
                 let message = format!("`{}` lacks its value, the address is ignored", option.text);
                 report.add(Problem::error(option.span, message));
                 return Line::Dropped;
             };
-            return read_valued(draft, option, argument, report);
+            if option.text != "track_group" {
+                return read_valued(address, option, argument, report);
+            } else if kind == AddressKind::Static {
+                draft.track_group = Some((argument.text.to_string(), argument.span));
+            } else {
+                let message = "`track_group` is for static addresses, ignored";
+                report.add(Problem::error(option.span, message));
+            }
         }
-        unknown => {
-            let message = format!("unknown word `{unknown}` after an address, ignored");
-            let meant = nearest(unknown, OPTIONS.into_iter());
-            let help = meant.map(|meant| format!("did you mean `{meant}`?"));
-            report.add(Problem::error(option.span, message).maybe_help(help));
-        }
+        _ => report.unknown_word(option, &OPTIONS, "it is ignored"),
     }
     Line::Stays
 }
@@ -143,16 +147,10 @@ fn read_valued(
             Some(device) => draft.device = Some(device),
             None => return Line::Dropped,
         },
-        "scope" => match scope(&argument.text) {
-            Some(_) if draft.cidr.address().is_ipv6() => {
-                report.reject(argument, "a scope of an IPv6 address, it has none");
-            }
-            Some(scope) => draft.scope = scope,
-            None => report.reject(
-                argument,
-                "a scope: global, site, link, host, nowhere or 0 to 255",
-            ),
-        },
+        "scope" if draft.cidr.address().is_ipv6() => {
+            report.reject(argument, "a scope of an IPv6 address, it has none");
+        }
+        "scope" => draft.scope = scope(argument, report).unwrap_or(draft.scope),
         "brd" | "broadcast" => return broadcast(draft, argument, report),
         "label" if draft.cidr.address().is_ipv6() => {
             report.reject(argument, "used, an IPv6 address has no label");
@@ -167,21 +165,14 @@ fn read_valued(
         "label" => draft.label = Some(argument.text.to_string()),
         "peer" if draft.peer.is_some() => report.reject(argument, "used, a peer is given already"),
         "peer" => return peer(draft, argument, report),
-        // A lifetime is a matter of IPv6.
+        "preferred_lft" if argument.text == "forever" => draft.preferred_lifetime = Some(u32::MAX),
+        "preferred_lft" => {
+            let seconds = report.within(argument, 0, u32::MAX.into());
+            draft.preferred_lifetime = seconds.or(draft.preferred_lifetime);
+        }
         _ => {}
     }
     Line::Stays
-}
-
-fn scope(text: &str) -> Option<u8> {
-    match text {
-        "global" => Some(0),
-        "site" => Some(200),
-        "link" => Some(253),
-        "host" => Some(254),
-        "nowhere" => Some(255),
-        number => number.parse().ok(),
-    }
 }
 
 /// `+` sets all host bits, `-` clears them.

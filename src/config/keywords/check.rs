@@ -324,7 +324,6 @@ pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
         Keyword::line("hashed", "", "It never had an effect.", no_effect)
             .standing(Standing::NoEffect),
     ],
-    later: &[],
 };
 
 impl VirtualServerDraft {

@@ -116,13 +116,11 @@ const FOR_CHECK: &str = "As in virtual_server, for this check.";
 pub(crate) static TCP_CHECK: Table<CheckDraft<()>> = Table {
     name: "TCP_CHECK",
     keywords: &joined::<_, 7, 8, 15>(connection(), generic()),
-    later: &[],
 };
 
 pub(crate) static PING_CHECK: Table<CheckDraft<()>> = Table {
     name: "PING_CHECK",
     keywords: &joined::<_, 7, 8, 15>(connection(), generic()),
-    later: &[],
 };
 
 pub(crate) static SMTP_CHECK: Table<CheckDraft<SmtpDraft>> = Table {
@@ -147,13 +145,11 @@ pub(crate) static SMTP_CHECK: Table<CheckDraft<SmtpDraft>> = Table {
             ),
         ],
     ),
-    later: &[],
 };
 
 pub(crate) static SMTP_HOST: Table<HostDraft> = Table {
     name: "host",
     keywords: &joined::<_, 7, 8, 15>(connection(), generic()),
-    later: &[],
 };
 
 pub(crate) static DNS_CHECK: Table<CheckDraft<DnsDraft>> = Table {
@@ -176,7 +172,6 @@ pub(crate) static DNS_CHECK: Table<CheckDraft<DnsDraft>> = Table {
             .first_counts(),
         ],
     ),
-    later: &[],
 };
 
 pub(crate) static MISC_CHECK: Table<CheckDraft<MiscDraft>> = Table {
@@ -229,7 +224,6 @@ pub(crate) static MISC_CHECK: Table<CheckDraft<MiscDraft>> = Table {
             .standing(Standing::NoEffect),
         ],
     ),
-    later: &[],
 };
 
 pub(crate) static UDP_CHECK: Table<CheckDraft<UdpDraft>> = Table {
@@ -270,7 +264,6 @@ pub(crate) static UDP_CHECK: Table<CheckDraft<UdpDraft>> = Table {
             ),
         ],
     ),
-    later: &[],
 };
 
 pub(crate) static FILE_CHECK: Table<CheckDraft<FileDraft>> = Table {
@@ -290,7 +283,6 @@ pub(crate) static FILE_CHECK: Table<CheckDraft<FileDraft>> = Table {
         )
         .may_be_bare(),
     ],
-    later: &[],
 };
 
 pub(crate) static BFD_CHECK: Table<CheckDraft<BfdDraft>> = Table {
@@ -308,7 +300,6 @@ pub(crate) static BFD_CHECK: Table<CheckDraft<BfdDraft>> = Table {
         .first_counts(),
         alpha("The server is down until the session is up."),
     ],
-    later: &[],
 };
 
 /// The keywords of whatever connects.

@@ -10,6 +10,7 @@ use crate::config::confusable::lint_strange;
 use crate::config::print::quoted;
 use crate::config::report::Report;
 use crate::config::script::{Script, script};
+use crate::config::source::Span;
 use crate::config::tree::{Statement, Word};
 use crate::config::value;
 
@@ -19,6 +20,8 @@ use super::{Keyword, Read, Table};
 pub(crate) enum Field<T: 'static> {
     /// The keyword alone sets it.
     Flag(fn(&mut T) -> &mut bool),
+    /// The keyword alone sets it, and where it stands is kept. Nothing prints this.
+    Marked(fn(&mut T) -> &mut Option<Span>),
     /// `[BOOL]`, false unless given.
     Truth(fn(&mut T) -> &mut bool),
     /// `[BOOL]`, where not to say anything is something else than false.
@@ -69,6 +72,14 @@ impl<T> Keyword<T> {
         Self::field(name, "", doc, Field::Flag(into))
     }
 
+    pub(crate) const fn marked(
+        name: &'static str,
+        doc: &'static str,
+        into: fn(&mut T) -> &mut Option<Span>,
+    ) -> Self {
+        Self::field(name, "", doc, Field::Marked(into))
+    }
+
     pub(crate) const fn truth(
         name: &'static str,
         doc: &'static str,
@@ -104,6 +115,7 @@ impl<T> Field<T> {
     ) {
         match self {
             Self::Flag(into) => *into(draft) = true,
+            Self::Marked(into) => *into(draft) = Some(statement.span()),
             Self::Truth(into) => {
                 if let Some(truth) = report.truth(statement.argument(1)) {
                     *into(draft) = truth;
@@ -174,7 +186,11 @@ impl<T> Field<T> {
                 lint_strange(word, report);
                 *into(draft) = Some(word.text.to_string());
             }
-            Self::Flag(_) | Self::Truth(_) | Self::MaybeTruth(_) | Self::Command(_) => {}
+            Self::Flag(_)
+            | Self::Marked(_)
+            | Self::Truth(_)
+            | Self::MaybeTruth(_)
+            | Self::Command(_) => {}
         }
     }
 
@@ -182,6 +198,7 @@ impl<T> Field<T> {
     fn print(&self, draft: &mut T) -> Option<String> {
         match self {
             Self::Flag(from) | Self::Truth(from) => from(draft).then(String::new),
+            Self::Marked(_) => None,
             Self::MaybeTruth(from) => from(draft).map(|truth| truth.to_string()),
             Self::Number(from) | Self::Exact(from) => from(draft).map(|number| number.to_string()),
             Self::Signed(from) => from(draft).map(|number| number.to_string()),

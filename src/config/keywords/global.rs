@@ -2,10 +2,9 @@
 
 mod read;
 
-use std::net::IpAddr;
-
 use crate::config::Global;
 use crate::config::script::user;
+use crate::config::source::Span;
 
 use super::field::Field;
 use super::garp::{ExtraGarpDraft, GarpDraft, garp_delay, garp_refresh, garp_repeat};
@@ -24,13 +23,13 @@ pub(crate) struct GlobalDraft {
     pub(crate) higher_prio_send_advert: bool,
     pub(crate) version: Option<u32>,
     pub(crate) strict: bool,
-    pub(crate) mcast_group4: Option<IpAddr>,
-    pub(crate) mcast_group6: Option<IpAddr>,
     pub(crate) check_unicast_src: bool,
     pub(crate) skip_check_adv_addr: bool,
     pub(crate) v3_checksum_as_v2: bool,
     pub(crate) owner_ignore_adverts: bool,
     pub(crate) notify_priority_changes: bool,
+    /// Where `lvs_sync_daemon` stands.
+    pub(crate) sync_daemon: Option<Span>,
     pub(crate) smtp_alert: Option<bool>,
     pub(crate) smtp_alert_vrrp: Option<bool>,
     pub(crate) smtp_alert_checker: Option<bool>,
@@ -163,10 +162,14 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
 
         // Defaults of instances.
         Row::line("vrrp_mcast_group4", "IP", "Where IPv4 adverts go, 224.0.0.18 unless given.",
-            |all, statement, report| read::group(&mut all.mcast_group4, false, statement, report))
+            |all, statement, report| {
+                read::group(&mut all.global.vrrp.group_v4, false, statement, report);
+            })
             .stored("instances of another group do not run yet"),
         Row::line("vrrp_mcast_group6", "IP", "Where IPv6 adverts go, ff02::12 unless given.",
-            |all, statement, report| read::group(&mut all.mcast_group6, true, statement, report))
+            |all, statement, report| {
+                read::group(&mut all.global.vrrp.group_v6, true, statement, report);
+            })
             .stored("instances of IPv6 do not run yet"),
         Row::line("vrrp_garp_master_delay", "INT 0..4294",
             "Default of garp_master_delay, 5 unless given.",
@@ -461,5 +464,4 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
         Row::field("random_seed", "INT 0..4294967295", "Seed of ${_RANDOM}.",
             Field::Exact(|all| &mut all.global.reload.random_seed)),
     ],
-    later: &[],
 };

@@ -67,7 +67,6 @@ pub(crate) struct RegexDraft {
 pub(crate) static HTTP_GET: Table<CheckDraft<HttpDraft>> = Table {
     name: "HTTP_GET",
     keywords: &joined::<_, 15, 6, 21>(joined::<_, 7, 8, 15>(connection(), generic()), HTTP),
-    later: &[],
 };
 
 pub(crate) static SSL_GET: Table<CheckDraft<HttpDraft>> = Table {
@@ -81,7 +80,6 @@ pub(crate) static SSL_GET: Table<CheckDraft<HttpDraft>> = Table {
             Field::Truth(|draft: &mut CheckDraft<HttpDraft>| &mut draft.kind.close_notify),
         )],
     ),
-    later: &[],
 };
 
 const HTTP: [Keyword<CheckDraft<HttpDraft>>; 6] = [
@@ -220,7 +218,6 @@ pub(crate) static URL: Table<UrlDraft> = Table {
             tls_compliant,
         ),
     ],
-    later: &[],
 };
 
 fn http_protocol(

@@ -6,20 +6,28 @@
 //! (`resolve`), so that the order of a file does not matter.
 
 pub(crate) mod address;
+pub(crate) mod bfd;
 pub(crate) mod check;
 pub(crate) mod checker;
+mod encap;
 pub(crate) mod field;
 mod forwarding;
 pub(crate) mod garp;
 pub(crate) mod global;
 pub(crate) mod group;
 pub(crate) mod http;
-pub(crate) mod later;
+pub(crate) mod line;
+pub(crate) mod notify;
 pub(crate) mod root;
+pub(crate) mod route;
+pub(crate) mod rule;
 mod seen;
 pub(crate) mod server;
 mod ssl;
+pub(crate) mod statics;
+pub(crate) mod sync;
 pub(crate) mod timing;
+pub(crate) mod track;
 pub(crate) mod vrrp;
 
 use super::confusable::strange_characters;
@@ -29,7 +37,6 @@ use super::suggest::nearest;
 use super::tree::Statement;
 
 use field::Field;
-use later::Later;
 use seen::Seen;
 
 /// The keywords of one block, read into a draft of type `T`.
@@ -37,8 +44,6 @@ pub(crate) struct Table<T: 'static> {
     /// The keyword that opens the block; empty for the file itself.
     pub(crate) name: &'static str,
     pub(crate) keywords: &'static [Keyword<T>],
-    /// Keywords keepalived has and this program does not have yet.
-    pub(crate) later: &'static [Later],
 }
 
 /// One keyword of a table.
@@ -93,8 +98,6 @@ pub(crate) enum Standing {
     Stored(&'static str),
     /// Read and forgotten, for the reason given in the doc.
     NoEffect,
-    /// Known, not there yet.
-    Later,
 }
 
 /// A table without its draft: what the tree, the suggestions and the manual need.
@@ -111,14 +114,12 @@ impl<T> Scope for Table<T> {
     }
 
     fn entries(&self) -> Vec<Entry> {
-        let works = self.keywords.iter().map(|keyword| keyword.entry);
-        works.chain(self.later.iter().map(Later::entry)).collect()
+        self.keywords.iter().map(|keyword| keyword.entry).collect()
     }
 
     fn find(&self, keyword: &str) -> Option<Entry> {
-        let here = self.keywords.iter().map(|keyword| keyword.entry);
-        here.chain(self.later.iter().map(Later::entry))
-            .find(|entry| entry.name == keyword)
+        let mut here = self.keywords.iter().map(|keyword| keyword.entry);
+        here.find(|entry| entry.name == keyword)
     }
 }
 
@@ -127,7 +128,15 @@ pub(crate) static SCOPES: &[&dyn Scope] = &[
     &root::ROOT,
     &global::GLOBAL,
     &vrrp::INSTANCE,
-    &vrrp::AUTHENTICATION,
+    &vrrp::auth::AUTHENTICATION,
+    &vrrp::auth::HMAC,
+    &sync::SYNC_GROUP,
+    &track::SCRIPT,
+    &track::PROCESS,
+    &track::FILE,
+    &bfd::INSTANCE,
+    &statics::TRACK_GROUP,
+    &statics::GARP_GROUP,
     &check::VIRTUAL_SERVER,
     &server::REAL_SERVER,
     &checker::TCP_CHECK,
@@ -290,10 +299,6 @@ impl<T> Table<T> {
                 continue;
             }
             let keyword = statement.keyword();
-            if let Some(later) = self.later.iter().find(|later| later.name == keyword) {
-                later.report(statement, report);
-                continue;
-            }
             let Some(known) = self
                 .keywords
                 .iter()
@@ -425,7 +430,6 @@ fn standing_of(entry: &Entry) -> &'static str {
         Standing::Works => "",
         Standing::Stored(_) => " (without effect yet)",
         Standing::NoEffect => " (old, harmless, without effect)",
-        Standing::Later => " (not supported yet)",
     }
 }
 
@@ -530,8 +534,7 @@ mod tests {
         }
         for scope in SCOPES {
             for entry in scope.entries() {
-                let later = entry.standing == Standing::Later;
-                let known = later || seen.contains(&(scope.name(), entry.name));
+                let known = seen.contains(&(scope.name(), entry.name));
                 assert!(known, "`{}` of `{}`", entry.name, scope.name());
             }
         }

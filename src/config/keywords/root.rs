@@ -2,15 +2,20 @@
 
 use crate::config::check::Ssl;
 use crate::config::diag::Problem;
+use crate::config::lossless;
 use crate::config::report::Report;
 use crate::config::source::Span;
 use crate::config::tree::Statement;
 
+use super::bfd::{self, BfdDraft};
 use super::check::{VIRTUAL_SERVER, VirtualServerDraft};
+use super::field::Field;
 use super::global::{GLOBAL, GlobalDraft};
 use super::group::{self, GroupDraft};
-use super::later::ROOT_LATER;
 use super::ssl::SSL;
+use super::statics::{self, GARP_GROUP, StaticsDraft, TRACK_GROUP};
+use super::sync::{SYNC_GROUP, SyncDraft, vrrp_sync_group};
+use super::track::{FILE, FileDraft, Named, PROCESS, ProcessDraft, SCRIPT, ScriptDraft, TRACKING};
 use super::vrrp::{INSTANCE, InstanceDraft};
 use super::{Keyword, Table};
 
@@ -18,12 +23,23 @@ use super::{Keyword, Table};
 #[derive(Default)]
 pub(crate) struct Draft {
     pub(crate) global: GlobalDraft,
+    pub(crate) statics: StaticsDraft,
+    pub(crate) scripts: Vec<(Named, ScriptDraft)>,
+    pub(crate) processes: Vec<(Named, ProcessDraft)>,
+    pub(crate) files: Vec<(Named, FileDraft)>,
+    pub(crate) bfds: Vec<(Named, BfdDraft)>,
+    pub(crate) sync_groups: Vec<(Named, SyncDraft)>,
     pub(crate) instances: Vec<InstanceDraft>,
     pub(crate) virtual_server_groups: Vec<GroupDraft>,
     pub(crate) virtual_servers: Vec<VirtualServerDraft>,
     /// With its keyword.
     pub(crate) ssl: Option<(Ssl, Span)>,
 }
+
+const STATICS: &str = "static entries are not set yet";
+const NAMESPACE: &str = "the namespace of the command line counts";
+const NAMES: &str = "files have the names of the command line";
+const LINKS: &str = "the kernel tells of links, at once";
 
 pub(crate) static ROOT: Table<Draft> = Table {
     name: "",
@@ -43,6 +59,160 @@ pub(crate) static ROOT: Table<Draft> = Table {
             vrrp_instance,
         )
         .may_be_bare(),
+        Keyword::<Draft>::block(
+            "vrrp_sync_group",
+            "NAME",
+            "Instances that change state together.",
+            &SYNC_GROUP,
+            vrrp_sync_group,
+        )
+        .may_be_bare()
+        .stored("instances change state one by one"),
+        Keyword::<Draft>::block(
+            "vrrp_script",
+            "NAME",
+            "A command that instances watch. Stands before the instances that name it.",
+            &SCRIPT,
+            vrrp_script,
+        )
+        .stored(TRACKING),
+        Keyword::<Draft>::block(
+            "vrrp_track_process",
+            "NAME",
+            "A process that instances watch. Stands before the instances that name it.",
+            &PROCESS,
+            vrrp_track_process,
+        )
+        .stored(TRACKING),
+        Keyword::<Draft>::block(
+            "track_file",
+            "NAME",
+            "A file that instances and checks watch. Stands before what names it.",
+            &FILE,
+            track_file,
+        )
+        .stored(TRACKING),
+        Keyword::<Draft>::block(
+            "vrrp_track_file",
+            "NAME",
+            "Old name of track_file.",
+            &FILE,
+            track_file,
+        )
+        .stored(TRACKING),
+        Keyword::<Draft>::block(
+            "bfd_instance",
+            "NAME",
+            "A BFD session that instances and checks watch. Stands before what names it.",
+            &bfd::INSTANCE,
+            bfd_instance,
+        )
+        .stored("there is no BFD yet"),
+        Keyword::<Draft>::block(
+            "track_group",
+            "NAME",
+            "Instances that need static entries. Stands before the entries that name it.",
+            &TRACK_GROUP,
+            statics::track_group,
+        )
+        .may_be_bare()
+        .stored(STATICS),
+        Keyword::<Draft>::values(
+            "static_ipaddress",
+            "",
+            "Block of addresses, as in virtual_ipaddress and with [track_group NAME], that are \
+             set at start and stay.",
+            statics::addresses,
+        )
+        .stored(STATICS),
+        Keyword::<Draft>::values(
+            "static_routes",
+            "",
+            "Block of routes, as in virtual_routes and with [track_group NAME].",
+            statics::routes,
+        )
+        .stored(STATICS),
+        Keyword::<Draft>::values(
+            "static_rules",
+            "",
+            "Block of rules, as in virtual_rules and with [track_group NAME].",
+            statics::rules,
+        )
+        .stored(STATICS),
+        Keyword::<Draft>::block(
+            "garp_group",
+            "",
+            "Interfaces that share the pauses between gratuitous ARPs.",
+            &GARP_GROUP,
+            statics::garp_group,
+        )
+        .stored("gratuitous ARP is not paced yet"),
+        Keyword::<Draft>::values(
+            "linkbeat_interfaces",
+            "",
+            "Block of interfaces that are asked for their link: IFNAME [MII|ETHTOOL|IOCTL].",
+            statics::linkbeats,
+        )
+        .stored(LINKS),
+        Keyword::<Draft>::values(
+            "interface_up_down_delays",
+            "",
+            "Block of interfaces whose changes must last: IFNAME SEC [SEC], down and up, 0..255.",
+            statics::delays,
+        )
+        .stored(LINKS),
+        Keyword::<Draft>::flag("linkbeat_use_polling", "Ask all interfaces.", |draft| {
+            &mut draft.global.global.namespace.poll_links
+        })
+        .stored(LINKS),
+        Keyword::<Draft>::field(
+            "net_namespace",
+            "NAME",
+            "The network namespace to run in; -s counts more.",
+            Field::Text(|draft| &mut draft.global.global.namespace.network),
+        )
+        .may_be_bare()
+        .first_counts()
+        .stored(NAMESPACE),
+        Keyword::<Draft>::line(
+            "net_namespace_ipvs",
+            "[NAME]",
+            "That of the IPVS table; without a name that of the machine.",
+            |draft, statement, _| {
+                let name = statement.argument(1).map(|word| word.text.to_string());
+                draft.global.global.namespace.ipvs = Some(name.unwrap_or_default());
+            },
+        )
+        .first_counts()
+        .stored(NAMESPACE),
+        Keyword::<Draft>::flag(
+            "namespace_with_ipsets",
+            "Old kernels: ipsets in a namespace.",
+            |draft| &mut draft.global.global.namespace.ipsets,
+        )
+        .stored("there is no packet filter yet"),
+        Keyword::<Draft>::flag(
+            "use_pid_dir",
+            "Pid files in a directory of their own.",
+            |draft| &mut draft.global.global.namespace.pid_directory,
+        )
+        .stored(NAMES),
+        Keyword::<Draft>::field(
+            "instance",
+            "NAME",
+            "Part of the names of files and logs.",
+            Field::Text(|draft| &mut draft.global.global.namespace.instance),
+        )
+        .may_be_bare()
+        .first_counts()
+        .stored(NAMES),
+        Keyword::<Draft>::field(
+            "child_wait_time",
+            "INT 0..",
+            "Seconds to wait for children at the end, 5 unless given.",
+            Field::WholeSeconds(|draft| &mut draft.global.global.namespace.child_wait),
+        )
+        .stored("there are no children to wait for"),
         Keyword::block(
             "virtual_server",
             "IP [PORT] | fwmark N | group NAME",
@@ -70,11 +240,60 @@ pub(crate) static ROOT: Table<Draft> = Table {
         )
         .stored("SSL_GET is not made"),
     ],
-    later: ROOT_LATER,
 };
 
 fn global_defs(draft: &mut Draft, statement: &Statement, report: &mut Report<'_>) {
     GLOBAL.read(&mut draft.global, inside(statement), report);
+}
+
+fn vrrp_script(draft: &mut Draft, statement: &Statement, report: &mut Report<'_>) {
+    let mut script = ScriptDraft::default();
+    SCRIPT.read(&mut script, inside(statement), report);
+    named(&mut draft.scripts, script, statement, report);
+}
+
+fn vrrp_track_process(draft: &mut Draft, statement: &Statement, report: &mut Report<'_>) {
+    let mut process = ProcessDraft::default();
+    PROCESS.read(&mut process, inside(statement), report);
+    named(&mut draft.processes, process, statement, report);
+}
+
+fn track_file(draft: &mut Draft, statement: &Statement, report: &mut Report<'_>) {
+    let mut file = FileDraft::default();
+    FILE.read(&mut file, inside(statement), report);
+    named(&mut draft.files, file, statement, report);
+}
+
+/// Of several objects of one name the first is meant; keepalived does not say so.
+fn named<T>(into: &mut Vec<(Named, T)>, new: T, statement: &Statement, report: &mut Report<'_>) {
+    let Some(name) = statement.argument(1) else {
+        return;
+    };
+    if let Some((first, _)) = into.iter().find(|(other, _)| other.name == name.text) {
+        let keyword = statement.keyword();
+        let message = format!("a second `{keyword} {}`, the first is used", name.text);
+        report.add(Problem::warning(name.span, message).note(first.span, "first defined here"));
+        return;
+    }
+    into.push((Named::new(name), new));
+}
+
+fn bfd_instance(draft: &mut Draft, statement: &Statement, report: &mut Report<'_>) {
+    const NAME_MAX: usize = 31;
+    let Some(name) = statement.argument(1) else {
+        return;
+    };
+    if lossless::encode(&name.text).len() > NAME_MAX {
+        return report.reject(name, "a name of at most 31 octets, its block is skipped");
+    }
+    if let Some((first, _)) = draft.bfds.iter().find(|(other, _)| other.name == name.text) {
+        let message = format!("a second `bfd_instance {}`, it is skipped", name.text);
+        report.add(Problem::error(name.span, message).note(first.span, "first defined here"));
+        return;
+    }
+    let mut bfd = BfdDraft::default();
+    bfd::INSTANCE.read(&mut bfd, inside(statement), report);
+    draft.bfds.push((Named::new(name), bfd));
 }
 
 fn vrrp_instance(draft: &mut Draft, statement: &Statement, report: &mut Report<'_>) {
@@ -84,9 +303,13 @@ fn vrrp_instance(draft: &mut Draft, statement: &Statement, report: &mut Report<'
         return;
     };
     let mut instance = InstanceDraft::new(name);
-    if let Some(first) = draft.instances.iter().find(|other| other.name == name.text) {
+    if let Some(first) = draft
+        .instances
+        .iter()
+        .find(|other| other.name.name == name.text)
+    {
         let message = format!("a second `vrrp_instance {}`, it is skipped", name.text);
-        report.add(Problem::error(name.span, message).note(first.span, "first defined here"));
+        report.add(Problem::error(name.span, message).note(first.name.span, "first defined here"));
         return;
     }
     INSTANCE.read(&mut instance, inside(statement), report);

@@ -261,7 +261,6 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
         )
         .stored(NOT_MADE),
     ],
-    later: &[],
 };
 
 impl RealServerDraft {

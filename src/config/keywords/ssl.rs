@@ -47,5 +47,4 @@ pub(crate) static SSL: Table<Ssl> = Table {
         .stored(WHY)
         .may_be_bare(),
     ],
-    later: &[],
 };

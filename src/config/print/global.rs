@@ -3,14 +3,29 @@
 use super::{Printer, quoted};
 use crate::config::Global;
 use crate::config::global::{
-    BufferPolicy, DynamicInterfaces, Fifo, FlushOnStop, IncludeCheck, Process, SyncDaemon,
+    BufferPolicy, DynamicInterfaces, Fifo, FlushOnStop, IncludeCheck, Namespace, Process,
+    SyncDaemon,
 };
 use crate::config::keywords::global::{GLOBAL, GlobalDraft};
+use crate::config::keywords::root::{Draft, ROOT};
 use crate::config::value::print_seconds;
+
+/// Nothing but what stands outside of the block.
+fn is_empty(global: &Global) -> bool {
+    let outside = Global {
+        namespace: global.namespace.clone(),
+        ..Global::default()
+    };
+    *global == outside
+}
 
 impl Printer {
     pub(super) fn global(&mut self, global: &Global) {
         if *global == Global::default() {
+            return;
+        }
+        self.namespace(&global.namespace);
+        if is_empty(global) {
             return;
         }
         self.open("global_defs");
@@ -36,6 +51,8 @@ impl Printer {
             "default_interface",
             global.default_interface.as_deref().map(quoted),
         );
+        self.maybe("vrrp_mcast_group4", global.vrrp.group_v4);
+        self.maybe("vrrp_mcast_group6", global.vrrp.group_v6);
         self.several_words(global);
         let mut draft = GlobalDraft {
             global: global.clone(),
@@ -45,6 +62,16 @@ impl Printer {
             self.line(line);
         }
         self.close();
+    }
+
+    /// The statements outside of all blocks.
+    fn namespace(&mut self, namespace: &Namespace) {
+        self.optional("net_namespace_ipvs", namespace.ipvs.as_deref());
+        let mut draft = Draft::default();
+        draft.global.global.namespace = namespace.clone();
+        for line in ROOT.settings(&mut draft) {
+            self.line(line);
+        }
     }
 
     /// Statements whose words are more than one field.

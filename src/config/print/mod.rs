@@ -4,6 +4,9 @@
 mod check;
 mod checker;
 mod global;
+mod route;
+mod statics;
+mod track;
 mod vrrp;
 
 use std::fmt::{Display, Write as _};
@@ -24,8 +27,15 @@ struct Printer {
 pub fn print(config: &Config) -> String {
     let mut printer = Printer::default();
     printer.global(&config.global);
+    printer.links(&config.links);
+    printer.statics(&config.statics);
+    // Before those that name them.
+    printer.watched(config);
+    for group in &config.sync_groups {
+        printer.sync_group(group);
+    }
     for instance in &config.instances {
-        printer.instance(instance);
+        printer.instance(instance, config);
     }
     if let Some(ssl) = &config.ssl {
         printer.ssl(ssl);

@@ -209,6 +209,7 @@ pub(super) fn lvs_sync_daemon(
             _ => report.reject(option, "one of inst, id, maxlen, port, ttl, group"),
         }
     }
+    draft.sync_daemon = Some(statement.span());
     draft.global.lvs.sync_daemon = Some(daemon);
 }
 
