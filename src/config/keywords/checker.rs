@@ -21,17 +21,17 @@ use super::timing::{
 };
 use super::{Keyword, Standing, Table, joined, suggestion};
 
-/// A check of any kind.
+/// A check of any kind. What only some have stands aside: most files have nothing but the first.
 pub(crate) enum AnyCheck {
     Tcp(CheckDraft<()>),
     Ping(CheckDraft<()>),
-    Http(CheckDraft<HttpDraft>),
-    Smtp(CheckDraft<SmtpDraft>),
-    Dns(CheckDraft<DnsDraft>),
-    Misc(CheckDraft<MiscDraft>),
-    Udp(CheckDraft<UdpDraft>),
-    File(CheckDraft<FileDraft>),
-    Bfd(CheckDraft<BfdDraft>),
+    Http(Box<CheckDraft<HttpDraft>>),
+    Smtp(Box<CheckDraft<SmtpDraft>>),
+    Dns(Box<CheckDraft<DnsDraft>>),
+    Misc(Box<CheckDraft<MiscDraft>>),
+    Udp(Box<CheckDraft<UdpDraft>>),
+    File(Box<CheckDraft<FileDraft>>),
+    Bfd(Box<CheckDraft<BfdDraft>>),
 }
 
 /// What a check says: what all of them may say, and what only its kind has.

@@ -156,7 +156,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
             &TCP_CHECK,
             |draft: &mut RealServerDraft, statement, report| {
                 let check = check(&TCP_CHECK, statement, report);
-                draft.checkers.push(AnyCheck::Tcp(check));
+                draft.add(AnyCheck::Tcp(check));
             },
         ),
         Keyword::block(
@@ -166,7 +166,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
             &PING_CHECK,
             |draft: &mut RealServerDraft, statement, report| {
                 let check = check(&PING_CHECK, statement, report);
-                draft.checkers.push(AnyCheck::Ping(check));
+                draft.add(AnyCheck::Ping(check));
             },
         )
         .stored(NOT_MADE),
@@ -177,7 +177,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
             &HTTP_GET,
             |draft: &mut RealServerDraft, statement, report| {
                 let check = check(&HTTP_GET, statement, report);
-                draft.checkers.push(AnyCheck::Http(check));
+                draft.add(AnyCheck::Http(Box::new(check)));
             },
         )
         .stored(NOT_MADE),
@@ -190,7 +190,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
                 let mut check: CheckDraft<HttpDraft> = CheckDraft::new(statement);
                 check.kind.tls = true;
                 SSL_GET.read(&mut check, inside(statement), report);
-                draft.checkers.push(AnyCheck::Http(check));
+                draft.add(AnyCheck::Http(Box::new(check)));
             },
         )
         .stored(NOT_MADE),
@@ -201,7 +201,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
             &SMTP_CHECK,
             |draft: &mut RealServerDraft, statement, report| {
                 let check = check(&SMTP_CHECK, statement, report);
-                draft.checkers.push(AnyCheck::Smtp(check));
+                draft.add(AnyCheck::Smtp(Box::new(check)));
             },
         )
         .stored(NOT_MADE),
@@ -212,7 +212,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
             &DNS_CHECK,
             |draft: &mut RealServerDraft, statement, report| {
                 let check = check(&DNS_CHECK, statement, report);
-                draft.checkers.push(AnyCheck::Dns(check));
+                draft.add(AnyCheck::Dns(Box::new(check)));
             },
         )
         .stored(NOT_MADE),
@@ -223,7 +223,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
             &MISC_CHECK,
             |draft: &mut RealServerDraft, statement, report| {
                 let check = check(&MISC_CHECK, statement, report);
-                draft.checkers.push(AnyCheck::Misc(check));
+                draft.add(AnyCheck::Misc(Box::new(check)));
             },
         )
         .stored(NOT_MADE),
@@ -234,7 +234,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
             &UDP_CHECK,
             |draft: &mut RealServerDraft, statement, report| {
                 let check = check(&UDP_CHECK, statement, report);
-                draft.checkers.push(AnyCheck::Udp(check));
+                draft.add(AnyCheck::Udp(Box::new(check)));
             },
         )
         .stored(NOT_MADE),
@@ -245,7 +245,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
             &FILE_CHECK,
             |draft: &mut RealServerDraft, statement, report| {
                 let check = check(&FILE_CHECK, statement, report);
-                draft.checkers.push(AnyCheck::File(check));
+                draft.add(AnyCheck::File(Box::new(check)));
             },
         )
         .stored(NOT_MADE),
@@ -256,7 +256,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
             &BFD_CHECK,
             |draft: &mut RealServerDraft, statement, report| {
                 let check = check(&BFD_CHECK, statement, report);
-                draft.checkers.push(AnyCheck::Bfd(check));
+                draft.add(AnyCheck::Bfd(Box::new(check)));
             },
         )
         .stored(NOT_MADE),
@@ -285,6 +285,12 @@ impl RealServerDraft {
             timing: TimingDraft::default(),
             checkers: Vec::new(),
         })
+    }
+
+    /// Most servers have one check, and files have ten thousands of servers.
+    fn add(&mut self, check: AnyCheck) {
+        self.checkers.reserve_exact(1);
+        self.checkers.push(check);
     }
 }
 

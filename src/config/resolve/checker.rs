@@ -73,16 +73,16 @@ pub(super) fn checkers(
                 Some(Probe::Tcp(endpoint))
             }),
             AnyCheck::Ping(check) => ping(check, above, report),
-            AnyCheck::Http(check) => http(check, above, report),
+            AnyCheck::Http(check) => http(*check, above, report),
             AnyCheck::Smtp(check) => {
-                checkers.extend(smtp(check, above, report));
+                checkers.extend(smtp(*check, above, report));
                 continue;
             }
-            AnyCheck::Dns(check) => connecting(check, &DNS, above, report, dns),
-            AnyCheck::Misc(check) => misc(check, above, report),
-            AnyCheck::Udp(check) => connecting(check, &USUAL, above, report, udp),
-            AnyCheck::File(check) => file(check, report),
-            AnyCheck::Bfd(check) => bfd(check, &checkers, above, report),
+            AnyCheck::Dns(check) => connecting(*check, &DNS, above, report, dns),
+            AnyCheck::Misc(check) => misc(*check, above, report),
+            AnyCheck::Udp(check) => connecting(*check, &USUAL, above, report, udp),
+            AnyCheck::File(check) => file(*check, report),
+            AnyCheck::Bfd(check) => bfd(*check, &checkers, above, report),
         };
         checkers.extend(checker);
     }
