@@ -111,9 +111,12 @@ fn our_verdict(program: &str, file: &Path) -> Verdict {
     }
 }
 
+/// Some files put keepalived into a loop that never ends.
+const PATIENCE: &str = "10";
+
 fn their_verdict(program: &str, file: &Path) -> Verdict {
-    let output = Command::new(program)
-        .args(["-t", "-f"])
+    let output = Command::new("timeout")
+        .args(["--signal=KILL", PATIENCE, program, "-t", "-f"])
         .arg(file)
         .output()
         .unwrap();

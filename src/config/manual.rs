@@ -59,6 +59,21 @@ const KEYWORDS: &str = ".SH KEYWORDS\n";
 
 /// What means something else than in keepalived, one line each.
 const DIFFERENCES: &[&str] = &[
+    "inet and inet6 in routes and rules take no word with them, and inet6 default is a route.",
+    "A rule may have a single port as sport or dport.",
+    "A nexthop that is wrong drops its route.",
+    "unicast_ttl without a peer is ignored, multicast adverts keep their TTL of 255.",
+    "owner_ignore_adverts off is honoured with priority 255.",
+    "A second group in a vrrp_sync_group is ignored, and nothing else of its block.",
+    "A second vrrp_script, vrrp_track_process or track_file of one name gets a warning; the first \
+     is used, as it is by keepalived.",
+    "A weight of a vrrp_script beyond 253 is 253.",
+    "random_seed is honoured.",
+    "More than 255 virtual addresses: the others are treated as excluded ones, however many an \
+     advert of the interface could hold.",
+    "Warnings that do not count: native_ipv6, linkbeat_use_polling, lvs_sync_daemon_interface, \
+     global_tracking, thread_timer_expired, vmac_garp_intvl, gw and or of a route, and an \
+     lvs_sync_daemon without inst.",
     "alpha and inhibit_on_failure of a virtual_server may be followed by off, and are off then.",
     "A check of a real server without a port connects to the port of its service; where there is \
      none, the check is left out.",
@@ -90,7 +105,8 @@ The file cannot be read.
 Anything else is wrong.
 .TP
 .B 6
-A file that must be included is missing or cannot be read.
+A file that must be included is missing or cannot be read, or scripts are to run and
+enable_script_security is not set.
 .SH SEE ALSO
 .BR keepalived (8)
 ";

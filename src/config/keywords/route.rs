@@ -275,8 +275,8 @@ impl Line {
     ) -> Option<()> {
         if word.text != "via" {
             let message = format!("`{}` is the old word for a gateway", word.text);
-            report
-                .add(Problem::error(word.span, message).help("write `via`, or `nexthop` for two"));
+            let problem = Problem::warning(word.span, message);
+            report.add(problem.help("write `via`, or `nexthop` for two"));
         }
         let (address, said) = via(word, words, report)?;
         if !said {

@@ -64,7 +64,7 @@ pub(crate) static SYNC_GROUP: Table<SyncDraft> = Table {
             Field::MaybeTruth(|draft| &mut draft.notify.mail)).stored(MAIL),
         Row::line("global_tracking", "", "Old name of sync_group_tracking_weight.",
             |draft, statement, report| {
-                let problem = Problem::error(statement.head(), "`global_tracking` is old");
+                let problem = Problem::warning(statement.head(), "`global_tracking` is old");
                 report.add(problem.help("write `sync_group_tracking_weight`"));
                 draft.tracking_weight = true;
             }).stored(TRACKING),

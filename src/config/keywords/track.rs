@@ -113,10 +113,7 @@ pub(crate) static SCRIPT: Table<ScriptDraft> = Table {
         ScriptRow::line("weight", "INT -253..253 [reverse]",
             "0: FAULT while it fails. Above 0: added while it succeeds. Below 0: subtracted while \
              it fails.",
-            |draft, statement, report| {
-                let read = weight(statement.arguments(), 253, report);
-                draft.weight = read.unwrap_or(draft.weight);
-            }).judging_itself().stored(TRACKING),
+            script_weight).judging_itself().stored(TRACKING),
         ScriptRow::line("rise", "INT 1..", "Successes until it is up, 1 unless given.",
             |draft, statement, report| count(&mut draft.rise, statement, report))
             .stored(TRACKING),
@@ -217,18 +214,47 @@ fn count(into: &mut Option<u32>, statement: &Statement, report: &mut Report<'_>)
     *into = number.map_or(Some(1), |number| u32::try_from(number).ok());
 }
 
+/// Whatever is too much for a script is as much as it may be: the priority stops there anyway.
+fn script_weight(draft: &mut ScriptDraft, statement: &Statement, report: &mut Report<'_>) {
+    const MOST: i64 = 253;
+    let words = statement.arguments();
+    let Some(word) = words.first() else {
+        return;
+    };
+    let all = i64::from(i32::MIN)..=i64::from(i32::MAX);
+    let Some(number) = report.lenient(word, all) else {
+        return;
+    };
+    let clamped = number.clamp(-MOST, MOST);
+    if clamped != number {
+        report.reject(word, &format!("from -{MOST} to {MOST}, {clamped} is used"));
+    }
+    draft.weight = Weight {
+        value: i32::try_from(clamped).unwrap_or(0),
+        reverse: reverse(words, report),
+    };
+}
+
 /// `INT [reverse]`, nothing behind it. What is out of range by one is at its end, what is further
 /// out is not a weight.
 pub(crate) fn weight(words: &[Word], most: i32, report: &mut Report<'_>) -> Option<Weight> {
     let value = weight_value(words.first()?, most, report)?;
-    let reverse = words.get(1);
-    if let Some(word) = reverse.filter(|word| word.text != "reverse") {
-        report.reject(word, "reverse");
-    }
     Some(Weight {
         value,
-        reverse: reverse.is_some_and(|word| word.text == "reverse"),
+        reverse: reverse(words, report),
     })
+}
+
+/// Whether the word behind a weight is `reverse`; there is no other.
+fn reverse(words: &[Word], report: &mut Report<'_>) -> bool {
+    let Some(word) = words.get(1) else {
+        return false;
+    };
+    let reverse = word.text == "reverse";
+    if !reverse {
+        report.reject(word, "reverse");
+    }
+    reverse
 }
 
 fn weight_value(word: &Word, most: i32, report: &mut Report<'_>) -> Option<i32> {

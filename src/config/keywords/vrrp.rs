@@ -109,7 +109,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
              hundredths up to 40.95.", read::advert_int),
         Row::line("version", "INT 2..3",
             "VRRP version; that of vrrp_version unless given, 3 of IPv6. Instances of version 3 \
-             do not run yet.", read::version),
+             do not run yet.", read::version).judging_itself(),
         Row::block("authentication", "", "VRRP version 2 authentication.", &AUTHENTICATION,
             |draft, statement, report| {
                 AUTHENTICATION.read(&mut draft.authentication, inside(statement), report);
@@ -271,7 +271,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
             }).stored(TRACKING),
         Row::line("linkbeat_use_polling", "", "Old: ask the interface for its link.",
             |draft, statement, report| {
-                let problem = Problem::error(statement.head(), "`linkbeat_use_polling` is old");
+                let problem = Problem::warning(statement.head(), "`linkbeat_use_polling` is old");
                 report.add(problem.help("write the interface into `linkbeat_interfaces`"));
                 draft.poll_link = true;
             }).stored("the kernel tells of links"),

@@ -57,7 +57,7 @@ pub(crate) fn no_priority(name: &Named, report: &mut Report<'_>) {
     report.add(Problem::warning(name.span, message).help(help));
 }
 
-/// Scripts and processes that nothing watches.
+/// Scripts and processes that are of use and nothing watches.
 pub(crate) fn unused(config: &Config, names: &[Named], report: &mut Report<'_>) {
     let tracks = || {
         let instances = config.instances.iter().map(|instance| &instance.track);
@@ -67,8 +67,11 @@ pub(crate) fn unused(config: &Config, names: &[Named], report: &mut Report<'_>) 
         .flat_map(|track| track.scripts.iter().chain(&track.processes))
         .map(|tracked| tracked.name.as_str())
         .collect();
+    let scripts = config.scripts.iter().map(|script| script.name.as_str());
+    let processes = config.processes.iter().map(|process| process.name.as_str());
+    let usable: HashSet<&str> = scripts.chain(processes).collect();
     for Named { name, span } in names {
-        if !used.contains(name.as_str()) {
+        if usable.contains(name.as_str()) && !used.contains(name.as_str()) {
             let message = format!("nothing tracks `{name}`");
             report.add(Problem::warning(*span, message));
         }

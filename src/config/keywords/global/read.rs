@@ -186,7 +186,7 @@ pub(super) fn lvs_sync_daemon(
     let old = words.next_if(|word| !options.contains(&word.text.as_str()));
     if let Some(instance) = old {
         let message = "the instance without `inst` before it is old style";
-        report.add(Problem::error(instance.span, message).help("write `inst` before it"));
+        report.add(Problem::warning(instance.span, message).help("write `inst` before it"));
         daemon.instance = Some(instance.text.to_string());
         let id = words.next_if(|word| word.text.starts_with(|first: char| first.is_ascii_digit()));
         daemon.id = id.and_then(|word| strict(word, 0..=255, report));

@@ -111,7 +111,7 @@ pub(super) fn native_ipv6(
     statement: &Statement,
     report: &mut Report<'_>,
 ) {
-    let problem = Problem::error(statement.head(), "`native_ipv6` is old");
+    let problem = Problem::warning(statement.head(), "`native_ipv6` is old");
     report.add(problem.help("IPv6 addresses say it all"));
     if draft.family == Some(Family::V4) {
         let message = "the instance is IPv4 already, `native_ipv6` is ignored";
@@ -236,8 +236,8 @@ pub(super) fn sync_daemon_interface(
     draft.sync_daemon_interface = word.and_then(|word| report.interface(word));
 }
 
-/// An old keyword that still means what it meant.
+/// An old keyword that still means what it meant; to have it is not to be wrong.
 pub(super) fn old(statement: &Statement, now: &str, report: &mut Report<'_>) {
     let message = format!("`{}` is old", statement.keyword());
-    report.add(Problem::error(statement.head(), message).help(format!("write `{now}`")));
+    report.add(Problem::warning(statement.head(), message).help(format!("write `{now}`")));
 }
