@@ -51,8 +51,9 @@ What stands in brackets may be left out.
 .SS Problems
 Every problem is reported with its place. A statement that is wrong is ignored, or
 replaced by what the message says, and the rest of the file is used. There is nothing to run when a
-statement lacks an argument it needs, an interface does not exist, a vrrp_instance lacks its interface or its
-virtual_router_id, or two instances share one virtual_router_id on one interface.
+statement lacks an argument it needs; an interface does not exist, without dynamic_interfaces; a vrrp_instance
+lacks its virtual_router_id, its interface (unicast instances: its source), or, in strict mode or version 3, its
+addresses; or two instances that hear each other share one virtual_router_id on one interface.
 "#;
 
 const KEYWORDS: &str = ".SH KEYWORDS\n";
@@ -69,6 +70,7 @@ const DIFFERENCES: &[&str] = &[
      is used, as it is by keepalived.",
     "A weight of a vrrp_script beyond 253 is 253.",
     "random_seed is honoured.",
+    "An instance may track an interface that another one makes for itself with use_vmac.",
     "More than 255 virtual addresses: the others are treated as excluded ones, however many an \
      advert of the interface could hold.",
     "Warnings that do not count: native_ipv6, linkbeat_use_polling, lvs_sync_daemon_interface, \

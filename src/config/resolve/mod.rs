@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::Config;
+use super::bfd::BfdTells;
 use super::check::{ServiceKey, VirtualServer, VirtualServerGroup};
 use super::diag::Problem;
 use super::keywords::global::GlobalDraft;
@@ -124,7 +125,10 @@ fn objects(draft: &mut Draft, config: &mut Config, report: &mut Report<'_>) -> K
     }
     for (name, bfd) in draft.bfds.drain(..) {
         if let Some(bfd) = objects::bfd(&name, &bfd, &config.bfds, report) {
-            known.bfds.add(&name, bfd.weight);
+            // One that tells nothing but checks is not there for instances.
+            if bfd.tells != BfdTells::Checker {
+                known.bfds.add(&name, bfd.weight);
+            }
             config.bfds.push(bfd);
         }
     }

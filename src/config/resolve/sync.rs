@@ -133,6 +133,16 @@ fn both(group: &SyncGroup, member: &Instance, span: Span, report: &mut Report<'_
             .collect::<Vec<_>>()
     };
     let (theirs, ours) = (&group.track, &member.track);
+    let own = theirs.interfaces.iter();
+    let own = own.filter(|one| one.name == member.interface && member.track_primary);
+    for Tracked { name, .. } in own {
+        let message = format!(
+            "`{name}` is the interface of `{}`, which tracks it",
+            member.name
+        );
+        let help = "take it out of `track_interface` of the group";
+        report.add(Problem::error(span, message).help(help));
+    }
     for name in twice(&theirs.interfaces, &ours.interfaces) {
         let message = format!("`{name}` is tracked by the group as well, whose weight counts");
         report.add(Problem::error(span, message));
