@@ -44,10 +44,10 @@ use std::{fmt, io};
 
 pub use bfd::Bfd;
 pub use check::{
-    Checker, Checksum, Encapsulation, Endpoint, Family, FileWeight, Forwarding, GroupEntry,
-    HttpProbe, HttpVersion, MaskedOctet, Persistence, Probe, Protocol, RealServer, RecordType,
-    Regex, RegexOption, Reply, Scheduler, SchedulerFlags, ServiceAddress, ServiceKey, SorryServer,
-    Ssl, Tunnel, Url, VirtualServer, VirtualServerGroup,
+    Checker, Checksum, Encapsulation, Endpoint, FileWeight, Forwarding, GroupEntry, HttpProbe,
+    HttpVersion, MaskedOctet, Persistence, Probe, Protocol, RealServer, RecordType, Regex,
+    RegexOption, Reply, Scheduler, SchedulerFlags, ServiceAddress, ServiceKey, SorryServer, Ssl,
+    Tunnel, Url, VirtualServer, VirtualServerGroup,
 };
 pub use diag::{Diagnostic, Diagnostics, Note, Place, Severity};
 pub use diff::{Changes, diff};

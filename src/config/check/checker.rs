@@ -68,8 +68,8 @@ pub enum Probe {
     File {
         /// Name of a `track_file`.
         track_file: String,
-        /// None: as the `track_file` says.
-        weight: Option<FileWeight>,
+        /// Its own, else that of the `track_file`.
+        weight: FileWeight,
     },
     /// `BFD_CHECK`: up while the session is.
     Bfd {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Family;
+use crate::addr::Family;
 
 /// One `virtual_server_group`; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl GroupEntry {
     /// None for a mark that leaves it to the service.
     pub fn family(&self) -> Option<Family> {
         match self {
-            Self::Addresses { first, .. } => Some((*first).into()),
+            Self::Addresses { first, .. } => Some(Family::of(*first)),
             Self::Fwmark { family, .. } => *family,
         }
     }

@@ -13,7 +13,6 @@ pub use checker::{
 pub use group::{GroupEntry, VirtualServerGroup};
 pub use server::{Checksum, Encapsulation, Forwarding, RealServer, SorryServer, Tunnel};
 pub use service::{
-    Family, Persistence, Protocol, Scheduler, SchedulerFlags, ServiceAddress, ServiceKey,
-    VirtualServer,
+    Persistence, Protocol, Scheduler, SchedulerFlags, ServiceAddress, ServiceKey, VirtualServer,
 };
 pub use ssl::Ssl;

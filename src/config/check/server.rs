@@ -21,8 +21,9 @@ pub struct RealServer {
     pub inhibit_on_failure: bool,
     pub notify_up: Option<Script>,
     pub notify_down: Option<Script>,
-    /// `smtp_alert`: mail when it goes up or down; None: as `global_defs` says, else yes.
-    pub smtp_alert: Option<bool>,
+    /// `smtp_alert`: mail when it goes up or down; yes unless here or in `global_defs` it says
+    /// otherwise.
+    pub smtp_alert: bool,
     /// `virtualhost`; the URLs of checks have it already.
     pub virtualhost: Option<String>,
     /// `snmp_name`.
@@ -88,7 +89,7 @@ impl RealServer {
             inhibit_on_failure: false,
             notify_up: None,
             notify_down: None,
-            smtp_alert: None,
+            smtp_alert: true,
             virtualhost: None,
             snmp_name: None,
             checkers: Vec::new(),

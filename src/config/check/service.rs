@@ -1,10 +1,11 @@
 //! `virtual_server`: a service of the director.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{RealServer, SorryServer};
+use crate::addr::Family;
 use crate::config::Script;
 
 /// One `virtual_server`, complete: what its real servers and checkers inherit is already in them.
@@ -33,8 +34,8 @@ pub struct VirtualServer {
     pub omega: bool,
     /// `ha_suspend`: checks are made only while the service's address is on this machine.
     pub ha_suspend: bool,
-    /// `smtp_alert`: mail when the quorum changes; None: as `global_defs` says, else no.
-    pub smtp_alert: Option<bool>,
+    /// `smtp_alert`: mail when the quorum changes; no unless here or in `global_defs` it says so.
+    pub smtp_alert: bool,
     /// `virtualhost`; the URLs of checks have it already.
     pub virtualhost: Option<String>,
     /// `snmp_name`.
@@ -78,12 +79,6 @@ pub enum Protocol {
     Tcp,
     Udp,
     Sctp,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Family {
-    Ipv4,
-    Ipv6,
 }
 
 /// The schedulers of the kernel.
@@ -140,7 +135,7 @@ impl VirtualServer {
             quorum_down: None,
             omega: false,
             ha_suspend: false,
-            smtp_alert: None,
+            smtp_alert: false,
             virtualhost: None,
             snmp_name: None,
             sorry_server: None,
@@ -156,33 +151,6 @@ impl Protocol {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
             Self::Sctp => "sctp",
-        }
-    }
-}
-
-impl Family {
-    /// The keyword's word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ipv4 => "inet",
-            Self::Ipv6 => "inet6",
-        }
-    }
-
-    /// The length of an address: its longest prefix.
-    pub fn bits(self) -> u8 {
-        match self {
-            Self::Ipv4 => 32,
-            Self::Ipv6 => 128,
-        }
-    }
-}
-
-impl From<IpAddr> for Family {
-    fn from(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(_) => Self::Ipv4,
-            IpAddr::V6(_) => Self::Ipv6,
         }
     }
 }
@@ -216,7 +184,7 @@ impl Scheduler {
 impl ServiceKey {
     pub fn family(&self) -> Family {
         match self {
-            Self::Address(service) => service.address.ip().into(),
+            Self::Address(service) => Family::of(service.address.ip()),
             Self::Fwmark { family, .. } | Self::Group { family, .. } => *family,
         }
     }

@@ -1,14 +1,15 @@
 //! `virtual_server`: a service of the director.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::config::check::{Family, Forwarding, Protocol, Scheduler, SchedulerFlags};
+use crate::addr::Family;
+use crate::config::check::{Forwarding, Protocol, Scheduler, SchedulerFlags};
 use crate::config::diag::{Class, Problem};
 use crate::config::report::Report;
 use crate::config::script::Script;
 use crate::config::source::Span;
-use crate::config::tree::Statement;
+use crate::config::tree::{Statement, Word};
 use crate::config::value;
 
 use super::field::Field;
@@ -361,7 +362,7 @@ impl VirtualServerDraft {
     /// As far as it is known from what stands above.
     fn family(&self) -> Option<Family> {
         match self.service {
-            Service::Address(address) => Some(address.ip().into()),
+            Service::Address(address) => Some(Family::of(address.ip())),
             Service::Fwmark(_) | Service::Group(_) => self.family,
         }
     }
@@ -481,18 +482,18 @@ fn persistence_granularity(
     };
     let of_form = || {
         let dotted = word.text.contains('.');
-        if dotted { Family::Ipv4 } else { Family::Ipv6 }
+        if dotted { Family::V4 } else { Family::V6 }
     };
     let family = draft.family().unwrap_or_else(of_form);
     let prefix = match family {
-        Family::Ipv4 => {
-            let prefix = value::netmask(&word.text);
+        Family::V4 => {
+            let prefix = netmask(word, report);
             if prefix.is_none() {
                 report.reject(word, "a netmask such as 255.255.255.0, ignored");
             }
             prefix
         }
-        Family::Ipv6 => {
+        Family::V6 => {
             let length = report.strict(word, 1..=128);
             length.and_then(|length| u8::try_from(length).ok())
         }
@@ -501,6 +502,22 @@ fn persistence_granularity(
         draft.family = Some(family);
         draft.persistence_prefix = prefix;
     }
+}
+
+/// A netmask, or what is meant by a bare length. keepalived takes `24` for 0.0.0.24.
+fn netmask(word: &Word, report: &mut Report<'_>) -> Option<u8> {
+    let mask = value::netmask(&word.text);
+    let length = value::integer(&word.text, &(1..=32)).ok();
+    let (None, Some(length)) = (mask, length.and_then(|length| u8::try_from(length).ok())) else {
+        return mask;
+    };
+    let message = "a length instead of a netmask";
+    let help = format!(
+        "write `{}`",
+        Ipv4Addr::from(!(u32::MAX >> 1 >> (length - 1)))
+    );
+    report.add(Problem::warning(word.span, message).help(help));
+    Some(length)
 }
 
 fn persistence_engine(

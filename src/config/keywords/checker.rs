@@ -12,13 +12,14 @@ use crate::config::source::Span;
 use crate::config::tree::Statement;
 
 use super::field::Field;
-use super::global::{number, text};
+use super::global::number;
 use super::http::HttpDraft;
 use super::root::inside;
 use super::timing::{
     Timed, TimingDraft, alpha, check_retry, connect_timeout, delay_before_retry, delay_loop,
     nb_get_retry, seconds, warmup,
 };
+use super::track::Named;
 use super::{Keyword, Standing, Table, joined, suggestion};
 
 /// A check of any kind. What only some have stands aside: most files have nothing but the first.
@@ -102,13 +103,13 @@ pub(crate) struct UdpDraft {
 
 #[derive(Default)]
 pub(crate) struct FileDraft {
-    pub(crate) track_file: Option<String>,
+    pub(crate) track_file: Option<Named>,
     pub(crate) weight: Option<FileWeight>,
 }
 
 #[derive(Default)]
 pub(crate) struct BfdDraft {
-    pub(crate) instance: Option<(String, Span)>,
+    pub(crate) instance: Option<Named>,
 }
 
 const FOR_CHECK: &str = "As in virtual_server, for this check.";
@@ -269,11 +270,13 @@ pub(crate) static UDP_CHECK: Table<CheckDraft<UdpDraft>> = Table {
 pub(crate) static FILE_CHECK: Table<CheckDraft<FileDraft>> = Table {
     name: "FILE_CHECK",
     keywords: &[
-        Keyword::field(
+        Keyword::line(
             "track_file",
             "NAME",
-            "Which one.",
-            Field::Text(|draft: &mut CheckDraft<FileDraft>| &mut draft.kind.track_file),
+            "Which one, defined above.",
+            |draft: &mut CheckDraft<FileDraft>, statement, _| {
+                draft.kind.track_file = statement.argument(1).map(Named::new);
+            },
         ),
         Keyword::line(
             "weight",
@@ -291,10 +294,9 @@ pub(crate) static BFD_CHECK: Table<CheckDraft<BfdDraft>> = Table {
         Keyword::line(
             "name",
             "NAME",
-            "Which one.",
-            |draft: &mut CheckDraft<BfdDraft>, statement, report| {
-                let name = text(statement, report);
-                draft.kind.instance = name.map(|name| (name, statement.span()));
+            "Which one, defined above.",
+            |draft: &mut CheckDraft<BfdDraft>, statement, _| {
+                draft.kind.instance = statement.argument(1).map(Named::new);
             },
         )
         .first_counts(),

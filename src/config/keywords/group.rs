@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::config::check::{Family, GroupEntry};
+use crate::addr::Family;
+use crate::config::check::GroupEntry;
 use crate::config::diag::Problem;
 use crate::config::report::Report;
 use crate::config::source::Span;
@@ -73,8 +74,8 @@ fn mark(line: &Statement, report: &mut Report<'_>) -> Option<GroupEntry> {
 
 pub(crate) fn family(word: &Word, report: &mut Report<'_>) -> Option<Family> {
     match word.text.as_str() {
-        "inet" => Some(Family::Ipv4),
-        "inet6" => Some(Family::Ipv6),
+        "inet" => Some(Family::V4),
+        "inet6" => Some(Family::V6),
         _ => {
             report.reject(word, "inet or inet6, ignored");
             None
@@ -148,7 +149,7 @@ fn range(first: IpAddr, end: &str) -> Ends {
 }
 
 fn network(first: IpAddr, length: &str) -> Ends {
-    let bits = Family::from(first).bits();
+    let bits = if first.is_ipv4() { 32 } else { 128 };
     let all_digits = length.bytes().all(|byte| byte.is_ascii_digit());
     let length = length.parse().ok().filter(|_| all_digits);
     let length: u8 = length

@@ -3,8 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::{Printer, quoted};
+use crate::addr::Family;
 use crate::config::check::{
-    Checksum, Encapsulation, Family, Forwarding, GroupEntry, Persistence, RealServer, Scheduler,
+    Checksum, Encapsulation, Forwarding, GroupEntry, Persistence, RealServer, Scheduler,
     ServiceKey, Ssl, VirtualServer, VirtualServerGroup,
 };
 
@@ -29,7 +30,7 @@ impl Printer {
                     self.line(format_args!("{first}-{last} {port}"));
                 }
                 GroupEntry::Fwmark { mark, family } => match family {
-                    Some(family) => self.line(format_args!("fwmark {mark} {}", family.word())),
+                    Some(family) => self.line(format_args!("fwmark {mark} {}", word(*family))),
                     None => self.line(format_args!("fwmark {mark}")),
                 },
             }
@@ -44,11 +45,11 @@ impl Printer {
             }
             ServiceKey::Fwmark { mark, family } => {
                 self.open(format_args!("virtual_server fwmark {mark}"));
-                self.word("ip_family", family.word());
+                self.word("ip_family", word(*family));
             }
             ServiceKey::Group { name, family, .. } => {
                 self.open(format_args!("virtual_server group {}", quoted(name)));
-                self.word("ip_family", family.word());
+                self.word("ip_family", word(*family));
             }
         }
         let protocol = server.key.protocol();
@@ -60,8 +61,8 @@ impl Printer {
         if let Some(Persistence { timeout, prefix }) = server.persistence {
             self.seconds("persistence_timeout", timeout);
             match server.key.family() {
-                Family::Ipv4 => self.word("persistence_granularity", netmask(prefix)),
-                Family::Ipv6 => self.word("persistence_granularity", prefix),
+                Family::V4 => self.word("persistence_granularity", netmask(prefix)),
+                Family::V6 => self.word("persistence_granularity", prefix),
             }
         }
         let engine = server.persistence_engine.as_deref();
@@ -73,7 +74,7 @@ impl Printer {
         self.maybe("quorum_down", server.quorum_down.as_ref());
         self.flag("omega", server.omega);
         self.flag("ha_suspend", server.ha_suspend);
-        self.maybe("smtp_alert", server.smtp_alert);
+        self.word("smtp_alert", server.smtp_alert);
         self.maybe("virtualhost", server.virtualhost.as_deref().map(quoted));
         self.maybe("snmp_name", server.snmp_name.as_deref().map(quoted));
         if let Some(sorry) = &server.sorry_server {
@@ -112,13 +113,21 @@ impl Printer {
         self.word("inhibit_on_failure", server.inhibit_on_failure);
         self.maybe("notify_up", server.notify_up.as_ref());
         self.maybe("notify_down", server.notify_down.as_ref());
-        self.maybe("smtp_alert", server.smtp_alert);
+        self.word("smtp_alert", server.smtp_alert);
         self.maybe("virtualhost", server.virtualhost.as_deref().map(quoted));
         self.maybe("snmp_name", server.snmp_name.as_deref().map(quoted));
         for checker in &server.checkers {
             self.checker(checker);
         }
         self.close();
+    }
+}
+
+/// The word of `ip_family`.
+fn word(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "inet",
+        Family::V6 => "inet6",
     }
 }
 

@@ -90,10 +90,8 @@ impl Printer {
             }
             Probe::File { track_file, weight } => {
                 self.word("track_file", quoted(track_file));
-                if let Some(weight) = weight {
-                    let reverse = if weight.reverse { " reverse" } else { "" };
-                    self.line(format_args!("weight {}{reverse}", weight.factor));
-                }
+                let reverse = if weight.reverse { " reverse" } else { "" };
+                self.line(format_args!("weight {}{reverse}", weight.factor));
             }
             Probe::Bfd { instance } => self.word("name", quoted(instance)),
         }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use crate::addr::Family;
 use crate::config::check::{
-    Family, Forwarding, Persistence, Protocol, RealServer, Scheduler, ServiceAddress, ServiceKey,
+    Forwarding, Persistence, Protocol, RealServer, Scheduler, ServiceAddress, ServiceKey,
     SorryServer, VirtualServer, VirtualServerGroup,
 };
 use crate::config::diag::Problem;
@@ -15,9 +16,21 @@ use crate::config::source::Span;
 use crate::config::suggest::nearest;
 
 use super::server::real_servers;
+use super::track::Known;
+
+/// What the rest of the file says to all services.
+pub(crate) struct Around<'a> {
+    pub(crate) groups: &'a [VirtualServerGroup],
+    pub(crate) known: &'a Known,
+    /// `smtp_alert_checker`, else `smtp_alert`.
+    pub(crate) smtp_alert: Option<bool>,
+    /// `checker_log_all_failures`.
+    pub(crate) log_all_failures: bool,
+}
 
 /// What its servers must know of a service.
 pub(super) struct Outline<'a> {
+    pub(super) around: &'a Around<'a>,
     pub(super) draft: &'a VirtualServerDraft,
     pub(super) key: ServiceKey,
     pub(super) group: Option<&'a VirtualServerGroup>,
@@ -27,7 +40,7 @@ pub(super) struct Outline<'a> {
 
 pub(crate) fn virtual_servers(
     drafts: Vec<VirtualServerDraft>,
-    groups: &[VirtualServerGroup],
+    around: &Around<'_>,
     report: &mut Report<'_>,
 ) -> Vec<VirtualServer> {
     let mut taken: HashMap<ServiceKey, Span> = HashMap::new();
@@ -39,7 +52,7 @@ pub(crate) fn virtual_servers(
             Service::Group(name) => users.get(name).copied().unwrap_or(0),
             Service::Address(_) | Service::Fwmark(_) => 0,
         };
-        let Some(server) = virtual_server(&draft, drafts, groups, ordinal, report) else {
+        let Some(server) = virtual_server(&draft, drafts, around, ordinal, report) else {
             continue;
         };
         if let Some(first) = taken.get(&server.key) {
@@ -60,11 +73,11 @@ pub(crate) fn virtual_servers(
 fn virtual_server(
     draft: &VirtualServerDraft,
     drafts: Vec<RealServerDraft>,
-    groups: &[VirtualServerGroup],
+    around: &Around<'_>,
     ordinal: usize,
     report: &mut Report<'_>,
 ) -> Option<VirtualServer> {
-    let service = outline(draft, &drafts, groups, ordinal, report)?;
+    let service = outline(draft, &drafts, around, ordinal, report)?;
     if draft.forwarding.is_none() && drafts.iter().any(|server| server.forwarding.is_none()) {
         report.add(Problem::error(draft.span, "no `lb_kind`, NAT is used"));
     }
@@ -91,7 +104,7 @@ fn virtual_server(
         quorum_down: draft.quorum_down.clone(),
         omega: draft.omega,
         ha_suspend: ha_suspend(&service, report),
-        smtp_alert: draft.smtp_alert,
+        smtp_alert: draft.smtp_alert.or(around.smtp_alert).unwrap_or(false),
         virtualhost: draft.virtualhost.clone(),
         snmp_name: draft.snmp_name.clone(),
         sorry_server: sorry_server(&service, &real_servers, report),
@@ -185,7 +198,7 @@ impl Outline<'_> {
 fn outline<'a>(
     draft: &'a VirtualServerDraft,
     drafts: &[RealServerDraft],
-    groups: &'a [VirtualServerGroup],
+    around: &'a Around<'a>,
     ordinal: usize,
     report: &mut Report<'_>,
 ) -> Option<Outline<'a>> {
@@ -193,12 +206,10 @@ fn outline<'a>(
     let tunnelled = |server: &&RealServerDraft| method(server).is_some_and(Forwarding::is_tunnel);
     let of_servers = || {
         let direct = drafts.iter().find(|server| !tunnelled(server));
-        let family = |server: &RealServerDraft| Family::from(server.ip);
-        let first = direct
-            .or_else(|| drafts.first())
-            .map_or(Family::Ipv4, family);
+        let family = |server: &RealServerDraft| Family::of(server.ip);
+        let first = direct.or_else(|| drafts.first()).map_or(Family::V4, family);
         let agreed = direct.is_some() || drafts.iter().all(|server| family(server) == first);
-        if agreed { first } else { Family::Ipv4 }
+        if agreed { first } else { Family::V4 }
     };
     let (key, group, mixed) = match &draft.service {
         Service::Address(address) => {
@@ -215,7 +226,7 @@ fn outline<'a>(
             (ServiceKey::Fwmark { mark, family }, None, false)
         }
         Service::Group(name) => {
-            let group = find_group(name, draft.span, groups, report)?;
+            let group = find_group(name, draft.span, around.groups, report)?;
             let families = families_of(group);
             let mixed = families.len() > 1;
             if mixed && !drafts.iter().all(|server| tunnelled(&server)) {
@@ -248,6 +259,7 @@ fn outline<'a>(
         }
     };
     Some(Outline {
+        around,
         draft,
         key,
         group,
@@ -305,7 +317,10 @@ fn persistence(service: &Outline<'_>, report: &mut Report<'_>) -> Option<Persist
         let message = "a service without port is persistent, a timeout of 360 s is used";
         report.add(Problem::error(draft.span, message));
     }
-    let each_client = service.key.family().bits();
+    let each_client = match service.key.family() {
+        Family::V4 => 32,
+        Family::V6 => 128,
+    };
     Some(Persistence {
         timeout: draft.persistence_timeout.unwrap_or(PERSISTENCE_DEFAULT),
         prefix: draft.persistence_prefix.unwrap_or(each_client),
@@ -347,10 +362,9 @@ fn quorum(
     let sum = u32::try_from(sum).unwrap_or(u32::MAX);
     let mut quorum = draft.quorum.map_or(1, |(quorum, _)| quorum);
     if quorum > sum {
-        if let Some((_, span)) = draft.quorum {
-            let message = format!("the quorum is more than all weights together, {sum} is used");
-            report.add(Problem::error(span, message));
-        }
+        let span = draft.quorum.map_or(draft.span, |(_, span)| span);
+        let message = format!("the quorum is more than all weights together, {sum} is used");
+        report.add(Problem::error(span, message));
         quorum = sum;
     }
     let mut hysteresis = draft.hysteresis.map_or(0, |(hysteresis, _)| hysteresis);
@@ -380,7 +394,7 @@ fn sorry_server(
     let forwarding = draft.forwarding.or(service.draft.forwarding);
     let forwarding = forwarding.unwrap_or(Forwarding::Nat);
     let ip = draft.address.ip();
-    if !service.takes(ip.into(), forwarding) {
+    if !service.takes(Family::of(ip), forwarding) {
         let message = "a sorry server of another family than its service, it is skipped";
         report.add(Problem::error(draft.span, message));
         return None;

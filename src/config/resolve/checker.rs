@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::config::check::{Checker, Endpoint, Probe};
+use crate::config::check::{Checker, Endpoint, FileWeight, Probe};
 use crate::config::check::{HttpProbe, Regex, Url};
 use crate::config::diag::Problem;
 use crate::config::keywords::checker::{
@@ -16,6 +16,8 @@ use crate::config::keywords::timing::TimingDraft;
 use crate::config::report::Report;
 use crate::config::source::Span;
 
+use super::check::Around;
+
 /// What a check inherits.
 pub(super) struct Above<'a> {
     /// Where to connect; port 0 when nothing says it.
@@ -26,6 +28,7 @@ pub(super) struct Above<'a> {
     /// Of the server, else of the service.
     pub(super) virtualhost: Option<&'a str>,
     pub(super) service_virtualhost: Option<&'a str>,
+    pub(super) around: &'a Around<'a>,
 }
 
 /// What a kind of check does unless something says otherwise.
@@ -81,7 +84,7 @@ pub(super) fn checkers(
             AnyCheck::Dns(check) => connecting(*check, &DNS, above, report, dns),
             AnyCheck::Misc(check) => misc(*check, above, report),
             AnyCheck::Udp(check) => connecting(*check, &USUAL, above, report, udp),
-            AnyCheck::File(check) => file(*check, report),
+            AnyCheck::File(check) => file(*check, above, report),
             AnyCheck::Bfd(check) => bfd(*check, &checkers, above, report),
         };
         checkers.extend(checker);
@@ -101,10 +104,17 @@ fn connecting<K>(
     let endpoint = endpoint(check.endpoint, check.span, above.server, timing, report)?;
     let endpoint = with_port(endpoint, check.span, report)?;
     let probe = probe(endpoint, check.kind, report)?;
-    Some(checker(probe, timing, check.log_all_failures, habit))
+    let all = check.log_all_failures;
+    Some(checker(probe, timing, all, habit, above))
 }
 
-fn checker(probe: Probe, timing: TimingDraft, log_all_failures: bool, habit: &Habit) -> Checker {
+fn checker(
+    probe: Probe,
+    timing: TimingDraft,
+    log_all_failures: bool,
+    habit: &Habit,
+    above: &Above<'_>,
+) -> Checker {
     let delay_loop = timing.delay_loop.unwrap_or(DELAY_LOOP);
     let delay_before_retry = timing.delay_before_retry.or(habit.delay_before_retry);
     Checker {
@@ -114,7 +124,7 @@ fn checker(probe: Probe, timing: TimingDraft, log_all_failures: bool, habit: &Ha
         delay_loop,
         warmup: timing.warmup.unwrap_or(delay_loop),
         alpha: timing.alpha.unwrap_or(false),
-        log_all_failures,
+        log_all_failures: log_all_failures || above.around.log_all_failures,
     }
 }
 
@@ -137,7 +147,13 @@ fn ping(check: CheckDraft<()>, above: &Above<'_>, report: &mut Report<'_>) -> Op
     let mut endpoint = endpoint(check.endpoint, check.span, above.server, timing, report)?;
     endpoint.to.set_port(0);
     let probe = Probe::Ping(endpoint);
-    Some(checker(probe, timing, check.log_all_failures, &USUAL))
+    Some(checker(
+        probe,
+        timing,
+        check.log_all_failures,
+        &USUAL,
+        above,
+    ))
 }
 
 /// The check itself unless it names nothing but hosts, and one for each of those.
@@ -163,7 +179,7 @@ fn smtp(check: CheckDraft<SmtpDraft>, above: &Above<'_>, report: &mut Report<'_>
             endpoint: with_port(endpoint, span, report)?,
             helo_name: helo_name.clone(),
         };
-        Some(checker(probe, timing, log_all_failures, &USUAL))
+        Some(checker(probe, timing, log_all_failures, &USUAL, above))
     });
     probes.collect()
 }
@@ -192,7 +208,7 @@ fn misc(
         dynamic: check.kind.dynamic,
     };
     let timing = check.timing.or(above.timing);
-    Some(checker(probe, timing, check.log_all_failures, &MISC))
+    Some(checker(probe, timing, check.log_all_failures, &MISC, above))
 }
 
 fn udp(endpoint: Endpoint, kind: UdpDraft, report: &mut Report<'_>) -> Option<Probe> {
@@ -210,13 +226,22 @@ fn udp(endpoint: Endpoint, kind: UdpDraft, report: &mut Report<'_>) -> Option<Pr
     })
 }
 
-fn file(check: CheckDraft<FileDraft>, report: &mut Report<'_>) -> Option<Checker> {
+fn file(
+    check: CheckDraft<FileDraft>,
+    above: &Above<'_>,
+    report: &mut Report<'_>,
+) -> Option<Checker> {
     let Some(track_file) = check.kind.track_file else {
         return missing("track_file", check.span, report);
     };
+    let weight = above.around.known.files.weight(&track_file, report)?;
+    let weight = check.kind.weight.unwrap_or(FileWeight {
+        factor: weight.value,
+        reverse: weight.reverse,
+    });
     let probe = Probe::File {
-        track_file,
-        weight: check.kind.weight,
+        track_file: track_file.name,
+        weight,
     };
     Some(told(probe, false))
 }
@@ -227,10 +252,14 @@ fn bfd(
     above: &Above<'_>,
     report: &mut Report<'_>,
 ) -> Option<Checker> {
-    let Some((instance, span)) = check.kind.instance else {
+    let Some(instance) = check.kind.instance else {
         return missing("name", check.span, report);
     };
-    let probe = Probe::Bfd { instance };
+    above.around.known.bfds.weight(&instance, report)?;
+    let span = instance.span;
+    let probe = Probe::Bfd {
+        instance: instance.name,
+    };
     if before.iter().any(|checker| checker.probe == probe) {
         let message = "a second check of one session, it is skipped";
         report.add(Problem::error(span, message));

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::config::check::{Family, GroupEntry, VirtualServerGroup};
+use crate::addr::Family;
+use crate::config::check::{GroupEntry, VirtualServerGroup};
 use crate::config::diag::Problem;
 use crate::config::keywords::group::GroupDraft;
 use crate::config::report::Report;
@@ -39,5 +40,5 @@ pub(crate) fn groups(drafts: Vec<GroupDraft>, report: &mut Report<'_>) -> Vec<Vi
 
 fn is_ambiguous(entries: &[GroupEntry]) -> bool {
     let has = |family| entries.iter().any(|entry| entry.family() == family);
-    has(None) && has(Some(Family::Ipv4)) && has(Some(Family::Ipv6))
+    has(None) && has(Some(Family::V4)) && has(Some(Family::V6))
 }

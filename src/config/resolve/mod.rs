@@ -79,8 +79,13 @@ pub(crate) fn resolve(mut draft: Draft, report: &mut Report<'_>) -> Config {
         .map(|(instance, _)| instance)
         .collect();
     config.virtual_server_groups = group::groups(draft.virtual_server_groups, report);
-    config.virtual_servers =
-        check::virtual_servers(draft.virtual_servers, &config.virtual_server_groups, report);
+    let around = check::Around {
+        groups: &config.virtual_server_groups,
+        known: &known,
+        smtp_alert: draft.global.smtp_alert_checker.or(draft.global.smtp_alert),
+        log_all_failures: draft.global.global.checker_log_all_failures,
+    };
+    config.virtual_servers = check::virtual_servers(draft.virtual_servers, &around, report);
     config.ssl = draft.ssl.map(|(ssl, _)| ssl);
     guard(&mut config);
     sync_daemon(&mut draft.global, &instance_names, report);

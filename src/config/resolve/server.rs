@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use crate::addr::Family;
 use crate::config::check::{Checker, Forwarding, RealServer, ServiceKey};
 use crate::config::diag::Problem;
 use crate::config::keywords::server::RealServerDraft;
@@ -51,7 +52,7 @@ fn real_server(
     let above = service.draft;
     let forwarding = draft.forwarding.or(above.forwarding);
     let forwarding = forwarding.unwrap_or(Forwarding::Nat);
-    if !service.takes(draft.ip.into(), forwarding) {
+    if !service.takes(Family::of(draft.ip), forwarding) {
         let message = "a real server of another family than its service, it is skipped";
         report.add(Problem::error(draft.span, message));
         return None;
@@ -68,6 +69,7 @@ fn real_server(
             service_delay_loop: above.timing.delay_loop.unwrap_or(DELAY_LOOP),
             virtualhost: virtualhost.as_deref(),
             service_virtualhost: above.virtualhost.as_deref(),
+            around: service.around,
         },
         report,
     );
@@ -81,7 +83,10 @@ fn real_server(
         inhibit_on_failure: inhibit.unwrap_or(above.inhibit_on_failure),
         notify_up: draft.notify_up,
         notify_down: draft.notify_down,
-        smtp_alert: draft.smtp_alert,
+        smtp_alert: draft
+            .smtp_alert
+            .or(service.around.smtp_alert)
+            .unwrap_or(true),
         virtualhost,
         snmp_name: draft.snmp_name,
         checkers,

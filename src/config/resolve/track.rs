@@ -32,27 +32,35 @@ impl Objects {
     fn find(&self, lines: Vec<TrackedDraft>, report: &mut Report<'_>) -> Vec<Tracked> {
         let mut found = Vec::new();
         for line in lines {
-            let Named { name, span } = line.object;
-            let kind = self.kind;
-            match self.by_name.get(&name) {
-                Some((defined, weight)) if defined.start < span.start => found.push(Tracked {
-                    name,
-                    weight: line.weight.unwrap_or(*weight),
-                }),
-                Some((defined, _)) => {
-                    let message = format!("`{kind} {name}` is defined only after this, ignored");
-                    let problem = Problem::error(span, message).note(*defined, "defined here");
-                    report.add(problem.help("move it before the block that names it"));
-                }
-                None => {
-                    let message = format!("there is no usable `{kind} {name}`, ignored");
-                    let meant = nearest(&name, self.by_name.keys().map(String::as_str));
-                    let help = meant.map(|meant| format!("did you mean `{meant}`?"));
-                    report.add(Problem::error(span, message).maybe_help(help));
-                }
+            if let Some(weight) = self.weight(&line.object, report) {
+                found.push(Tracked {
+                    name: line.object.name,
+                    weight: line.weight.unwrap_or(weight),
+                });
             }
         }
         found
+    }
+
+    /// That of an object which is defined before the place that names it; else that is reported.
+    pub(super) fn weight(&self, object: &Named, report: &mut Report<'_>) -> Option<Weight> {
+        let Named { name, span } = object;
+        let kind = self.kind;
+        match self.by_name.get(name) {
+            Some((defined, weight)) if defined.start < span.start => return Some(*weight),
+            Some((defined, _)) => {
+                let message = format!("`{kind} {name}` is defined only after this, ignored");
+                let problem = Problem::error(*span, message).note(*defined, "defined here");
+                report.add(problem.help("move it before the block that names it"));
+            }
+            None => {
+                let message = format!("there is no usable `{kind} {name}`, ignored");
+                let meant = nearest(name, self.by_name.keys().map(String::as_str));
+                let help = meant.map(|meant| format!("did you mean `{meant}`?"));
+                report.add(Problem::error(*span, message).maybe_help(help));
+            }
+        }
+        None
     }
 }
 
