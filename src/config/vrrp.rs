@@ -365,6 +365,17 @@ pub struct InstanceKey {
     pub interface: String,
     pub family: Family,
     pub vrid: Vrid,
+    pub meeting: Meeting,
+    /// With a device of its own (`use_vmac`, `use_ipvlan`).
+    pub layered: bool,
+}
+
+/// Where a virtual router meets its others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Meeting {
+    Group(IpAddr),
+    /// Unicast from this address; None: the primary one of the interface.
+    Unicast(Option<IpAddr>),
 }
 
 impl Instance {
@@ -373,6 +384,11 @@ impl Instance {
             interface: self.interface.clone(),
             family: self.family,
             vrid: self.vrid,
+            meeting: match self.destination {
+                Destination::Multicast(group) => Meeting::Group(group),
+                Destination::Unicast(_) => Meeting::Unicast(self.source),
+            },
+            layered: self.layer != Layer::Interface,
         }
     }
 

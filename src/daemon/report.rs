@@ -1,7 +1,6 @@
 //! Dumps: the configuration and the state of the cores as text, in keepalived's layout.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
 
 use log::{error, info};
 
@@ -43,8 +42,7 @@ pub(super) fn vrrp_data(config: &Config, now: Option<&vrrp::Snapshot>) -> String
     for instance in &config.instances {
         let state = now.and_then(|now| {
             let mut states = now.instances.iter();
-            states
-                .find(|state| state.vrid == instance.vrid && state.interface == instance.interface)
+            states.find(|state| state.name == instance.name)
         });
         vrrp_instance(&mut text, instance, state);
     }
@@ -85,11 +83,7 @@ fn vrrp_instance(text: &mut String, instance: &config::Instance, now: Option<&In
     field(text, 3, "VRRP Version", version);
     condition(text, instance, now);
     field(text, 3, "Interface", &instance.interface);
-    if let Some(source) = now
-        .and_then(|now| now.source)
-        .map(IpAddr::V4)
-        .or(instance.source)
-    {
+    if let Some(source) = now.and_then(|now| now.source).or(instance.source) {
         field(text, 3, "Using src_ip", source);
     }
     announcement(text, instance);

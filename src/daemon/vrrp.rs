@@ -1,7 +1,7 @@
 //! The driver of the VRRP core: descriptors to `vrrp::Event`, `vrrp::Effect` to `sys`.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use log::{debug, error, warn};
 use mio::Token;
@@ -17,6 +17,7 @@ use crate::sys::packet_socket::PacketSocket;
 use crate::sys::vrrp_socket::VrrpSocket;
 use crate::time::Instant;
 use crate::vrrp::{Attempt, Core, Effect, Event, Snapshot, SocketId};
+use crate::wire::channel::Channel;
 use crate::wire::rtnl::Request;
 
 #[derive(Debug)]
@@ -108,10 +109,9 @@ impl Driver {
             };
             match open.socket.recv(self.buffer.as_mut_slice()) {
                 Ok(None) => return,
-                Ok(Some(length)) => {
-                    let packet = &self.buffer[..length];
-                    self.core
-                        .on_event(now, Event::Datagram { on, packet }, &mut self.effects);
+                Ok(Some(datagram)) => {
+                    let event = Event::Datagram { on, datagram };
+                    self.core.on_event(now, event, &mut self.effects);
                     self.settle(now, reactor);
                 }
                 // Too long for an advert, or an error of the interface that this read has cleared.
@@ -179,28 +179,20 @@ impl Driver {
         match effect {
             Effect::Open {
                 socket,
-                link,
+                channel,
                 interface,
-                group,
             } => {
-                self.open(socket, link, interface, group, reactor);
+                self.open(socket, &channel, interface, reactor);
             }
             Effect::Close(socket) => self.close(socket, reactor),
-            Effect::Advertise { on, to, packet } => self.advertise(on, to, &packet),
+            Effect::Advertise { on, to, packet, .. } => self.advertise(on, to, &packet),
             Effect::Announce { on, frame } => self.announce(on, &frame),
             Effect::Kernel(request) => self.request(request),
         }
     }
 
-    fn open(
-        &mut self,
-        id: SocketId,
-        link: IfIndex,
-        interface: String,
-        group: Ipv4Addr,
-        reactor: &mut Reactor,
-    ) {
-        let opened = VrrpSocket::open(link, &interface, group).and_then(|socket| {
+    fn open(&mut self, id: SocketId, channel: &Channel, interface: String, reactor: &mut Reactor) {
+        let opened = VrrpSocket::open(channel, &interface).and_then(|socket| {
             let watched = reactor.watch_readable(&socket, Source::Vrrp(id));
             watched
                 .map(|token| (socket, token))
@@ -210,9 +202,11 @@ impl Driver {
             Ok((socket, token)) => {
                 debug!(
                     target: VRRP,
-                    "VRRP sockpool: [ifindex({:3}), family(IPv4), proto(112), multicast, \
-                     address({group})]",
-                    link.0
+                    "VRRP sockpool: [ifindex({:3}), family({}), proto({}), {}]",
+                    channel.link.map_or(0, |link| link.0),
+                    channel.family(),
+                    channel.carrier.protocol(),
+                    channel.ear
                 );
                 self.sockets.insert(
                     id,
@@ -234,7 +228,7 @@ impl Driver {
         }
     }
 
-    fn advertise(&mut self, on: SocketId, to: Ipv4Addr, packet: &[u8]) {
+    fn advertise(&mut self, on: SocketId, to: IpAddr, packet: &[u8]) {
         let Some(open) = self.sockets.get_mut(&on) else {
             return;
         };

@@ -1,7 +1,7 @@
 //! The two raw sockets of an interface: adverts of the multicast group come in on one and go out
 //! on the other.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use libc::c_int;
@@ -9,6 +9,8 @@ use libc::c_int;
 use super::socket;
 use crate::addr::IfIndex;
 use crate::errno::Errno;
+use crate::wire::channel::{Carrier, Channel, Ear};
+use crate::wire::ip::Datagram;
 
 /// Membership of the VRRP group on one interface (RFC 9568 5.1).
 #[derive(Debug)]
@@ -18,16 +20,21 @@ pub struct VrrpSocket {
 }
 
 impl VrrpSocket {
-    pub fn open(index: IfIndex, name: &str, group: Ipv4Addr) -> Result<Self, Errno> {
+    /// `name` is that of the channel's interface.
+    pub fn open(channel: &Channel, name: &str) -> Result<Self, Errno> {
+        let index = channel.link.ok_or(Errno::ENODEV)?;
+        let (Ear::Group(IpAddr::V4(group)), Carrier::Vrrp) = (channel.ear, channel.carrier) else {
+            return Err(Errno::EAFNOSUPPORT);
+        };
         Ok(Self {
             receiver: open_receiver(index, name, group)?,
             sender: open_sender(index, name)?,
         })
     }
 
-    /// One packet with its IP header; None when there is none. EMSGSIZE: the packet was longer
-    /// than the buffer and is gone.
-    pub fn recv(&self, buffer: &mut [u8]) -> Result<Option<usize>, Errno> {
+    /// One packet; None when there is none. EMSGSIZE: the packet was longer than the buffer and is
+    /// gone.
+    pub fn recv<'a>(&self, buffer: &'a mut [u8]) -> Result<Option<Datagram<'a>>, Errno> {
         let Some(received) = socket::receive_from::<libc::sockaddr_in>(&self.receiver, buffer)?
         else {
             return Ok(None);
@@ -35,11 +42,14 @@ impl VrrpSocket {
         if received.length > buffer.len() {
             return Err(Errno::EMSGSIZE);
         }
-        Ok(Some(received.length))
+        Ok(Some(Datagram::V4(&buffer[..received.length])))
     }
 
     /// Sends a packet with its IP header; the kernel fills in the checksum of that header.
-    pub fn send(&self, to: Ipv4Addr, packet: &[u8]) -> Result<(), Errno> {
+    pub fn send(&self, to: IpAddr, packet: &[u8]) -> Result<(), Errno> {
+        let IpAddr::V4(to) = to else {
+            return Err(Errno::EAFNOSUPPORT);
+        };
         // The group is on the link whatever the routes say; a peer may be behind a router.
         let flags = if to.is_multicast() {
             libc::MSG_DONTROUTE

@@ -2,7 +2,7 @@
 //! nothing about who is master.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::observe::Statistics;
 use crate::config::{self, Authentication};
@@ -20,7 +20,7 @@ pub(super) struct Received<'a> {
 /// A valid advert: well-formed, for us, authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Advert {
-    pub(super) source: Ipv4Addr,
+    pub(super) source: IpAddr,
     pub(super) priority: u8,
 }
 
@@ -110,9 +110,13 @@ impl Received<'_> {
             return Err(Refusal::Unicast);
         }
         Ok(Advert {
-            source: self.header.source,
+            source: self.source(),
             priority: packet.priority(),
         })
+    }
+
+    pub(super) fn source(&self) -> IpAddr {
+        IpAddr::V4(self.header.source)
     }
 
     fn authenticate(&self, ours: vrrp::Auth) -> Result<(), Refusal> {
@@ -197,7 +201,7 @@ impl Refusal {
     }
 
     /// What to say of it, in keepalived's words.
-    pub(super) fn told_of(self, source: Ipv4Addr) -> impl fmt::Display {
+    pub(super) fn told_of(self, source: IpAddr) -> impl fmt::Display {
         ToldOf {
             refusal: self,
             source,
@@ -207,7 +211,7 @@ impl Refusal {
 
 struct ToldOf {
     refusal: Refusal,
-    source: Ipv4Addr,
+    source: IpAddr,
 }
 
 impl fmt::Display for ToldOf {

@@ -1,7 +1,7 @@
 //! Who wins: priorities, addresses and the intervals that follow from them. Pure arithmetic.
 
 use std::cmp::Ordering;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Skew_Time of version 2: (256 - priority) / 256 s, the more eager the higher the priority
@@ -21,7 +21,7 @@ pub fn master_down_interval(adverts: u32, advert_interval: Duration, priority: u
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contender {
     pub priority: u8,
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
 }
 
 impl Contender {
@@ -66,7 +66,7 @@ mod tests {
     fn the_address_breaks_a_tie_as_a_number() {
         let contender = |priority, last| Contender {
             priority,
-            source: Ipv4Addr::new(10, 0, 0, last),
+            source: IpAddr::from([10, 0, 0, last]),
         };
         assert_eq!(
             contender(100, 10).against(contender(100, 9)),

@@ -18,8 +18,9 @@ use super::network::Network;
 use super::observe::Statistics;
 use super::{Alarm, Effect, InstanceId, SocketId, Sockets, Timer};
 use crate::addr::IfIndex;
-use crate::config;
+use crate::config::{self, Destination};
 use crate::time::{Instant, Timers};
+use crate::wire::channel::{Carrier, Channel, Ear};
 use crate::wire::cursor::Writer;
 use crate::wire::{ip, vrrp};
 
@@ -45,7 +46,7 @@ pub(super) struct Instance {
     pub(super) link: Option<IfIndex>,
     pub(super) socket: Option<SocketId>,
     /// What adverts come from.
-    pub(super) source: Option<Ipv4Addr>,
+    pub(super) source: Option<IpAddr>,
     /// The addresses this instance has put into the kernel.
     pub(super) owned: Owned,
     /// What a crash may have left behind was taken away, or taken over.
@@ -63,7 +64,7 @@ pub(super) enum State {
     /// Not looked at yet.
     Init,
     Backup {
-        master: Option<Ipv4Addr>,
+        master: Option<IpAddr>,
         delay: PreemptDelay,
     },
     Master,
@@ -143,7 +144,7 @@ impl Instance {
             }
             // An advert that does not count changes nothing, no timer either: a stream of garbage
             // with our VRID must not silence a master (keepalived re-arms its advert timer).
-            Err(refusal) => self.complain(refusal, received.header.source),
+            Err(refusal) => self.complain(refusal, received.source()),
         }
     }
 
@@ -314,10 +315,10 @@ impl Instance {
         self.enter(State::Backup { master, delay }, Leave::Quietly, cx);
     }
 
-    /// Looks at the machine again: interface, source, socket, director. The faults are a pure
+    /// Looks at the machine again, after `locate`: socket, director. The faults are a pure
     /// function of what is known, never a count kept by hand.
     pub(super) fn assess(&mut self, cx: &mut Context<'_>) {
-        self.bind(cx);
+        self.socket = self.channel().and_then(|channel| cx.sockets.on(&channel));
         let faults = self.faults(cx);
         match (&self.state, faults.is_empty()) {
             (State::Init, true) => self.begin(cx),
@@ -421,7 +422,7 @@ impl Instance {
     }
 
     fn send_advert(&mut self, priority: u8, cx: &mut Context<'_>) {
-        let (Some(source), Some(on)) = (self.source, self.socket) else {
+        let (Some(IpAddr::V4(source)), Some(on)) = (self.source, self.socket) else {
             return;
         };
         // The identification counts adverts from 1 and skips 0.
@@ -450,27 +451,38 @@ impl Instance {
         self.statistics.pri_zero_sent += u64::from(priority == 0);
         cx.out.push(Effect::Advertise {
             on,
-            to: vrrp::GROUP,
+            to: header.destination.into(),
+            from: header.source.into(),
+            ttl: header.ttl,
             packet: writer.finish(),
         });
     }
 
-    /// Finds interface, socket and source address anew.
-    fn bind(&mut self, cx: &Context<'_>) {
+    /// Finds interface and source address anew.
+    pub(super) fn locate(&mut self, cx: &Context<'_>) {
         self.link = cx
             .network
             .named(&self.config.interface)
             .map(|link| link.index);
-        self.socket = self.link.and_then(|link| cx.sockets.on(link));
-        let configured = match self.config.source {
-            Some(IpAddr::V4(source)) => Some(source),
-            Some(IpAddr::V6(_)) | None => None,
-        };
-        self.source = configured.or_else(|| {
-            cx.network.primary(self.link?, |address| {
-                cx.virtual_addresses.contains(&address)
-            })
+        self.source = self.config.source.or_else(|| {
+            cx.network
+                .primary(self.link?, self.config.family, |address| {
+                    cx.virtual_addresses.contains(&address)
+                })
         });
+    }
+
+    /// Where it wants to be heard, as far as that is known.
+    pub(super) fn channel(&self) -> Option<Channel> {
+        let group = match self.config.destination {
+            Destination::Multicast(group) => group,
+            Destination::Unicast(_) => return None,
+        };
+        Some(Channel {
+            carrier: Carrier::Vrrp,
+            link: Some(self.link?),
+            ear: Ear::Group(group),
+        })
     }
 
     fn faults(&self, cx: &Context<'_>) -> Vec<Fault> {
@@ -520,7 +532,7 @@ impl Instance {
         }
     }
 
-    fn complain(&mut self, refusal: Refusal, source: Ipv4Addr) {
+    fn complain(&mut self, refusal: Refusal, source: IpAddr) {
         refusal.count(&mut self.statistics);
         if self.tell_once(Told::Refusal(refusal.kind())) {
             warn!("({self}) {}", refusal.told_of(source));
@@ -544,7 +556,8 @@ impl Instance {
             AddressList::Missing(address) => warn!(
                 "({self}) ip address associated with VRID {} not present in advert from {}: \
                  {address}",
-                self.config.vrid, received.header.source
+                self.config.vrid,
+                received.source()
             ),
         }
     }

@@ -22,7 +22,7 @@ mod reload;
 mod sockets;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use log::{debug, error, info};
@@ -31,6 +31,8 @@ use crate::addr::IfIndex;
 use crate::config::{Config, InstanceKey};
 use crate::errno::Errno;
 use crate::time::{Instant, Timers};
+use crate::wire::channel::Channel;
+use crate::wire::ip::Datagram;
 use crate::wire::rtnl::{self, Address, Link, Notice};
 use crate::wire::{ip, vrrp};
 use instance::{Context, Input, Instance};
@@ -43,15 +45,18 @@ pub use observe::{InstanceState, Snapshot, StateName, Statistics};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(u32);
 
-/// A pair of raw sockets on one interface.
+/// A pair of raw sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(pub u32);
 
 /// What happens to the core.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A whole IPv4 packet that arrived on a socket of ours.
-    Datagram { on: SocketId, packet: &'a [u8] },
+    /// A packet that arrived on a socket of ours.
+    Datagram {
+        on: SocketId,
+        datagram: Datagram<'a>,
+    },
     /// The kernel tells of a change that was not ours.
     Network(Notice),
     /// Everything the kernel has: before the first configuration, and whenever notices were lost.
@@ -76,21 +81,27 @@ pub enum Attempt {
     Kernel(rtnl::Request),
 }
 
+/// What an instance is across reloads. Unicast instances of one source may share a key when their
+/// peers differ; they are told apart by their order.
+type Identity = (InstanceKey, usize);
+
 /// What the core wants done, in this order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Open the sockets of an interface: join the group, receive, be ready to send.
+    /// Open a pair of sockets: be heard where the channel says, and be ready to send.
     Open {
         socket: SocketId,
-        link: IfIndex,
+        channel: Channel,
+        /// The name of the channel's interface; empty without one.
         interface: String,
-        group: Ipv4Addr,
     },
     Close(SocketId),
-    /// Send a whole IPv4 packet.
+    /// Send a packet: that of IPv4 with its header, that of IPv6 without.
     Advertise {
         on: SocketId,
-        to: Ipv4Addr,
+        to: IpAddr,
+        from: IpAddr,
+        ttl: u8,
         packet: Vec<u8>,
     },
     /// Send a whole Ethernet frame.
@@ -105,8 +116,8 @@ pub enum Effect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Timer {
     Of(InstanceId, Alarm),
-    /// Try again to open the sockets of an interface.
-    Reopen(IfIndex),
+    /// Try again to open sockets that could not be opened.
+    Reopen(SocketId),
 }
 
 /// The timers of one instance.
@@ -132,7 +143,7 @@ pub(crate) enum Alarm {
 #[derive(Debug)]
 pub struct Core {
     instances: BTreeMap<InstanceId, Instance>,
-    by_key: BTreeMap<InstanceKey, InstanceId>,
+    by_key: BTreeMap<Identity, InstanceId>,
     sockets: Sockets,
     network: Network,
     timers: Timers<Timer>,
@@ -171,7 +182,7 @@ impl Core {
 
     fn handle(&mut self, now: Instant, event: Event<'_>, out: &mut Vec<Effect>) {
         match event {
-            Event::Datagram { on, packet } => self.on_datagram(now, on, packet, out),
+            Event::Datagram { on, datagram } => self.on_datagram(now, on, datagram, out),
             Event::Network(notice) => self.on_notice(now, &notice, out),
             Event::Resync { links, addresses } => {
                 self.network = Network::new(links, addresses);
@@ -230,7 +241,16 @@ impl Core {
     }
 
     /// Packets are told apart by VRID; what is not for us is none of our business.
-    fn on_datagram(&mut self, now: Instant, on: SocketId, bytes: &[u8], out: &mut Vec<Effect>) {
+    fn on_datagram(
+        &mut self,
+        now: Instant,
+        on: SocketId,
+        datagram: Datagram<'_>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Datagram::V4(bytes) = datagram else {
+            return;
+        };
         let Some((header, payload)) = ip::Header::parse(bytes) else {
             debug!("IPv4 VRRP packet too short - {} bytes", bytes.len());
             return;
@@ -311,25 +331,23 @@ impl Core {
         error: Errno,
         out: &mut Vec<Effect>,
     ) {
-        let Some(link) = self.sockets.fail(socket) else {
+        let Some(channel) = self.sockets.fail(socket) else {
             return;
         };
-        let name = self
-            .network
-            .link(link)
-            .map_or("?", |link| link.name.as_str());
+        let link = channel.link.and_then(|link| self.network.link(link));
+        let name = link.map_or("?", |link| link.name.as_str());
         error!("({name}) cannot open VRRP socket: {error}");
-        self.timers.set(Timer::Reopen(link), now + REOPEN_DELAY);
+        self.timers.set(Timer::Reopen(socket), now + REOPEN_DELAY);
         self.reassess(now, out);
     }
 
     /// Brings sockets and instances in line with what is known of the machine.
     fn reassess(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        self.each(now, out, |instance, cx| instance.locate(cx));
         let used = self.instances.values().filter_map(|instance| {
-            let link = self.network.named(instance.interface())?;
             Some(User {
-                link: link.index,
-                interface: &link.name,
+                channel: instance.channel()?,
+                interface: instance.interface(),
                 vrid: instance.vrid(),
                 id: instance.id,
             })

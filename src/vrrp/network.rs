@@ -1,9 +1,9 @@
 //! The interfaces and addresses of this machine, as the kernel last told them.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use crate::addr::IfIndex;
+use crate::addr::{Family, IfIndex};
 use crate::errno::Errno;
 use crate::wire::rtnl::{Address, Link, Notice, Request};
 
@@ -85,19 +85,16 @@ impl Network {
         known.is_some_and(|known| known.iter().any(|other| is_same(other, address)))
     }
 
-    /// The first IPv4 address of an interface that `is_virtual` does not claim.
+    /// The first address of a family on an interface that `is_virtual` does not claim.
     pub(super) fn primary(
         &self,
         link: IfIndex,
+        family: Family,
         is_virtual: impl Fn(IpAddr) -> bool,
-    ) -> Option<Ipv4Addr> {
-        let addresses = self.addresses.get(&link)?;
-        addresses
-            .iter()
-            .find_map(|address| match address.cidr.address() {
-                IpAddr::V4(v4) if !is_virtual(IpAddr::V4(v4)) => Some(v4),
-                IpAddr::V4(_) | IpAddr::V6(_) => None,
-            })
+    ) -> Option<IpAddr> {
+        let addresses = self.addresses.get(&link)?.iter();
+        let mut addresses = addresses.map(|address| address.cidr.address());
+        addresses.find(|address| Family::of(*address) == family && !is_virtual(*address))
     }
 
     fn set_link(&mut self, link: &Link) {
@@ -162,10 +159,10 @@ mod tests {
         );
         let vip: IpAddr = "10.0.0.100".parse().unwrap();
         assert_eq!(
-            network.primary(IfIndex(2), |ip| ip == vip),
-            Some(Ipv4Addr::new(10, 0, 0, 1))
+            network.primary(IfIndex(2), Family::V4, |ip| ip == vip),
+            Some(IpAddr::from([10, 0, 0, 1]))
         );
-        assert_eq!(network.primary(IfIndex(3), |_| false), None);
+        assert_eq!(network.primary(IfIndex(3), Family::V4, |_| false), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the core believes right now, as plain data for dumps and tests.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::Core;
 use super::instance::{Instance, State};
@@ -21,9 +21,9 @@ pub struct InstanceState {
     pub state: StateName,
     /// The effective priority.
     pub priority: u8,
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
     /// The master a backup listens to.
-    pub master: Option<Ipv4Addr>,
+    pub master: Option<IpAddr>,
     /// The addresses it has put into the kernel.
     pub addresses: Vec<Address>,
     /// Why it is in FAULT.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use log::{info, warn};
 
 use super::instance::{Context, Input, Instance, State};
-use super::{Alarm, Core, Effect, InstanceId, Timer};
+use super::{Alarm, Core, Effect, Identity, InstanceId, Timer};
 use crate::addr::Family;
-use crate::config::{self, Authentication, Config, Destination, Layer, Version};
+use crate::config::{self, Authentication, Config, Destination, InstanceKey, Layer, Version};
 use crate::time::Instant;
 use crate::wire::rtnl::Request;
 use crate::wire::vrrp;
@@ -26,10 +26,8 @@ impl Core {
             .iter()
             .filter(|instance| is_started(instance))
             .collect();
-        let mut new: BTreeMap<_, _> = running
-            .iter()
-            .map(|instance| (instance.key(), *instance))
-            .collect();
+        let running = identified(&running);
+        let mut new: BTreeMap<_, _> = running.iter().cloned().collect();
 
         let known: Vec<_> = self
             .by_key
@@ -54,17 +52,26 @@ impl Core {
             }
         }
         // In the order of the file, which is the order of the log.
-        for config in running
-            .into_iter()
-            .filter(|config| new.contains_key(&config.key()))
-        {
+        for (key, config) in running.into_iter().filter(|(key, _)| new.contains_key(key)) {
             let id = InstanceId(self.next_instance);
             self.next_instance += 1;
             self.instances.insert(id, Instance::new(id, config.clone()));
-            self.by_key.insert(config.key(), id);
+            self.by_key.insert(key, id);
         }
         self.reassess(now, out);
     }
+}
+
+/// Each instance with what it is across reloads.
+fn identified<'a>(instances: &[&'a config::Instance]) -> Vec<(Identity, &'a config::Instance)> {
+    let mut twins: BTreeMap<InstanceKey, usize> = BTreeMap::new();
+    let identify = |instance: &&'a config::Instance| {
+        let key = instance.key();
+        let order = twins.entry(key.clone()).or_default();
+        *order += 1;
+        ((key, *order), *instance)
+    };
+    instances.iter().map(identify).collect()
 }
 
 /// Whether this core speaks what the instance is to speak; says so when it does not.

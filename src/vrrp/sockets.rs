@@ -1,15 +1,14 @@
-//! The sockets: one pair for each interface, shared by its instances, which are told apart by VRID.
+//! The sockets: one pair for each channel, shared by its instances, which are told apart by VRID.
 
 use std::collections::BTreeMap;
 
 use super::{Effect, InstanceId, SocketId, Timer};
-use crate::addr::IfIndex;
 use crate::time::Timers;
-use crate::wire::vrrp;
+use crate::wire::channel::Channel;
 
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
-    by_link: BTreeMap<IfIndex, SocketId>,
+    by_channel: BTreeMap<Channel, SocketId>,
     sockets: BTreeMap<SocketId, Socket>,
     /// Ids are never given out twice.
     last_id: u32,
@@ -17,7 +16,7 @@ pub(super) struct Sockets {
 
 #[derive(Debug)]
 struct Socket {
-    link: IfIndex,
+    channel: Channel,
     usable: bool,
     instances: BTreeMap<u8, InstanceId>,
 }
@@ -25,7 +24,7 @@ struct Socket {
 /// An instance and where it wants to be heard.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct User<'a> {
-    pub(super) link: IfIndex,
+    pub(super) channel: Channel,
     pub(super) interface: &'a str,
     pub(super) vrid: u8,
     pub(super) id: InstanceId,
@@ -44,10 +43,10 @@ impl Sockets {
             socket.instances.clear();
         }
         for user in users {
-            let mut id = self.by_link.get(&user.link).copied();
+            let mut id = self.by_channel.get(&user.channel).copied();
             if let Some(known) = id
                 && !self.sockets[&known].usable
-                && timers.deadline_of(Timer::Reopen(user.link)).is_none()
+                && timers.deadline_of(Timer::Reopen(known)).is_none()
             {
                 self.sockets.remove(&known);
                 id = None;
@@ -56,7 +55,7 @@ impl Sockets {
             let socket = self
                 .sockets
                 .get_mut(&id)
-                .expect("an interface names a socket there is");
+                .expect("a channel names a socket there is");
             socket.instances.insert(user.vrid, user.id);
         }
         self.close_unused(out);
@@ -64,20 +63,18 @@ impl Sockets {
 
     fn open(&mut self, user: &User<'_>, out: &mut Vec<Effect>) -> SocketId {
         self.last_id += 1;
-        let (socket, link) = (SocketId(self.last_id), user.link);
-        let interface = user.interface.to_owned();
+        let (socket, channel) = (SocketId(self.last_id), user.channel);
         out.push(Effect::Open {
             socket,
-            link,
-            interface,
-            group: vrrp::GROUP,
+            channel,
+            interface: user.interface.to_owned(),
         });
-        self.by_link.insert(link, socket);
+        self.by_channel.insert(channel, socket);
         let instances = BTreeMap::new();
         self.sockets.insert(
             socket,
             Socket {
-                link,
+                channel,
                 usable: true,
                 instances,
             },
@@ -86,11 +83,11 @@ impl Sockets {
     }
 
     fn close_unused(&mut self, out: &mut Vec<Effect>) {
-        let by_link = &mut self.by_link;
+        let by_channel = &mut self.by_channel;
         self.sockets.retain(|id, socket| {
             let keep = !socket.instances.is_empty();
             if !keep {
-                by_link.remove(&socket.link);
+                by_channel.remove(&socket.channel);
                 if socket.usable {
                     out.push(Effect::Close(*id));
                 }
@@ -100,19 +97,19 @@ impl Sockets {
     }
 
     /// Notes that a socket could not be opened; tells whose it was.
-    pub(super) fn fail(&mut self, failed: SocketId) -> Option<IfIndex> {
+    pub(super) fn fail(&mut self, failed: SocketId) -> Option<Channel> {
         let socket = self.sockets.get_mut(&failed)?;
         socket.usable = false;
-        Some(socket.link)
+        Some(socket.channel)
     }
 
     pub(super) fn instance(&self, on: SocketId, vrid: u8) -> Option<InstanceId> {
         self.sockets.get(&on)?.instances.get(&vrid).copied()
     }
 
-    /// The usable socket of an interface.
-    pub(super) fn on(&self, link: IfIndex) -> Option<SocketId> {
-        let id = self.by_link.get(&link)?;
+    /// The usable socket of a channel.
+    pub(super) fn on(&self, channel: &Channel) -> Option<SocketId> {
+        let id = self.by_channel.get(channel)?;
         self.sockets
             .get(id)
             .filter(|socket| socket.usable)
@@ -125,15 +122,25 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::addr::IfIndex;
     use crate::time::Instant;
+    use crate::wire::channel::{Carrier, Ear};
+    use crate::wire::vrrp;
 
     fn user(link: u32, vrid: u8) -> User<'static> {
-        let link = IfIndex(link);
         User {
-            link,
+            channel: channel(link),
             interface: "eth0",
             vrid,
             id: InstanceId(vrid.into()),
+        }
+    }
+
+    fn channel(link: u32) -> Channel {
+        Channel {
+            carrier: Carrier::Vrrp,
+            link: Some(IfIndex(link)),
+            ear: Ear::Group(vrrp::GROUP.into()),
         }
     }
 
@@ -167,7 +174,7 @@ mod tests {
         out.clear();
         sockets.settle(std::iter::empty(), &timers, &mut out);
         assert_eq!(out, [Effect::Close(shared)]);
-        assert_eq!(sockets.on(IfIndex(2)), None);
+        assert_eq!(sockets.on(&channel(2)), None);
     }
 
     #[test]
@@ -182,16 +189,13 @@ mod tests {
         let [first] = opened(&out)[..] else {
             panic!("{out:?}")
         };
-        assert_eq!(sockets.fail(first), Some(IfIndex(2)));
-        assert_eq!(sockets.on(IfIndex(2)), None);
+        assert_eq!(sockets.fail(first), Some(channel(2)));
+        assert_eq!(sockets.on(&channel(2)), None);
 
-        timers.set(
-            Timer::Reopen(IfIndex(2)),
-            Instant::ZERO + Duration::from_secs(5),
-        );
+        timers.set(Timer::Reopen(first), Instant::ZERO + Duration::from_secs(5));
         settle(&mut sockets, &timers, &mut out);
         assert!(out.is_empty(), "{out:?}");
-        timers.cancel(Timer::Reopen(IfIndex(2)));
+        timers.cancel(Timer::Reopen(first));
         settle(&mut sockets, &timers, &mut out);
         let [second] = opened(&out)[..] else {
             panic!("{out:?}")

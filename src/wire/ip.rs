@@ -1,8 +1,22 @@
 //! The IPv4 header of raw packets (RFC 791): as little of it as VRRP reads and writes.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::cursor::{Reader, Writer};
+
+/// A packet as a raw socket hands it over: that of IPv4 with its header, that of IPv6 without, and
+/// what is known of the header beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Datagram<'a> {
+    V4(&'a [u8]),
+    V6 {
+        source: Ipv6Addr,
+        /// None where the kernel does not tell.
+        destination: Option<Ipv6Addr>,
+        hop_limit: Option<u8>,
+        payload: &'a [u8],
+    },
+}
 
 /// What VRRP reads from and writes to an IPv4 header.
 ///

@@ -1,6 +1,7 @@
 //! Bytes and the values they mean. `parse` never panics, `emit` is exact, both ways are tested.
 
 pub mod arp;
+pub mod channel;
 pub mod checksum;
 pub mod cursor;
 pub mod ip;

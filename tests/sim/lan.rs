@@ -12,6 +12,7 @@ use keepalived::time::Instant;
 use keepalived::vrrp::{
     Attempt, Core, Effect, Event, InstanceState, SocketId, StateName, Statistics,
 };
+use keepalived::wire::ip::Datagram;
 use keepalived::wire::rtnl::Notice;
 use keepalived::wire::{ip, vrrp};
 use log::Level;
@@ -345,7 +346,7 @@ impl Lan {
             to,
             Event::Datagram {
                 on,
-                packet: &packet,
+                datagram: Datagram::V4(&packet),
             },
         );
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use keepalived::time::Instant;
 use keepalived::vrrp::Effect;
+use keepalived::wire::channel::Ear;
 use keepalived::wire::{ip, rtnl, vrrp};
 use log::{Level, LevelFilter, Metadata, Record};
 
@@ -70,8 +71,11 @@ impl Transcript {
 pub(crate) fn describe(effect: &Effect) -> Option<String> {
     Some(match effect {
         Effect::Open {
-            interface, group, ..
-        } => format!("joins {group} on {interface}"),
+            interface, channel, ..
+        } => match channel.ear {
+            Ear::Group(group) => format!("joins {group} on {interface}"),
+            Ear::Own(source) => format!("listens to {source}"),
+        },
         Effect::Close(_) => "leaves the group".to_owned(),
         Effect::Advertise { to, packet, .. } => {
             let (header, payload) = ip::Header::parse(packet).expect("cores send whole packets");

@@ -8,6 +8,8 @@ use keepalived::errno::Errno;
 use keepalived::sys::host::interface_index;
 use keepalived::sys::packet_socket::PacketSocket;
 use keepalived::sys::vrrp_socket::VrrpSocket;
+use keepalived::wire::channel::{Carrier, Channel, Ear};
+use keepalived::wire::ip::Datagram;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, socket};
 
 use crate::namespace::{Namespace, eventually, run};
@@ -34,8 +36,16 @@ fn eth0() -> IfIndex {
     interface_index("eth0").unwrap()
 }
 
+fn channel(link: IfIndex) -> Channel {
+    Channel {
+        carrier: Carrier::Vrrp,
+        link: Some(link),
+        ear: Ear::Group(GROUP.into()),
+    }
+}
+
 fn open_on_eth0() -> VrrpSocket {
-    VrrpSocket::open(eth0(), "eth0", GROUP).unwrap()
+    VrrpSocket::open(&channel(eth0()), "eth0").unwrap()
 }
 
 /// A packet of protocol 112 with these octets behind its header.
@@ -50,8 +60,15 @@ fn packet(from: Ipv4Addr, to: Ipv4Addr, body: &[u8]) -> Vec<u8> {
 
 fn next(socket: &VrrpSocket) -> Vec<u8> {
     let mut buffer = [0; 200];
-    let length = eventually("a VRRP packet", || socket.recv(&mut buffer).unwrap());
-    buffer[..length].to_vec()
+    eventually("a VRRP packet", || {
+        match socket.recv(&mut buffer).unwrap() {
+            Some(Datagram::V4(packet)) => Some(packet.to_vec()),
+            other => {
+                assert_eq!(other, None);
+                None
+            }
+        }
+    })
 }
 
 #[test]
@@ -64,7 +81,7 @@ fn a_multicast_packet_crosses_the_cable_and_does_not_come_back() {
 
     let from = Ipv4Addr::new(10, 0, 0, 1);
     let sent = packet(from, GROUP, b"a to b");
-    at_a.send(GROUP, &sent).unwrap();
+    at_a.send(GROUP.into(), &sent).unwrap();
     let received = next(&at_b);
     assert_eq!(received[..10], sent[..10], "length, id, ttl, protocol");
     assert_ne!(
@@ -87,9 +104,10 @@ fn a_packet_longer_than_the_buffer_is_told_and_the_next_one_is_whole() {
     b.enter();
     let at_b = open_on_eth0();
     let from = Ipv4Addr::new(10, 0, 0, 1);
-    at_a.send(GROUP, &packet(from, GROUP, &[0x61; 100]))
+    at_a.send(GROUP.into(), &packet(from, GROUP, &[0x61; 100]))
         .unwrap();
-    at_a.send(GROUP, &packet(from, GROUP, b"next")).unwrap();
+    at_a.send(GROUP.into(), &packet(from, GROUP, b"next"))
+        .unwrap();
     let mut short = [0; 30];
     let error = eventually("the long packet", || at_b.recv(&mut short).err());
     assert_eq!(error, Errno::EMSGSIZE);
@@ -105,14 +123,15 @@ fn only_the_group_on_this_interface_is_heard() {
     run("ip address add 10.1.0.1/24 dev eth1");
     let at_a = open_on_eth0();
     let eth1 = interface_index("eth1").unwrap();
-    let on_eth1 = VrrpSocket::open(eth1, "eth1", GROUP).unwrap();
+    let on_eth1 = VrrpSocket::open(&channel(eth1), "eth1").unwrap();
     b.enter();
     let at_b = open_on_eth0();
     let from = Ipv4Addr::new(10, 0, 0, 2);
     let unicast = Ipv4Addr::new(10, 0, 0, 1);
-    at_b.send(unicast, &packet(from, unicast, b"unicast"))
+    at_b.send(unicast.into(), &packet(from, unicast, b"unicast"))
         .unwrap();
-    at_b.send(GROUP, &packet(from, GROUP, b"group")).unwrap();
+    at_b.send(GROUP.into(), &packet(from, GROUP, b"group"))
+        .unwrap();
     a.enter();
     assert_eq!(next(&at_a)[20..], *b"group");
     assert_eq!(at_a.recv(&mut [0; 200]), Ok(None));
@@ -123,25 +142,25 @@ fn only_the_group_on_this_interface_is_heard() {
 fn an_interface_that_is_not_there_is_an_error_and_one_that_is_down_comes_back_to_life() {
     let (_a, b) = two_machines();
     assert_eq!(
-        VrrpSocket::open(IfIndex(4711), "no-such-0", GROUP).err(),
+        VrrpSocket::open(&channel(IfIndex(4711)), "no-such-0").err(),
         Some(Errno::ENODEV)
     );
     let at_a = open_on_eth0();
     run("ip link set eth0 down");
     let from_a = packet(Ipv4Addr::new(10, 0, 0, 1), GROUP, b"a");
     let from_b = packet(Ipv4Addr::new(10, 0, 0, 2), GROUP, b"b");
-    assert_eq!(at_a.send(GROUP, &from_a), Err(Errno::ENETUNREACH));
+    assert_eq!(at_a.send(GROUP.into(), &from_a), Err(Errno::ENETUNREACH));
     // The membership outlives the interruption.
     run("ip link set eth0 up");
     b.enter();
     let at_b = open_on_eth0();
     eventually("the link to be up at both ends", || {
-        at_a.send(GROUP, &from_a).ok()?;
-        at_b.recv(&mut [0; 200]).unwrap()
+        at_a.send(GROUP.into(), &from_a).ok()?;
+        at_b.recv(&mut [0; 200]).unwrap().map(drop)
     });
     eventually("a packet on the socket that was down", || {
-        at_b.send(GROUP, &from_b).unwrap();
-        at_a.recv(&mut [0; 200]).unwrap()
+        at_b.send(GROUP.into(), &from_b).unwrap();
+        at_a.recv(&mut [0; 200]).unwrap().map(drop)
     });
 }
 

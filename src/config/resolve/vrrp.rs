@@ -1,6 +1,7 @@
 //! `vrrp_instance`: defaults, and what keepalived puts right.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use crate::addr::{Family, Vrid};
 use crate::config::diag::Problem;
@@ -13,9 +14,7 @@ use crate::config::keywords::vrrp::InstanceDraft;
 use crate::config::report::Report;
 use crate::config::source::Span;
 use crate::config::vrrp::{ExtraGarp, Notify};
-use crate::config::{
-    Destination, GratuitousArp, Instance, InstanceKey, Layer, Version, VirtualAddress,
-};
+use crate::config::{Destination, GratuitousArp, Instance, Layer, Version, VirtualAddress};
 
 use super::election;
 use super::statics::Preferences;
@@ -56,8 +55,8 @@ pub(crate) fn instances(
     instances
 }
 
-/// Instances of one key that were seen: where, and whom each speaks with.
-type Places = HashMap<InstanceKey, Vec<(Span, Destination, Option<std::net::IpAddr>)>>;
+/// Instances of one number on one interface that were seen: where, and whom each speaks with.
+type Places = HashMap<(String, Family, Vrid), Vec<(Span, Destination, Option<IpAddr>)>>;
 
 /// Two routers that hear each other's adverts cannot have one number.
 fn check_vrid(
@@ -67,7 +66,8 @@ fn check_vrid(
     global: &GlobalDraft,
     report: &mut Report<'_>,
 ) {
-    let place = places.entry(instance.key()).or_default();
+    let place = (instance.interface.clone(), instance.family, instance.vrid);
+    let place = places.entry(place).or_default();
     let meets = |destination: &Destination, source| match (destination, &instance.destination) {
         (Destination::Multicast(one), Destination::Multicast(other)) => one == other,
         (Destination::Unicast(one), Destination::Unicast(other)) => {
@@ -185,8 +185,7 @@ fn identity(draft: &mut InstanceDraft, report: &mut Report<'_>) -> Option<(Vrid,
         if draft.unicast.is_none() {
             report.fatal(lacks("`interface`"));
         } else if let Some((source, span)) = draft.source {
-            let link_local =
-                matches!(source, std::net::IpAddr::V6(source) if source.is_unicast_link_local());
+            let link_local = matches!(source, IpAddr::V6(source) if source.is_unicast_link_local());
             if link_local {
                 let message = "a link-local source needs an `interface`";
                 report.fatal(Problem::error(span, message));
@@ -254,7 +253,7 @@ fn without_addresses(
         report.add(Problem::error(span, message));
     }
     if let (true, Some(first)) = (strict, addresses.first())
-        && let std::net::IpAddr::V6(ip) = first.cidr.address()
+        && let IpAddr::V6(ip) = first.cidr.address()
         && !ip.is_unicast_link_local()
     {
         let message = "the first address of an IPv6 instance should be a link-local one";
