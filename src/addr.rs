@@ -140,7 +140,7 @@ impl fmt::Debug for MacAddr {
 }
 
 /// The kernel's number of an interface. Never reused while the interface lives.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct IfIndex(pub u32);
 
 /// A virtual router identifier, 1 to 255 (RFC 9568 5.2.3).

@@ -7,6 +7,8 @@
 
 #[path = "wire/ipvs.rs"]
 mod ipvs;
+#[path = "wire/links.rs"]
+mod links;
 #[path = "wire/rtnl.rs"]
 mod rtnl;
 

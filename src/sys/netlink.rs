@@ -99,7 +99,9 @@ fn key_of(notice: &Notice) -> (IfIndex, Option<Cidr>, Option<IpAddr>) {
 }
 
 /// Tells what changes, whoever did it, except what one port of our own asked for. The kernel names
-/// the port in notices of IPv4 addresses only: our own changes of IPv6 addresses are told, too.
+/// the port in notices of IPv4 addresses only: our own changes of IPv6 addresses are told, too. Of
+/// links everything is told: newer kernels name the port, older ones do not, and only the notice
+/// says which number a new link was given.
 #[derive(Debug)]
 pub struct Monitor {
     socket: OwnedFd,
@@ -138,6 +140,9 @@ impl Monitor {
     fn news(&mut self, message: &Message<'_>) -> Option<Notice> {
         let notice = Notice::parse(message)?;
         let Header { port, sequence, .. } = message.header;
+        if matches!(notice, Notice::Link(_) | Notice::LinkGone(_)) {
+            return Some(notice);
+        }
         // Port 0 is the kernel itself, with what nobody asked for: that is never left out.
         if port == 0 || port != self.ignored_port {
             return Some(notice);

@@ -152,7 +152,7 @@ impl Instance {
             {
                 error!("({self}) cannot remove address {}: {refusal}", address.cidr);
             }
-            Request::AddAddress(_) | Request::RemoveAddress(_) => {}
+            Request::AddAddress(_) | Request::RemoveAddress(_) | Request::Link(_) => {}
         }
     }
 

@@ -56,6 +56,8 @@ impl Network {
         self.apply(&match request {
             Request::AddAddress(address) => Notice::Address(address.clone()),
             Request::RemoveAddress(address) => Notice::AddressGone(address.clone()),
+            // Of links the kernel tells, whoever asked: only it knows the number of a new one.
+            Request::Link(_) => return,
         });
     }
 
@@ -65,7 +67,7 @@ impl Network {
             Request::AddAddress(address) if refusal != Errno::EEXIST => {
                 self.apply(&Notice::AddressGone(address.clone()));
             }
-            Request::AddAddress(_) | Request::RemoveAddress(_) => {}
+            Request::AddAddress(_) | Request::RemoveAddress(_) | Request::Link(_) => {}
         }
     }
 
@@ -127,11 +129,11 @@ mod tests {
         Link {
             index: IfIndex(index),
             name: name.to_owned(),
-            mac: None,
             mtu: 1500,
+            up: true,
             running: true,
             multicast: true,
-            no_arp: false,
+            ..Link::default()
         }
     }
 

@@ -25,6 +25,10 @@ pub const KIND_DONE: u16 = 0x3;
 pub const FLAG_REQUEST: u16 = 0x1;
 /// NLM_F_ACK: the kernel answers even when all is well.
 pub const FLAG_ACK: u16 = 0x4;
+/// NLM_F_EXCL: not when it is there already.
+pub const FLAG_EXCL: u16 = 0x200;
+/// NLM_F_CREATE: make it when it is not there.
+pub const FLAG_CREATE: u16 = 0x400;
 /// NLM_F_DUMP_INTR (Linux 3.1): the table changed while it was dumped.
 pub const FLAG_DUMP_INTERRUPTED: u16 = 0x10;
 /// NLM_F_DUMP: the whole table is wanted.

@@ -22,9 +22,10 @@ impl Kernel {
             name: "eth0".to_owned(),
             mac: Some(MacAddr([2, 0, 0, 0, 0, own.octets()[3]])),
             mtu: 1500,
+            up: true,
             running: true,
             multicast: true,
-            no_arp: false,
+            ..Link::default()
         };
         let own = Cidr::new(own.into(), 24).expect("24 is a length");
         Self {
@@ -70,6 +71,7 @@ impl Kernel {
         let (wanted, adding) = match request {
             Request::AddAddress(address) => (address, true),
             Request::RemoveAddress(address) => (address, false),
+            Request::Link(request) => panic!("there are no links to make here: {request:?}"),
         };
         assert_eq!(wanted.link, ETH0, "no such interface here");
         let known = self

@@ -87,9 +87,10 @@ fn links_are_read() {
         name: String::from("eth0"),
         mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
         mtu: 1400,
-        running: false,
+        up: true,
         multicast: true,
-        no_arp: false,
+        below: Some(IfIndex(2)),
+        ..Link::default()
     };
     assert_eq!(notice(LINK_NO_CARRIER), Some(Notice::Link(eth0.clone())));
     let running = Link {
@@ -102,9 +103,10 @@ fn links_are_read() {
         name: String::from("lo"),
         mac: Some(MacAddr([0; 6])),
         mtu: 65536,
+        up: true,
         running: true,
-        multicast: false,
         no_arp: true,
+        ..Link::default()
     };
     assert_eq!(notice(LINK_LOOPBACK), Some(Notice::Link(loopback)));
     assert_eq!(notice(LINK_GONE), Some(Notice::LinkGone(ETH0)));

@@ -9,7 +9,7 @@ use super::netlink::{Draft, FLAG_DUMP, Message};
 use crate::addr::IfIndex;
 
 pub use address::Address;
-pub use link::Link;
+pub use link::{IpvlanMode, Link, LinkKind, LinkRequest, MacvlanMode, NewLink, emit_link_dump};
 
 /// What a core asks of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,7 @@ pub enum Request {
     AddAddress(Address),
     /// Matches on interface, address, prefix and peer; EADDRNOTAVAIL and ENODEV mean it is gone.
     RemoveAddress(Address),
+    Link(LinkRequest),
 }
 
 /// What the monitor socket tells.
@@ -34,13 +35,9 @@ impl Request {
         match self {
             Self::AddAddress(address) => address::emit_add(address, sequence),
             Self::RemoveAddress(address) => address::emit_remove(address, sequence),
+            Self::Link(request) => request.emit(sequence),
         }
     }
-}
-
-/// Asks for every interface; the answers are [`Notice::Link`]s.
-pub fn emit_link_dump(sequence: u32) -> Vec<u8> {
-    Draft::new(RTM_GETLINK, FLAG_DUMP, sequence, &[0; link::FIXED_LENGTH]).finish()
 }
 
 /// Asks for every address of both families; the answers are [`Notice::Address`]es.
