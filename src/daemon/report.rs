@@ -8,7 +8,7 @@ use crate::addr::Cidr;
 use crate::check;
 use crate::config::{self, Authentication, Config, Forwarding, InitialState, ServiceKey, Version};
 use crate::sys::{dump, host};
-use crate::vrrp::{self, InstanceState, StateName};
+use crate::vrrp::{self, InstanceState};
 
 use super::logging::{CHECK, VRRP};
 
@@ -118,7 +118,7 @@ fn vrrp_instance(text: &mut String, instance: &config::Instance, now: Option<&In
 fn condition(text: &mut String, instance: &config::Instance, now: Option<&InstanceState>) {
     match now {
         Some(now) => {
-            field(text, 3, "State", state_word(now.state));
+            field(text, 3, "State", now.state);
             if let Some(master) = now.master {
                 field(text, 3, "Master router", master);
             }
@@ -344,15 +344,6 @@ fn heading(text: &mut String, words: &str) {
 fn field(text: &mut String, indent: usize, key: &str, value: impl std::fmt::Display) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{:indent$}{key} = {value}", "");
-}
-
-fn state_word(state: StateName) -> &'static str {
-    match state {
-        StateName::Init => "INIT",
-        StateName::Backup => "BACKUP",
-        StateName::Master => "MASTER",
-        StateName::Fault => "FAULT",
-    }
 }
 
 fn scope_word(scope: u8) -> String {

@@ -15,7 +15,8 @@ use super::announce::Burst;
 use super::election::{self, Contender};
 use super::kernel::Owned;
 use super::network::Network;
-use super::observe::Statistics;
+use super::observe::{StateName, Statistics};
+use super::sync::Wish;
 use super::{Alarm, Effect, InstanceId, SocketId, Sockets, Timer};
 use crate::addr::IfIndex;
 use crate::config::{self, Destination};
@@ -33,6 +34,8 @@ pub(super) struct Context<'a> {
     pub(super) virtual_addresses: &'a BTreeSet<IpAddr>,
     pub(super) sockets: &'a Sockets,
     pub(super) directing: bool,
+    /// A master heard a weaker one: what its group does then as well.
+    pub(super) defended: bool,
     pub(super) timers: &'a mut Timers<Timer>,
     pub(super) out: &'a mut Vec<Effect>,
 }
@@ -47,6 +50,10 @@ pub(super) struct Instance {
     pub(super) socket: Option<SocketId>,
     /// What adverts come from.
     pub(super) source: Option<IpAddr>,
+    /// Why it cannot take part, as of the last look; what its group adds is not in it.
+    pub(super) faults: Vec<Fault>,
+    /// An owner that nobody holds back does not listen first.
+    pub(super) starts_as_master: bool,
     /// The addresses this instance has put into the kernel.
     pub(super) owned: Owned,
     /// What a crash may have left behind was taken away, or taken over.
@@ -66,9 +73,11 @@ pub(super) enum State {
     Backup {
         master: Option<IpAddr>,
         delay: PreemptDelay,
+        /// It would be master if it were alone: only its group holds it back.
+        ready: bool,
     },
     Master,
-    Fault(Vec<Fault>),
+    Fault,
 }
 
 /// Where `preempt_delay` stands.
@@ -121,6 +130,8 @@ impl Instance {
             link: None,
             socket: None,
             source: None,
+            faults: Vec::new(),
+            starts_as_master: false,
             owned: Owned::default(),
             cleaned: false,
             statistics: Statistics::default(),
@@ -176,7 +187,7 @@ impl Instance {
             }
             (_, Input::Shutdown) => self.enter(State::Init, Leave::Quietly, cx),
             // A timer of another state that was due in the same turn.
-            (State::Init | State::Fault(_), _)
+            (State::Init | State::Fault, _)
             | (State::Backup { .. }, Input::AdvertDue)
             | (State::Master, Input::MasterDown | Input::PreemptDelayOver) => {}
         }
@@ -184,7 +195,7 @@ impl Instance {
 
     /// RFC 3768 6.4.2 (RFC 5798: 420-450).
     fn backup_hears(&mut self, advert: Advert, cx: &mut Context<'_>) {
-        let State::Backup { master, delay } = &mut self.state else {
+        let State::Backup { master, delay, .. } = &mut self.state else {
             return;
         };
         let known = master.replace(advert.source);
@@ -206,6 +217,9 @@ impl Instance {
         let waits = !self.config.preempt_delay.is_zero() && delay != PreemptDelay::Over;
         if !self.config.preempt || yields || waits {
             // RFC 3768 6.4.2 (RFC 5798: 430). An equal counts as the master whatever its address.
+            if let State::Backup { ready, .. } = &mut self.state {
+                *ready = false;
+            }
             self.set(Alarm::MasterDown, self.master_down_interval(), cx);
             self.delay_preemption(yields, delay, cx);
             return;
@@ -290,6 +304,7 @@ impl Instance {
             self.advertise(cx);
         }
         self.announce(Burst::LowerPriority, cx);
+        cx.defended = true;
     }
 
     fn master_yields(&mut self, advert: Advert, cx: &mut Context<'_>) {
@@ -310,38 +325,71 @@ impl Instance {
                 advert.source, advert.priority
             );
         }
-        let delay = PreemptDelay::Idle;
-        let master = Some(advert.source);
-        self.enter(State::Backup { master, delay }, Leave::Quietly, cx);
+        let state = State::Backup {
+            master: Some(advert.source),
+            delay: PreemptDelay::Idle,
+            ready: false,
+        };
+        self.enter(state, Leave::Quietly, cx);
     }
 
     /// Looks at the machine again, after `locate`: socket, director. The faults are a pure
     /// function of what is known, never a count kept by hand.
-    pub(super) fn assess(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn look(&mut self, cx: &Context<'_>) {
         self.socket = self.channel().and_then(|channel| cx.sockets.on(&channel));
         let faults = self.faults(cx);
-        match (&self.state, faults.is_empty()) {
+        for fault in faults.iter().filter(|fault| !self.faults.contains(fault)) {
+            info!("({self}): entering FAULT state ({fault})");
+        }
+        self.faults = faults;
+    }
+
+    /// Draws the consequence of the last look.
+    pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
+        match (&self.state, self.faults.is_empty()) {
             (State::Init, true) => self.begin(cx),
-            (State::Fault(_), true) => self.become_backup(Leave::Quietly, cx),
-            (State::Fault(known), false) => {
-                if *known != faults {
-                    self.state_faults(&faults);
-                    self.state = State::Fault(faults);
-                }
-            }
+            (State::Fault, true) => self.become_backup(Leave::Quietly, cx),
             (State::Init | State::Backup { .. }, false) => {
-                self.enter(State::Fault(faults), Leave::Quietly, cx);
+                self.enter(State::Fault, Leave::Quietly, cx);
             }
-            (State::Master, false) => self.enter(State::Fault(faults), Leave::SayingGoodbye, cx),
+            (State::Master, false) => self.enter(State::Fault, Leave::SayingGoodbye, cx),
             (State::Master, true) => self.complete_addresses(cx),
-            (State::Backup { .. }, true) => {}
+            (State::Backup { .. }, true) | (State::Fault, false) => {}
+        }
+    }
+
+    /// The state it would be in if it were in no group.
+    pub(super) fn wish(&self) -> Wish {
+        match self.state {
+            _ if !self.faults.is_empty() => Wish::Fault,
+            State::Master | State::Backup { ready: true, .. } => Wish::Master,
+            State::Init | State::Backup { .. } | State::Fault => Wish::Backup,
+        }
+    }
+
+    /// The master is silent, but other members of the group have one: all of them or none.
+    pub(super) fn wait_for_group(&mut self, cx: &mut Context<'_>) {
+        if let State::Backup { ready, .. } = &mut self.state {
+            *ready = true;
+            debug!("({self}) Receive advertisement timeout");
+            self.set(Alarm::MasterDown, self.master_down_interval(), cx);
+        }
+    }
+
+    /// Another member of the group brought it to this state. Who gives way with its group gives
+    /// way to a master; who goes because the group cannot stay says so.
+    pub(super) fn follow(&mut self, state: StateName, cx: &mut Context<'_>) {
+        match state {
+            StateName::Master => self.enter(State::Master, Leave::Quietly, cx),
+            StateName::Fault => self.enter(State::Fault, Leave::SayingGoodbye, cx),
+            StateName::Backup | StateName::Init => self.become_backup(Leave::Quietly, cx),
         }
     }
 
     /// An owner goes to master at once (RFC 3768 6.4.1), everybody else listens first.
     fn begin(&mut self, cx: &mut Context<'_>) {
         self.become_backup(Leave::Quietly, cx);
-        if self.config.is_owner() {
+        if self.starts_as_master {
             self.set(Alarm::MasterDown, Duration::ZERO, cx);
         }
     }
@@ -350,13 +398,14 @@ impl Instance {
         let state = State::Backup {
             master: None,
             delay: PreemptDelay::Idle,
+            ready: false,
         };
         self.enter(state, leave, cx);
     }
 
-    /// The only assignment of the state (but for the causes inside FAULT): stops the timers of the
-    /// old one, logs, starts those of the new one, does what goes with it. The order is the
-    /// protocol: advert before address before gratuitous ARP.
+    /// The only assignment of the state: stops the timers of the old one, logs, starts those of the
+    /// new one, does what goes with it. The order is the protocol: advert before address before
+    /// gratuitous ARP.
     fn enter(&mut self, next: State, leave: Leave, cx: &mut Context<'_>) {
         for alarm in Alarm::ALL {
             cx.timers.cancel(Timer::Of(self.id, alarm));
@@ -371,7 +420,7 @@ impl Instance {
                 let initial = matches!(old, State::Init);
                 // An owner passes through in an instant, says nothing, and does not take away what
                 // it needs the next moment.
-                if !(initial && self.config.is_owner()) {
+                if !(initial && self.starts_as_master) {
                     self.clean_up(cx);
                     info!(
                         "({self}) Entering BACKUP STATE{}",
@@ -381,8 +430,7 @@ impl Instance {
                 self.set(Alarm::MasterDown, self.master_down_interval(), cx);
             }
             State::Master => self.become_master(cx),
-            State::Fault(faults) => {
-                self.state_faults(faults);
+            State::Fault => {
                 self.clean_up(cx);
                 let initial = matches!(old, State::Init);
                 info!(
@@ -526,12 +574,6 @@ impl Instance {
         devices.into_iter().filter_map(fault).collect()
     }
 
-    fn state_faults(&self, faults: &[Fault]) {
-        for fault in faults {
-            info!("({self}): entering FAULT state ({fault})");
-        }
-    }
-
     fn complain(&mut self, refusal: Refusal, source: IpAddr) {
         refusal.count(&mut self.statistics);
         if self.tell_once(Told::Refusal(refusal.kind())) {
@@ -592,6 +634,19 @@ impl Instance {
 
     pub(super) fn vrid(&self) -> u8 {
         self.config.vrid.number()
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    pub(super) fn state_name(&self) -> StateName {
+        match self.state {
+            State::Init => StateName::Init,
+            State::Backup { .. } => StateName::Backup,
+            State::Master => StateName::Master,
+            State::Fault => StateName::Fault,
+        }
     }
 
     pub(super) fn interface(&self) -> &str {

@@ -20,6 +20,7 @@ mod network;
 mod observe;
 mod reload;
 mod sockets;
+mod sync;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -35,11 +36,13 @@ use crate::wire::channel::Channel;
 use crate::wire::ip::Datagram;
 use crate::wire::rtnl::{self, Address, Link, Notice};
 use crate::wire::{ip, vrrp};
+use announce::Burst;
 use instance::{Context, Input, Instance};
 use network::Network;
 use sockets::{Sockets, User};
+use sync::Groups;
 
-pub use observe::{InstanceState, Snapshot, StateName, Statistics};
+pub use observe::{GroupState, InstanceState, Snapshot, StateName, Statistics};
 
 /// One virtual router of one configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -144,6 +147,7 @@ pub(crate) enum Alarm {
 pub struct Core {
     instances: BTreeMap<InstanceId, Instance>,
     by_key: BTreeMap<Identity, InstanceId>,
+    groups: Groups,
     sockets: Sockets,
     network: Network,
     timers: Timers<Timer>,
@@ -165,6 +169,7 @@ impl Core {
         Self {
             instances: BTreeMap::new(),
             by_key: BTreeMap::new(),
+            groups: Groups::default(),
             sockets: Sockets::default(),
             network: Network::default(),
             timers: Timers::new(),
@@ -217,13 +222,23 @@ impl Core {
     pub fn on_time(&mut self, now: Instant, out: &mut Vec<Effect>) {
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
-                Timer::Of(id, alarm) => self.one(now, id, out, |instance, cx| {
-                    instance.on_alarm(alarm, cx);
-                }),
+                Timer::Of(id, alarm) => self.on_alarm(now, id, alarm, out),
                 Timer::Reopen(_) => self.reassess(now, out),
             }
         }
         self.mirror(out);
+    }
+
+    fn on_alarm(&mut self, now: Instant, id: InstanceId, alarm: Alarm, out: &mut Vec<Effect>) {
+        let waits = alarm == Alarm::MasterDown && !self.groups.lets_lead(id, &self.instances);
+        self.one(now, id, out, |instance, cx| {
+            if waits {
+                instance.wait_for_group(cx);
+            } else {
+                instance.on_alarm(alarm, cx);
+            }
+        });
+        self.synchronise_with(now, id, out);
     }
 
     /// The kernel does not tell us of our own changes.
@@ -269,17 +284,29 @@ impl Core {
             }
             return;
         };
-        let length = bytes.len();
-        self.one(now, id, out, |instance, cx| {
-            instance.on_packet(
-                &accept::Received {
-                    header,
-                    packet,
-                    length,
-                },
-                cx,
-            );
-        });
+        let received = accept::Received {
+            header,
+            packet,
+            length: bytes.len(),
+        };
+        let (instances, mut cx) = self.split(now, out);
+        if let Some(instance) = instances.get_mut(&id) {
+            instance.on_packet(&received, &mut cx);
+            if cx.defended {
+                self.announce_with(now, id, out);
+            }
+            self.synchronise_with(now, id, out);
+        }
+    }
+
+    /// A weaker master that one member heard may be believed in the segments of the others, too.
+    fn announce_with(&mut self, now: Instant, id: InstanceId, out: &mut Vec<Effect>) {
+        let others: Vec<_> = self.groups.others(id).collect();
+        for other in others {
+            self.one(now, other, out, |instance, cx| {
+                instance.announce(Burst::LowerPriority, cx);
+            });
+        }
     }
 
     fn on_notice(&mut self, now: Instant, notice: &Notice, out: &mut Vec<Effect>) {
@@ -353,13 +380,23 @@ impl Core {
             })
         });
         self.sockets.settle(used, &self.timers, out);
-        self.each(now, out, |instance, cx| instance.assess(cx));
+        self.each(now, out, |instance, cx| instance.look(cx));
+        let ids: Vec<_> = self.instances.keys().copied().collect();
+        for id in ids {
+            let is_sound = self.instances[&id].faults.is_empty();
+            // Who is only held back waits for its group below.
+            if !(is_sound && self.groups.holds_in_fault(id, &self.instances)) {
+                self.one(now, id, out, |instance, cx| instance.settle(cx));
+            }
+        }
+        self.synchronise(now, out);
     }
 
     fn stop(&mut self, now: Instant, out: &mut Vec<Effect>) {
         self.each(now, out, |instance, cx| instance.step(Input::Shutdown, cx));
         self.instances.clear();
         self.by_key.clear();
+        self.groups = Groups::default();
         self.sockets.settle(std::iter::empty(), &self.timers, out);
         self.timers = Timers::new();
     }
@@ -401,6 +438,7 @@ impl Core {
             virtual_addresses: &self.virtual_addresses,
             sockets: &self.sockets,
             directing: self.directing,
+            defended: false,
             timers: &mut self.timers,
             out,
         };

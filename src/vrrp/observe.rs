@@ -1,5 +1,6 @@
 //! What the core believes right now, as plain data for dumps and tests.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use super::Core;
@@ -11,6 +12,17 @@ use crate::wire::rtnl::Address;
 pub struct Snapshot {
     /// In the order of their creation.
     pub instances: Vec<InstanceState>,
+    /// In the order of the file.
+    pub groups: Vec<GroupState>,
+}
+
+/// A sync group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupState {
+    pub name: String,
+    pub state: StateName,
+    /// The names of its members, in the order of the file.
+    pub members: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +52,17 @@ pub enum StateName {
     Fault = 3,
 }
 
+impl fmt::Display for StateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Init => "INIT",
+            Self::Backup => "BACKUP",
+            Self::Master => "MASTER",
+            Self::Fault => "FAULT",
+        })
+    }
+}
+
 /// Counters of one instance, by keepalived's names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
@@ -67,28 +90,27 @@ impl Core {
     pub fn observe(&self) -> Snapshot {
         Snapshot {
             instances: self.instances.values().map(Instance::observe).collect(),
+            groups: self.groups.observe(&self.instances),
         }
     }
 }
 
 impl Instance {
     fn observe(&self) -> InstanceState {
-        let (state, master, faults) = match &self.state {
-            State::Init => (StateName::Init, None, &[][..]),
-            State::Backup { master, .. } => (StateName::Backup, *master, &[][..]),
-            State::Master => (StateName::Master, None, &[][..]),
-            State::Fault(faults) => (StateName::Fault, None, faults.as_slice()),
+        let master = match self.state {
+            State::Backup { master, .. } => master,
+            State::Init | State::Master | State::Fault => None,
         };
         InstanceState {
             name: self.config.name.clone(),
             interface: self.config.interface.clone(),
             vrid: self.config.vrid,
-            state,
+            state: self.state_name(),
             priority: self.priority(),
             source: self.source,
             master,
             addresses: self.owned.addresses().to_vec(),
-            faults: faults.iter().map(ToString::to_string).collect(),
+            faults: self.faults.iter().map(ToString::to_string).collect(),
             statistics: self.statistics.clone(),
         }
     }

@@ -21,12 +21,7 @@ impl Core {
             .iter()
             .flat_map(|instance| &instance.addresses);
         self.virtual_addresses = addresses.map(|vip| vip.cidr.address()).collect();
-        let running: Vec<&config::Instance> = config
-            .instances
-            .iter()
-            .filter(|instance| is_started(instance))
-            .collect();
-        let running = identified(&running);
+        let running = identified(&started(config));
         let mut new: BTreeMap<_, _> = running.iter().cloned().collect();
 
         let known: Vec<_> = self
@@ -58,6 +53,18 @@ impl Core {
             self.instances.insert(id, Instance::new(id, config.clone()));
             self.by_key.insert(key, id);
         }
+        self.groups.reload(config, &self.instances);
+        let (groups, instances) = (&self.groups, &mut self.instances);
+        let at_once: Vec<_> = instances
+            .iter()
+            .filter(|(id, instance)| {
+                instance.config.is_owner() && groups.is_of_owners(**id, instances)
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for (id, instance) in instances {
+            instance.starts_as_master = at_once.contains(id);
+        }
         self.reassess(now, out);
     }
 }
@@ -74,15 +81,32 @@ fn identified<'a>(instances: &[&'a config::Instance]) -> Vec<(Identity, &'a conf
     instances.iter().map(identify).collect()
 }
 
-/// Whether this core speaks what the instance is to speak; says so when it does not.
-fn is_started(instance: &config::Instance) -> bool {
-    match speaks(instance) {
-        Ok(()) => true,
-        Err(reason) => {
-            warn!("({}) not started: {reason}", instance.name);
-            false
+/// The instances whose dialect this core speaks; says so of the others. A group runs whole or not
+/// at all: half of it would be master where the other half cannot be.
+fn started(config: &Config) -> Vec<&config::Instance> {
+    let mut refused: BTreeMap<&str, String> = BTreeMap::new();
+    for instance in &config.instances {
+        if let Err(reason) = speaks(instance) {
+            refused.insert(&instance.name, reason.to_owned());
         }
     }
+    for group in &config.sync_groups {
+        let members = group.members.iter().map(String::as_str);
+        let Some(mute) = members.clone().find(|name| refused.contains_key(name)) else {
+            continue;
+        };
+        let reason = format!("{mute} of its group {} is not", group.name);
+        for name in members {
+            refused.entry(name).or_insert_with(|| reason.clone());
+        }
+    }
+    for (name, reason) in &refused {
+        warn!("({name}) not started: {reason}");
+    }
+    let instances = config.instances.iter();
+    instances
+        .filter(|instance| !refused.contains_key(instance.name.as_str()))
+        .collect()
 }
 
 /// An instance that would not hear its peers, or not be heard by them, must not run: there would
@@ -140,7 +164,7 @@ impl Instance {
                 // A fresh full interval, as after an advert.
                 self.set(Alarm::MasterDown, self.master_down_interval(), cx);
             }
-            State::Init | State::Fault(_) => {}
+            State::Init | State::Fault => {}
         }
     }
 

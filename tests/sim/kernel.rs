@@ -1,4 +1,4 @@
-//! One machine's kernel: an interface, its addresses, and what it refuses.
+//! One machine's kernel: its interfaces, their addresses, and what it refuses.
 
 use std::net::Ipv4Addr;
 
@@ -7,44 +7,53 @@ use keepalived::errno::Errno;
 use keepalived::wire::rtnl::{Address, Link, Notice, Request};
 
 pub(crate) struct Kernel {
-    link: Link,
+    links: Vec<Link>,
     addresses: Vec<Address>,
     /// Nothing new can be made.
     pub(crate) refuses: bool,
 }
 
+/// On the first segment.
 pub(crate) const ETH0: IfIndex = IfIndex(2);
+/// On the second one.
+pub(crate) const ETH1: IfIndex = IfIndex(3);
 
 impl Kernel {
-    pub(crate) fn new(own: Ipv4Addr) -> Self {
-        let link = Link {
-            index: ETH0,
-            name: "eth0".to_owned(),
-            mac: Some(MacAddr([2, 0, 0, 0, 0, own.octets()[3]])),
+    /// Machine N has 10.0.0.N on `eth0` and 10.1.0.N on `eth1`.
+    pub(crate) fn new(number: u8) -> Self {
+        let link = |index, name: &str| Link {
+            index,
+            name: name.to_owned(),
+            mac: Some(MacAddr([2, 0, 0, 0, 0, number])),
             mtu: 1500,
             up: true,
             running: true,
             multicast: true,
             ..Link::default()
         };
-        let own = Cidr::new(own.into(), 24).expect("24 is a length");
+        let own = |link, segment| {
+            let ip = Ipv4Addr::new(10, segment, 0, number);
+            address(link, Cidr::new(ip.into(), 24).expect("24 is a length"))
+        };
         Self {
-            link,
-            addresses: vec![address(own)],
+            links: vec![link(ETH0, "eth0"), link(ETH1, "eth1")],
+            addresses: vec![own(ETH0, 0), own(ETH1, 1)],
             refuses: false,
         }
     }
 
     pub(crate) fn links(&self) -> Vec<Link> {
-        vec![self.link.clone()]
+        self.links.clone()
     }
 
     pub(crate) fn addresses(&self) -> Vec<Address> {
         self.addresses.clone()
     }
 
-    pub(crate) fn is_up(&self) -> bool {
-        self.link.running
+    pub(crate) fn is_up(&self, link: IfIndex) -> bool {
+        self.links
+            .iter()
+            .any(|known| known.index == link && known.running)
     }
 
     pub(crate) fn has(&self, cidr: Cidr) -> bool {
@@ -52,9 +61,13 @@ impl Kernel {
     }
 
     /// Carrier comes or goes.
-    pub(crate) fn carrier(&mut self, running: bool) -> Notice {
-        self.link.running = running;
-        Notice::Link(self.link.clone())
+    pub(crate) fn carrier(&mut self, link: IfIndex, running: bool) -> Notice {
+        let mut links = self.links.iter_mut();
+        let link = links
+            .find(|known| known.index == link)
+            .expect("there is such an interface");
+        link.running = running;
+        Notice::Link(link.clone())
     }
 
     /// Another program removes an address.
@@ -73,11 +86,14 @@ impl Kernel {
             Request::RemoveAddress(address) => (address, false),
             Request::Link(request) => panic!("there are no links to make here: {request:?}"),
         };
-        assert_eq!(wanted.link, ETH0, "no such interface here");
+        assert!(
+            self.links.iter().any(|link| link.index == wanted.link),
+            "no such interface here"
+        );
         let known = self
             .addresses
             .iter()
-            .position(|address| address.cidr == wanted.cidr);
+            .position(|address| address.link == wanted.link && address.cidr == wanted.cidr);
         match (known, adding) {
             (None, true) if self.refuses => return Err(Errno::ENOBUFS),
             (None, true) => self.addresses.push(wanted.clone()),
@@ -89,9 +105,9 @@ impl Kernel {
     }
 }
 
-fn address(cidr: Cidr) -> Address {
+fn address(link: IfIndex, cidr: Cidr) -> Address {
     Address {
-        link: ETH0,
+        link,
         cidr,
         peer: None,
         broadcast: None,

@@ -1,23 +1,23 @@
-//! The world: routers on one segment, packets in flight, faults, and the only clock.
+//! The world: routers on two segments, packets in flight, faults, and the only clock.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::Ipv4Addr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use keepalived::addr::Cidr;
+use keepalived::addr::{Cidr, IfIndex};
 use keepalived::config::Config;
 use keepalived::errno::Errno;
 use keepalived::rand::Rand;
 use keepalived::time::Instant;
 use keepalived::vrrp::{
-    Attempt, Core, Effect, Event, InstanceState, SocketId, StateName, Statistics,
+    Attempt, Core, Effect, Event, GroupState, InstanceState, SocketId, StateName, Statistics,
 };
 use keepalived::wire::ip::Datagram;
 use keepalived::wire::rtnl::Notice;
 use keepalived::wire::{ip, vrrp};
 use log::Level;
 
-use crate::kernel::Kernel;
+use crate::kernel::{ETH0, Kernel};
 use crate::record::{self, Transcript};
 
 pub(crate) const SEC: Duration = Duration::from_secs(1);
@@ -53,24 +53,24 @@ pub(crate) struct Lan {
     rand: Rand,
     routers: Vec<Router>,
     /// Deliveries by time, then by order of sending.
-    in_flight: BTreeMap<(Instant, u64), (Id, Vec<u8>)>,
+    in_flight: BTreeMap<(Instant, u64), (Id, IfIndex, Vec<u8>)>,
     sent: u64,
     transcript: Transcript,
 }
 
 struct Router {
     name: String,
-    address: Ipv4Addr,
     config: Config,
     kernel: Kernel,
     /// None: the process does not run.
     core: Option<Core>,
-    socket: Option<SocketId>,
-    /// Packets waiting in the socket of a process that does not get the processor.
-    waiting: VecDeque<Vec<u8>>,
+    /// The open sockets, each with its interface.
+    sockets: BTreeMap<SocketId, IfIndex>,
+    /// Packets waiting in the sockets of a process that does not get the processor.
+    waiting: VecDeque<(IfIndex, Vec<u8>)>,
     asleep_until: Option<Instant>,
-    /// Neither hears nor is heard, and does not notice.
-    cut: bool,
+    /// Interfaces that neither hear nor are heard, and do not notice.
+    cut: BTreeSet<IfIndex>,
 }
 
 /// More wake-ups than this in one run is a loop without progress.
@@ -90,7 +90,7 @@ impl Lan {
         }
     }
 
-    /// Adds a machine 10.0.0.N and starts its process.
+    /// Adds the machine 10.0.0.N (and 10.1.0.N) and starts its process.
     pub(crate) fn router(&mut self, name: &str, config: &str) -> Id {
         let id = self.configured(name, config);
         self.start(id);
@@ -100,18 +100,16 @@ impl Lan {
     /// Adds a machine whose process does not run yet.
     pub(crate) fn configured(&mut self, name: &str, config: &str) -> Id {
         let id = Id(self.routers.len());
-        let last = u8::try_from(id.0 + 1).expect("a handful of routers");
-        let address = Ipv4Addr::new(10, 0, 0, last);
+        let number = u8::try_from(id.0 + 1).expect("a handful of routers");
         self.routers.push(Router {
             name: name.to_owned(),
-            address,
             config: load(config),
-            kernel: Kernel::new(address),
+            kernel: Kernel::new(number),
             core: None,
-            socket: None,
+            sockets: BTreeMap::new(),
             waiting: VecDeque::new(),
             asleep_until: None,
-            cut: false,
+            cut: BTreeSet::new(),
         });
         id
     }
@@ -147,7 +145,7 @@ impl Lan {
         let router = &mut self.routers[id.0];
         let deadline = router.core.take().and_then(|core| core.deadline());
         assert_eq!(deadline, None, "a stopped core waits for nothing");
-        assert_eq!(router.socket, None, "a stopped core has no sockets");
+        assert!(router.sockets.is_empty(), "a stopped core has no sockets");
         router.waiting.clear();
         router.asleep_until = None;
     }
@@ -157,7 +155,7 @@ impl Lan {
         self.note(id, "is killed");
         let router = &mut self.routers[id.0];
         router.core = None;
-        router.socket = None;
+        router.sockets.clear();
         router.waiting.clear();
         router.asleep_until = None;
     }
@@ -181,34 +179,41 @@ impl Lan {
 
     /// The switch forgets the port: packets vanish both ways, the carrier stays.
     pub(crate) fn cut(&mut self, id: Id) {
-        self.note(id, "is cut off");
-        self.routers[id.0].cut = true;
+        self.cut_link(id, ETH0);
+    }
+
+    pub(crate) fn cut_link(&mut self, id: Id, link: IfIndex) {
+        self.note(id, &format!("is cut off{}", on(link)));
+        self.routers[id.0].cut.insert(link);
     }
 
     pub(crate) fn heal(&mut self, id: Id) {
-        self.note(id, "is connected again");
-        self.routers[id.0].cut = false;
+        self.heal_link(id, ETH0);
+    }
+
+    pub(crate) fn heal_link(&mut self, id: Id, link: IfIndex) {
+        self.note(id, &format!("is connected again{}", on(link)));
+        self.routers[id.0].cut.remove(&link);
     }
 
     /// The cable is pulled: the kernel tells.
     pub(crate) fn unplug(&mut self, id: Id) {
-        self.carrier(id, false);
+        self.unplug_link(id, ETH0);
+    }
+
+    pub(crate) fn unplug_link(&mut self, id: Id, link: IfIndex) {
+        self.note(id, &format!("loses its cable{}", on(link)));
+        let notice = self.routers[id.0].kernel.carrier(link, false);
+        self.notify(id, notice);
     }
 
     pub(crate) fn plug(&mut self, id: Id) {
-        self.carrier(id, true);
+        self.plug_link(id, ETH0);
     }
 
-    fn carrier(&mut self, id: Id, running: bool) {
-        self.note(
-            id,
-            if running {
-                "gets its cable back"
-            } else {
-                "loses its cable"
-            },
-        );
-        let notice = self.routers[id.0].kernel.carrier(running);
+    pub(crate) fn plug_link(&mut self, id: Id, link: IfIndex) {
+        self.note(id, &format!("gets its cable back{}", on(link)));
+        let notice = self.routers[id.0].kernel.carrier(link, true);
         self.notify(id, notice);
     }
 
@@ -271,8 +276,12 @@ impl Lan {
 
     /// Somebody sends a packet that every router hears now.
     pub(crate) fn inject(&mut self, packet: &[u8]) {
+        self.inject_on(ETH0, packet);
+    }
+
+    pub(crate) fn inject_on(&mut self, link: IfIndex, packet: &[u8]) {
         for id in self.routers() {
-            self.deliver(id, packet.to_vec());
+            self.deliver(id, link, packet.to_vec());
         }
     }
 
@@ -313,9 +322,9 @@ impl Lan {
             if entry.key().0 > self.now {
                 break;
             }
-            let (to, packet) = entry.remove();
-            if !self.routers[to.0].cut && self.routers[to.0].kernel.is_up() {
-                self.deliver(to, packet);
+            let (to, link, packet) = entry.remove();
+            if self.routers[to.0].is_connected(link) {
+                self.deliver(to, link, packet);
             }
         }
         for id in self.routers() {
@@ -325,21 +334,25 @@ impl Lan {
             {
                 self.routers[id.0].asleep_until = None;
                 self.note(id, "wakes up");
-                while let Some(packet) = self.routers[id.0].waiting.pop_front() {
-                    self.deliver(id, packet);
+                while let Some((link, packet)) = self.routers[id.0].waiting.pop_front() {
+                    self.deliver(id, link, packet);
                 }
             }
             self.run_timers(id);
         }
     }
 
-    fn deliver(&mut self, to: Id, packet: Vec<u8>) {
+    fn deliver(&mut self, to: Id, link: IfIndex, packet: Vec<u8>) {
         let router = &mut self.routers[to.0];
-        let Some(on) = router.socket.filter(|_| router.core.is_some()) else {
+        let mut sockets = router.sockets.iter();
+        let Some((&on, _)) = sockets.find(|(_, known)| **known == link) else {
             return;
         };
+        if router.core.is_none() {
+            return;
+        }
         if router.asleep_until.is_some() {
-            router.waiting.push_back(packet);
+            router.waiting.push_back((link, packet));
             return;
         }
         self.tell(
@@ -393,17 +406,19 @@ impl Lan {
                 Effect::Open { socket, .. } if self.routers[id.0].kernel.refuses => {
                     failures.push((Attempt::Open(socket), Errno::ENOBUFS));
                 }
-                Effect::Open { socket, .. } => self.routers[id.0].socket = Some(socket),
+                Effect::Open {
+                    socket, channel, ..
+                } => {
+                    let link = channel.link.expect("instances here have an interface");
+                    self.routers[id.0].sockets.insert(socket, link);
+                }
                 Effect::Close(socket) => {
-                    assert_eq!(self.routers[id.0].socket.take(), Some(socket));
+                    assert!(self.routers[id.0].sockets.remove(&socket).is_some());
                 }
                 Effect::Advertise { on, packet, .. } => {
-                    assert_eq!(
-                        self.routers[id.0].socket,
-                        Some(on),
-                        "sent on a closed socket"
-                    );
-                    self.broadcast(id, &packet);
+                    let sockets = &self.routers[id.0].sockets;
+                    let link = *sockets.get(&on).expect("sent on an open socket");
+                    self.broadcast(id, link, &packet);
                 }
                 Effect::Announce { .. } => {}
                 Effect::Kernel(request) => {
@@ -418,13 +433,14 @@ impl Lan {
         }
     }
 
-    fn broadcast(&mut self, from: Id, packet: &[u8]) {
+    fn broadcast(&mut self, from: Id, link: IfIndex, packet: &[u8]) {
         let sender = &self.routers[from.0];
         let (header, payload) = ip::Header::parse(packet).expect("cores send whole packets");
         let advert = vrrp::Packet::parse(payload).expect("cores send whole adverts");
         assert!(advert.checksum_holds());
-        assert_eq!(header.source, sender.address);
-        if sender.cut || !sender.kernel.is_up() {
+        let source = Cidr::new(IpAddr::V4(header.source), 24).expect("24 is a length");
+        assert!(sender.kernel.has(source), "sent from {source}");
+        if !sender.is_connected(link) {
             return;
         }
         for to in self.routers().filter(|to| *to != from) {
@@ -437,7 +453,7 @@ impl Lan {
                 let delay = self.weather.delay_min + self.rand.up_to(spread);
                 self.sent += 1;
                 self.in_flight
-                    .insert((self.now + delay, self.sent), (to, packet.to_vec()));
+                    .insert((self.now + delay, self.sent), (to, link, packet.to_vec()));
             }
         }
     }
@@ -509,6 +525,21 @@ impl Lan {
             .next()
     }
 
+    /// The instance of that name.
+    pub(crate) fn instance(&self, id: Id, name: &str) -> Option<InstanceState> {
+        let core = self.routers[id.0].core.as_ref()?;
+        let mut instances = core.observe().instances.into_iter();
+        instances.find(|instance| instance.name == name)
+    }
+
+    pub(crate) fn group(&self, id: Id, name: &str) -> GroupState {
+        let core = self.routers[id.0].core.as_ref().expect("it runs");
+        let mut groups = core.observe().groups.into_iter();
+        groups
+            .find(|group| group.name == name)
+            .expect("there is such a group")
+    }
+
     pub(crate) fn statistics(&self, id: Id) -> Statistics {
         self.state(id).expect("it runs").statistics
     }
@@ -566,6 +597,21 @@ impl Lan {
         }
         let expected = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(actual, expected, "{name} differs; UPDATE=1 rewrites it");
+    }
+}
+
+impl Router {
+    fn is_connected(&self, link: IfIndex) -> bool {
+        !self.cut.contains(&link) && self.kernel.is_up(link)
+    }
+}
+
+/// What a line of the transcript adds for another interface than the first.
+fn on(link: IfIndex) -> String {
+    if link == ETH0 {
+        String::new()
+    } else {
+        format!(" on eth{}", link.0 - ETH0.0)
     }
 }
 

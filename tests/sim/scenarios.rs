@@ -1,14 +1,12 @@
 //! Stories told by hand: the configuration on top, then the timeline, then what must be true.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use keepalived::addr::Vrid;
 use keepalived::vrrp::StateName::{Backup, Fault, Master};
-use keepalived::wire::cursor::Writer;
-use keepalived::wire::{ip, vrrp};
+use keepalived::wire::vrrp;
 
 use crate::lan::{Lan, MS, SEC};
+use crate::packets::{PASSWORD, advert};
 
 const VIP: &str = "10.0.0.100";
 
@@ -399,7 +397,7 @@ fn cut_and_bent_packets_are_counted_and_change_nothing() {
     let mut lan = Lan::new(21);
     let a = lan.router("a", &conf(150, ""));
     lan.run(10 * SEC);
-    let good = advert(51, 200, vrrp::Auth::Simple(*b"1111\0\0\0\0"));
+    let good = advert(51, 200, PASSWORD);
     for length in 0..good.len() {
         lan.inject(&good[..length]);
     }
@@ -424,7 +422,7 @@ fn priority_zero_is_answered_by_a_master() {
     let a = lan.router("a", &conf(150, ""));
     lan.run(10_500 * MS);
     let sent = lan.statistics(a).advert_sent;
-    lan.inject(&advert(51, 0, vrrp::Auth::Simple(*b"1111\0\0\0\0")));
+    lan.inject(&advert(51, 0, PASSWORD));
     assert_eq!(lan.statistics(a).advert_sent, sent + 1);
     lan.expect(a, Master);
 }
@@ -473,29 +471,6 @@ fn two_instances_on_one_segment_share_the_load() {
     lan.run(SEC);
     lan.expect_only_owner(b, VIP);
     lan.expect_only_owner(b, "10.0.0.101");
-}
-
-fn advert(vrid: u8, priority: u8, auth: vrrp::Auth) -> Vec<u8> {
-    let advert = vrrp::Advert {
-        vrid: Vrid::new(vrid).expect("not zero"),
-        priority,
-        interval: 1,
-        auth,
-        addresses: vec![Ipv4Addr::new(10, 0, 0, 100)],
-    }
-    .emit();
-    let mut writer = Writer::new();
-    ip::Header {
-        total_length: u16::try_from(ip::LENGTH + advert.len()).expect("short"),
-        identification: 1,
-        ttl: vrrp::TTL,
-        protocol: vrrp::PROTOCOL,
-        source: Ipv4Addr::new(10, 0, 0, 66),
-        destination: vrrp::GROUP,
-    }
-    .emit(&mut writer);
-    writer.bytes(&advert);
-    writer.finish()
 }
 
 /// The figure of the seed's cluster: 0.605 s of skew at priority 101 and 3.605 s of silence.

@@ -66,8 +66,7 @@ pub(crate) static ROOT: Table<Draft> = Table {
             &SYNC_GROUP,
             vrrp_sync_group,
         )
-        .may_be_bare()
-        .stored("instances change state one by one"),
+        .may_be_bare(),
         Keyword::<Draft>::block(
             "vrrp_script",
             "NAME",

@@ -22,14 +22,12 @@ pub(crate) struct SyncDraft {
 
 type Row = Keyword<SyncDraft>;
 
-const SYNC: &str = "instances change state one by one";
-
 #[rustfmt::skip]
 pub(crate) static SYNC_GROUP: Table<SyncDraft> = Table {
     name: "vrrp_sync_group",
     keywords: &[
         Row::values("group", "", "Block of the instances that change state together. Needed.",
-            |draft, statement, report| group(&mut draft.group, statement, report)).stored(SYNC),
+            |draft, statement, report| group(&mut draft.group, statement, report)),
         Row::values("track_interface", "", "As of an instance, for every member.",
             |draft, statement, report| {
                 TrackKind::Interface.read(&mut draft.track.interfaces, statement, report);
