@@ -13,7 +13,7 @@ use crate::time::Instant;
 
 use super::probe::{self, Input, Step, Told, Verdict};
 use super::service::ServerKey;
-use super::{Core, Effect, ProbeId, Timer};
+use super::{Core, Effect, ProbeId, Reason, Timer};
 
 /// One checker of one server. Given out once, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +29,8 @@ pub(super) struct Checker {
     pub(super) has_run: bool,
     /// Additional attempts used up. All of them at the start: the first check has none.
     pub(super) retries: u32,
+    /// Why the last attempt failed, if it did.
+    pub(super) reason: Option<Reason>,
     /// The attempt in flight.
     pub(super) attempt: Option<ProbeId>,
 }
@@ -50,6 +52,7 @@ impl Checker {
             up,
             has_run: false,
             retries: config.retry,
+            reason: None,
             attempt: None,
         }
     }
@@ -60,9 +63,9 @@ impl Checker {
             Verdict::Up => self.passed(),
             Verdict::Down(reason) => {
                 if self.up && self.config.log_all_failures {
-                    self.tell(Told::Attempt(reason));
+                    self.tell(Told::Attempt(&reason));
                 }
-                self.failed()
+                self.failed(reason)
             }
             // A check that cannot be made on this side says nothing about the server: no retry is
             // counted and the verdict stays.
@@ -85,15 +88,23 @@ impl Checker {
         self.up = true;
         self.has_run = true;
         self.retries = 0;
+        self.reason = None;
         Judgement {
             changed,
             next: self.config.delay_loop,
         }
     }
 
-    fn failed(&mut self) -> Judgement {
+    fn failed(&mut self, reason: Reason) -> Judgement {
+        let (number, keyword) = (reason.number(), self.config.probe.keyword());
+        let told = format!(
+            "Check of service {} by {keyword}: reason {number}, {reason}",
+            self.server
+        );
+        self.reason = Some(reason);
         if self.up && self.retries < self.config.retry {
             self.retries += 1;
+            debug!("{told}");
             return Judgement {
                 changed: None,
                 next: self.config.delay_before_retry,
@@ -104,6 +115,9 @@ impl Checker {
             self.tell(Told::Down {
                 retries: retried.then_some(self.config.retry),
             });
+            info!("{told}");
+        } else {
+            debug!("{told}");
         }
         // While down the attempts are delay_loop apart, and one success is enough.
         let changed = self.up.then_some(false);
@@ -116,7 +130,7 @@ impl Checker {
         }
     }
 
-    fn tell(&self, told: Told) {
+    fn tell(&self, told: Told<'_>) {
         let server = self.server.to_string();
         info!("{}", probe::words(&self.config.probe, told, &server));
     }

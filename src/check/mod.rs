@@ -15,6 +15,7 @@ mod ipvs;
 mod left_out;
 mod observe;
 mod probe;
+mod reason;
 mod refusal;
 mod reload;
 mod service;
@@ -28,6 +29,8 @@ use crate::errno::Errno;
 use crate::rand::Rand;
 use crate::time::{Instant, Timers};
 use crate::wire;
+
+pub use reason::Reason;
 
 use checker::{Checker, CheckerId};
 use director::Director;
@@ -118,6 +121,8 @@ pub struct ServerState {
     pub weight: Option<i32>,
     /// Checks that say down.
     pub failed_checks: usize,
+    /// Why they do; each with its keyword.
+    pub reasons: Vec<(&'static str, Reason)>,
     /// Until the next check of this server; None while all its checks are being made.
     pub next_check: Option<Duration>,
 }

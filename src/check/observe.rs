@@ -8,7 +8,7 @@ use crate::time::Instant;
 
 use super::checker::CheckerId;
 use super::service::ServerKey;
-use super::{Core, ServerState, ServiceState, Snapshot, Timer};
+use super::{Core, Reason, ServerState, ServiceState, Snapshot, Timer};
 
 impl Core {
     pub fn observe(&self, now: Instant) -> Snapshot {
@@ -48,8 +48,20 @@ impl Core {
             alive: server.alive,
             weight: self.table.weight_of(id, address),
             failed_checks: server.failed,
+            reasons: server
+                .checkers
+                .iter()
+                .filter_map(|id| self.reason(*id))
+                .collect(),
             next_check: due.map(|at: Instant| -> Duration { at.since(now) }),
         }
+    }
+
+    /// Of a check that says down.
+    fn reason(&self, checker: CheckerId) -> Option<(&'static str, Reason)> {
+        let checker = &self.checkers[&checker];
+        let reason = checker.reason.clone().filter(|_| !checker.up)?;
+        Some((checker.config.probe.keyword(), reason))
     }
 
     fn due(&self, checker: CheckerId) -> Option<Instant> {

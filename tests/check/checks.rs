@@ -1,6 +1,6 @@
 //! The rhythm of checks: delay, retry, patience, and what says nothing about a server.
 
-use keepalived::check::Event;
+use keepalived::check::{Event, Reason};
 
 use crate::world::{Backend, World};
 
@@ -44,6 +44,9 @@ fn a_silent_server_is_down_after_its_last_retry_has_timed_out() {
         19 Removing service [10.0.0.2]:tcp:80 from VS [10.0.0.1]:tcp:80
         19 Lost quorum 1-0=1 > 0 for VS [10.0.0.1]:tcp:80",
     );
+    world.expect_reasons("19 [10.0.0.2]:tcp:80 by TCP_CHECK: reason 2, timed out in connect");
+    let reasons = world.server("10.0.0.2:80").reasons;
+    assert_eq!(reasons, [("TCP_CHECK", Reason::ConnectTimeout)]);
 }
 
 #[test]

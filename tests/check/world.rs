@@ -34,6 +34,9 @@ pub(crate) enum Modprobe {
     Hanging,
 }
 
+/// How the lines begin that say why a check failed.
+const REASON: &str = "Check of service ";
+
 pub(crate) struct World {
     pub(crate) core: Core,
     pub(crate) kernel: Kernel,
@@ -46,6 +49,7 @@ pub(crate) struct World {
     pub(crate) transcript: Vec<String>,
     now: Instant,
     lines: Vec<String>,
+    reasons: Vec<String>,
     requests: Vec<String>,
     connects: Vec<String>,
     searches: usize,
@@ -70,6 +74,7 @@ impl World {
             transcript: Vec::new(),
             now: Instant::ZERO,
             lines: Vec::new(),
+            reasons: Vec::new(),
             requests: Vec::new(),
             connects: Vec::new(),
             searches: 0,
@@ -142,6 +147,12 @@ impl World {
         assert_same(&self.lines(), expected);
     }
 
+    /// Why checks failed since the last call, each with its time.
+    #[track_caller]
+    pub(crate) fn expect_reasons(&mut self, expected: &str) {
+        assert_same(&std::mem::take(&mut self.reasons), expected);
+    }
+
     /// The changes asked of IPVS since the last call, each with its time.
     #[track_caller]
     pub(crate) fn expect_requests(&mut self, expected: &str) {
@@ -162,6 +173,7 @@ impl World {
     /// What was said and asked so far does not matter.
     pub(crate) fn forget(&mut self) {
         self.lines.clear();
+        self.reasons.clear();
         self.requests.clear();
         self.connects.clear();
     }
@@ -283,8 +295,11 @@ impl World {
             if self.recording {
                 self.transcript.push(line.clone());
             }
-            if level <= Level::Info {
-                self.lines.push(line);
+            // What keepalived does not say has a list of its own.
+            match text.strip_prefix(REASON) {
+                Some(reason) if level <= Level::Info => self.reasons.push(self.stamp(reason)),
+                None if level <= Level::Info => self.lines.push(line),
+                _ => {}
             }
         }
     }

@@ -7,10 +7,10 @@ mod tcp;
 
 use std::time::Duration;
 
-use crate::config::Probe;
+use crate::config::{Endpoint, Probe};
 use crate::errno::Errno;
 
-use super::{Connect, ProbeId};
+use super::{Connect, ProbeId, Reason};
 
 /// What happens to an attempt.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ pub(super) enum Step {
 }
 
 /// What one attempt says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Up,
     Down(Reason),
@@ -41,26 +41,12 @@ pub(super) enum Verdict {
     NotRun(Errno),
 }
 
-/// Why an attempt failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// Nobody listens.
-    Refused,
-    /// No answer in time.
-    TimedOut,
-    /// No way to the host.
-    Unreachable,
-    /// The peer broke the connection off.
-    Reset,
-    Other(Errno),
-}
-
 /// What is told about an attempt.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Told {
+pub(super) enum Told<'a> {
     Up,
     /// A single failure, told only on demand.
-    Attempt(Reason),
+    Attempt(&'a Reason),
     /// The check has failed, after so many additional attempts if there were any.
     Down {
         retries: Option<u32>,
@@ -82,23 +68,21 @@ pub(super) fn on(probe: &Probe, input: Input) -> Step {
 }
 
 /// keepalived's line for it.
-pub(super) fn words(probe: &Probe, told: Told, server: &str) -> String {
+pub(super) fn words(probe: &Probe, told: Told<'_>, server: &str) -> String {
     match probe {
         Probe::Tcp(_) => tcp::words(told, server),
         other => format!("{} of {server} cannot be made.", other.keyword()),
     }
 }
 
-impl From<Errno> for Reason {
-    fn from(error: Errno) -> Self {
-        match error {
-            Errno::ECONNREFUSED => Self::Refused,
-            Errno::ETIMEDOUT => Self::TimedOut,
-            Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EHOSTDOWN | Errno::ENETDOWN => {
-                Self::Unreachable
-            }
-            Errno::ECONNRESET | Errno::ECONNABORTED => Self::Reset,
-            other => Self::Other(other),
+impl Connect {
+    fn new(probe: ProbeId, endpoint: &Endpoint) -> Self {
+        Self {
+            probe,
+            to: endpoint.to,
+            from: endpoint.from,
+            device: endpoint.device.clone(),
+            mark: endpoint.mark,
         }
     }
 }

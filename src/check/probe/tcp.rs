@@ -7,25 +7,10 @@ use super::{Input, Reason, Step, Told, Verdict};
 
 pub(super) fn on(endpoint: &Endpoint, input: Input) -> Step {
     match input {
-        Input::Start(id) => {
-            let Endpoint {
-                to,
-                from,
-                device,
-                mark,
-                timeout,
-            } = endpoint;
-            Step::Connect {
-                connect: Connect {
-                    probe: id,
-                    to: *to,
-                    from: *from,
-                    device: device.clone(),
-                    mark: *mark,
-                },
-                limit: *timeout,
-            }
-        }
+        Input::Start(id) => Step::Connect {
+            connect: Connect::new(id, endpoint),
+            limit: endpoint.timeout,
+        },
         Input::Connected => Step::Done(Verdict::Up),
         Input::Failed {
             error,
@@ -35,17 +20,15 @@ pub(super) fn on(endpoint: &Endpoint, input: Input) -> Step {
             error,
             started: false,
         } => Step::Done(Verdict::NotRun(error)),
-        Input::Limit => Step::Done(Verdict::Down(Reason::TimedOut)),
+        Input::Limit => Step::Done(Verdict::Down(Reason::ConnectTimeout)),
     }
 }
 
-pub(super) fn words(told: Told, server: &str) -> String {
+pub(super) fn words(told: Told<'_>, server: &str) -> String {
     match told {
         Told::Up => format!("TCP connection to {server} success."),
-        Told::Attempt(Reason::TimedOut) => format!("TCP connection to {server} timeout."),
-        Told::Attempt(Reason::Refused | Reason::Unreachable | Reason::Reset | Reason::Other(_)) => {
-            format!("TCP connection to {server} failed.")
-        }
+        Told::Attempt(Reason::ConnectTimeout) => format!("TCP connection to {server} timeout."),
+        Told::Attempt(_) => format!("TCP connection to {server} failed."),
         // The plural is fixed in keepalived's line.
         Told::Down { retries: Some(n) } => {
             format!("TCP_CHECK on service {server} failed after {n} retries.")
