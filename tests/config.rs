@@ -3,14 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use keepalived::config::{AnyHost, Host, Loaded, Reading, Severity, Unreadable, lossless};
-use keepalived::config::{load, load_bytes, load_text, manual, print};
+use keepalived::config::{AnyHost, Host, Loaded, NoProgram, Reading, Severity, Unreadable};
+use keepalived::config::{load, load_bytes, load_text, lossless, manual, print};
 use keepalived::rand::Rand;
 
 /// A machine with the interfaces the seeds' directors have, and the files of `tests/config`.
@@ -44,6 +44,22 @@ impl Host for Director {
 
     fn interface_exists(&self, name: &str) -> bool {
         ["lo", "eth0", "eth1", "eth2"].contains(&name)
+    }
+
+    fn program(&self, name: &OsStr) -> Result<(), NoProgram> {
+        match name.to_str() {
+            Some(name) if name.contains("no-such") => Err(NoProgram::Missing),
+            Some(name) if name.contains("not-executable") => Err(NoProgram::NotExecutable),
+            _ => Ok(()),
+        }
+    }
+
+    fn user_exists(&self, name: &str) -> bool {
+        name != "no-such-user"
+    }
+
+    fn group_exists(&self, name: &str) -> bool {
+        name != "no-such-group"
     }
 }
 
@@ -339,6 +355,18 @@ impl Host for OneFile {
 
     fn interface_exists(&self, name: &str) -> bool {
         AnyHost.interface_exists(name)
+    }
+
+    fn program(&self, name: &OsStr) -> Result<(), NoProgram> {
+        AnyHost.program(name)
+    }
+
+    fn user_exists(&self, name: &str) -> bool {
+        AnyHost.user_exists(name)
+    }
+
+    fn group_exists(&self, name: &str) -> bool {
+        AnyHost.group_exists(name)
     }
 }
 

@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use keepalived::config::{Host, Loaded, Place, Reading, Unreadable, load};
+use keepalived::config::{Host, Loaded, NoProgram, Place, Reading, Unreadable, load};
 use keepalived::rand::Rand;
 
 #[path = "expand/cases.rs"]
@@ -99,6 +99,18 @@ impl Host for Memory {
     }
 
     fn interface_exists(&self, _: &str) -> bool {
+        true
+    }
+
+    fn program(&self, _: &OsStr) -> Result<(), NoProgram> {
+        Ok(())
+    }
+
+    fn user_exists(&self, _: &str) -> bool {
+        true
+    }
+
+    fn group_exists(&self, _: &str) -> bool {
         true
     }
 }

@@ -23,7 +23,7 @@ mod oracle {
 }
 
 use oracle::corpus::{self, Case};
-use oracle::reasons::{OURS, Reason, THEIRS};
+use oracle::reasons::{OURS, Reason, Sign, THEIRS};
 
 /// What a program says about a file.
 struct Verdict {
@@ -36,7 +36,7 @@ struct Tally {
     agreed: usize,
     explained: BTreeMap<&'static str, usize>,
     unexplained: Vec<String>,
-    used: BTreeSet<&'static str>,
+    used: BTreeSet<Sign>,
 }
 
 fn main() -> ExitCode {
@@ -159,19 +159,22 @@ impl Tally {
                 return;
             }
         };
+        let text = String::from_utf8_lossy(&case.text);
         let mut without = Vec::new();
         let mut found = BTreeSet::new();
         for complaint in complaints {
-            match reasons.iter().find(|reason| reason.explains(complaint)) {
-                Some(Reason { said, why }) => {
-                    self.used.insert(said);
+            match reasons
+                .iter()
+                .find(|reason| reason.explains(complaint, &text))
+            {
+                Some(Reason { sign, why }) => {
+                    self.used.insert(*sign);
                     found.insert(*why);
                 }
                 None => without.push(complaint.as_str()),
             }
         }
         if found.is_empty() || !without.is_empty() {
-            let text = String::from_utf8_lossy(&case.text);
             let name = &case.name;
             self.unexplained
                 .push(format!("{name}: {who}: {without:#?}\n{}", shortened(&text)));
@@ -190,9 +193,9 @@ impl Tally {
         }
         let mut idle = Vec::new();
         for reason in [THEIRS, OURS].into_iter().flatten() {
-            if all && !self.used.contains(reason.said) {
-                idle.push(reason.said);
-                println!("IDLE REASON {:?}", reason.said);
+            if all && !self.used.contains(&reason.sign) {
+                idle.push(reason.sign);
+                println!("IDLE REASON {:?}", reason.sign);
             }
         }
         println!(

@@ -69,6 +69,10 @@ const DIFFERENCES: &[&str] = &[
     "A second vrrp_script, vrrp_track_process or track_file of one name gets a warning; the first \
      is used, as it is by keepalived.",
     "A weight of a vrrp_script beyond 253 is 253.",
+    "A virtual address that is given twice gets a warning.",
+    "A vrrp_script or MISC_CHECK whose program is not there is an error; a script elsewhere is left \
+     out with a warning, as one whose user does not exist.",
+    "A route without dev is tracked, too.",
     "random_seed is honoured.",
     "An instance may track an interface that another one makes for itself with use_vmac.",
     "More than 255 virtual addresses: the others are treated as excluded ones, however many an \

@@ -38,7 +38,7 @@ pub mod vrrp;
 mod width;
 mod word;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
@@ -106,6 +106,20 @@ pub trait Host {
     fn host_name(&self) -> String;
 
     fn interface_exists(&self, name: &str) -> bool;
+
+    /// Whether a program can be started; one without `/` in its name is looked up in PATH.
+    fn program(&self, name: &OsStr) -> Result<(), NoProgram>;
+
+    fn user_exists(&self, name: &str) -> bool;
+
+    fn group_exists(&self, name: &str) -> bool;
+}
+
+/// Why a program cannot be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoProgram {
+    Missing,
+    NotExecutable,
 }
 
 /// Why a file was not read.
@@ -133,7 +147,8 @@ pub struct Reading {
     pub seed: u64,
 }
 
-/// A machine without files that has every interface: for tests and for texts from elsewhere.
+/// A machine without files that has every interface, program and user: for tests and for texts
+/// from elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AnyHost;
 
@@ -210,6 +225,15 @@ impl Unreadable {
     }
 }
 
+impl fmt::Display for NoProgram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "it is not there",
+            Self::NotExecutable => "it is not executable",
+        })
+    }
+}
+
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -245,6 +269,18 @@ impl Host for AnyHost {
     }
 
     fn interface_exists(&self, _: &str) -> bool {
+        true
+    }
+
+    fn program(&self, _: &OsStr) -> Result<(), NoProgram> {
+        Ok(())
+    }
+
+    fn user_exists(&self, _: &str) -> bool {
+        true
+    }
+
+    fn group_exists(&self, _: &str) -> bool {
         true
     }
 }

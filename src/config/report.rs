@@ -1,6 +1,7 @@
 //! What a reader of keywords is given: the machine, the text, the list of problems; and one
 //! reader for each kind of value, which reports what it does not like and answers None.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -21,6 +22,10 @@ pub(crate) struct Report<'a> {
     /// Interfaces that are not there: whether that matters is known when all is read.
     missing: Vec<(String, Problem)>,
     first_script: Option<Span>,
+    /// The first script that does not say whom it runs as.
+    first_without_user: Option<Span>,
+    users: HashMap<String, bool>,
+    groups: HashMap<String, bool>,
     source: &'a Source,
     diagnostics: Diagnostics,
     fatal: bool,
@@ -35,6 +40,9 @@ impl<'a> Report<'a> {
             names: Names::default(),
             missing: Vec::new(),
             first_script: None,
+            first_without_user: None,
+            users: HashMap::new(),
+            groups: HashMap::new(),
             source,
             diagnostics: Diagnostics::default(),
             fatal: false,
@@ -78,9 +86,24 @@ impl<'a> Report<'a> {
         diagnostics
     }
 
-    /// Notes a script that is to run.
-    pub(crate) fn script(&mut self, span: Span) {
+    /// Notes a script that is to run, and whether something says whom as.
+    pub(crate) fn script(&mut self, span: Span, has_user: bool) {
         self.first_script.get_or_insert(span);
+        if !has_user {
+            self.first_without_user.get_or_insert(span);
+        }
+    }
+
+    pub(crate) fn first_without_user(&self) -> Option<Span> {
+        self.first_without_user
+    }
+
+    pub(crate) fn user_exists(&mut self, name: &str) -> bool {
+        remembered(&mut self.users, name, |name| self.host.user_exists(name))
+    }
+
+    pub(crate) fn group_exists(&mut self, name: &str) -> bool {
+        remembered(&mut self.groups, name, |name| self.host.group_exists(name))
     }
 
     pub(crate) fn first_script(&self) -> Option<Span> {
@@ -247,6 +270,20 @@ impl<'a> Report<'a> {
         }
         Some(word.text.to_string())
     }
+}
+
+/// A thousand servers may name one user, and to find it the machine reads a file.
+fn remembered(
+    known: &mut HashMap<String, bool>,
+    name: &str,
+    ask: impl FnOnce(&str) -> bool,
+) -> bool {
+    if let Some(exists) = known.get(name) {
+        return *exists;
+    }
+    let exists = ask(name);
+    known.insert(name.to_owned(), exists);
+    exists
 }
 
 /// IFNAMSIZ of the kernel, without the final NUL.

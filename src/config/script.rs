@@ -2,11 +2,14 @@
 //!
 //! Such a line is split twice, by rules of its own. The first time quotes of both kinds make the
 //! command one word, behind which stand a user and a group; the second time the command becomes
-//! the words its program gets, and escapes are resolved. Whether the program is there, and whether
-//! it may be trusted, is not known here.
+//! the words its program gets, and escapes are resolved. A command whose program or user is not
+//! there is left out. Whether the program may be trusted is not known here.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 
+use super::NoProgram;
 use super::diag::Problem;
 use super::lossless;
 use super::report::Report;
@@ -59,8 +62,15 @@ pub(crate) fn script(statement: &Statement, report: &mut Report<'_>) -> Option<S
     }
     let mut user = user.iter();
     if let Some(name) = user.next() {
-        script.user = Some(ScriptUser::new(name, user.next().map(String::as_str)));
+        let user = ScriptUser::new(name, user.next().map(String::as_str));
+        if let Some(unknown) = user.unknown(report) {
+            let message = format!("there is no {unknown}, the script is left out");
+            report.add(Problem::warning(statement.span(), message));
+            return None;
+        }
+        script.user = Some(user);
     }
+    report.script(statement.span(), script.user.is_some());
     Some(script)
 }
 
@@ -72,7 +82,10 @@ pub(crate) fn command(statement: &Statement, report: &mut Report<'_>) -> Option<
         let help = "put a command and its arguments into one pair of quotes";
         report.add(Problem::warning(statement.span(), message).help(help));
     }
-    command_of(&words, statement, report)
+    let script = command_of(&words, statement, report)?;
+    // Its user has a keyword of its own.
+    report.script(statement.span(), true);
+    Some(script)
 }
 
 /// The user and the group of a line of ordinary words: `user`, `script_user`, a FIFO.
@@ -112,8 +125,13 @@ fn command_of(words: &[String], statement: &Statement, report: &mut Report<'_>) 
         report.add(Problem::error(statement.span(), message));
         return None;
     }
-    report.script(statement.span());
-    Some(Script { argv, user: None })
+    let script = Script { argv, user: None };
+    if let Err(why) = script.runs(report) {
+        let message = format!("`{}` cannot run: {why}", script.argv[0]);
+        report.add(Problem::warning(statement.span(), message).help("the script is left out"));
+        return None;
+    }
+    Some(script)
 }
 
 fn unsplit(error: Unsplit, statement: &Statement, report: &mut Report<'_>) {
@@ -212,7 +230,30 @@ fn octets(letter: char) -> Vec<u8> {
     lossless::encode(letter.encode_utf8(&mut [0; 4]))
 }
 
+impl Script {
+    fn runs(&self, report: &Report<'_>) -> Result<(), NoProgram> {
+        let Some(program) = self.argv.first() else {
+            return Ok(());
+        };
+        // A shell reads the file whose name follows.
+        if program.starts_with("</") {
+            return Ok(());
+        }
+        let program = lossless::encode(program);
+        report.host.program(OsStr::from_bytes(&program))
+    }
+}
+
 impl ScriptUser {
+    /// What of it is not there: a user or a group.
+    pub(crate) fn unknown(&self, report: &mut Report<'_>) -> Option<String> {
+        if !report.user_exists(&self.name) {
+            return Some(format!("user `{}`", self.name));
+        }
+        let group = self.group.as_ref()?;
+        (!report.group_exists(group)).then(|| format!("group `{group}`"))
+    }
+
     fn new(name: &str, group: Option<&str>) -> Self {
         let bare = group.map(|group| group.strip_prefix(':').unwrap_or(group));
         Self {

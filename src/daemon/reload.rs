@@ -1,12 +1,12 @@
 //! The configuration file: read, reported, and kept. The one implementation of `config::Host`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use log::{error, warn};
 
-use crate::config::{self, Config, Diagnostics, Host, Loaded, Reading, Unreadable};
+use crate::config::{self, Config, Diagnostics, Host, Loaded, NoProgram, Reading, Unreadable};
 use crate::sys::host::{self, ReadError};
 
 /// What this machine answers to the configuration.
@@ -43,6 +43,22 @@ impl Host for Machine {
 
     fn interface_exists(&self, name: &str) -> bool {
         host::interface_index(name).is_some()
+    }
+
+    fn program(&self, name: &OsStr) -> Result<(), NoProgram> {
+        match host::find_program(name) {
+            Some(true) => Ok(()),
+            Some(false) => Err(NoProgram::NotExecutable),
+            None => Err(NoProgram::Missing),
+        }
+    }
+
+    fn user_exists(&self, name: &str) -> bool {
+        host::user_exists(name)
+    }
+
+    fn group_exists(&self, name: &str) -> bool {
+        host::group_exists(name)
     }
 }
 

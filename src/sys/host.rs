@@ -1,9 +1,10 @@
 //! The machine we run on: its files, its interfaces, its names.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, Metadata, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -102,6 +103,34 @@ pub fn interface_index(name: &str) -> Option<IfIndex> {
     nix::net::if_::if_nametoindex(name).ok().map(IfIndex)
 }
 
+/// Whether the program of that name may be executed; None when there is no such file. A name
+/// without `/` is looked up in PATH, where what is not executable does not count.
+pub fn find_program(name: &OsStr) -> Option<bool> {
+    if name.as_bytes().contains(&b'/') {
+        return is_program(Path::new(name));
+    }
+    let path = std::env::var_os("PATH");
+    let path = path.unwrap_or_else(|| OsString::from(USUAL_PATH));
+    let mut directories = std::env::split_paths(&path);
+    let found = |directory: std::path::PathBuf| is_program(&directory.join(name)) == Some(true);
+    directories.any(found).then_some(true)
+}
+
+fn is_program(path: &Path) -> Option<bool> {
+    let metadata = fs::metadata(path).ok()?;
+    Some(metadata.is_file() && metadata.permissions().mode() & EXECUTE_BITS != 0)
+}
+
+/// Whether the machine knows the user.
+pub fn user_exists(name: &str) -> bool {
+    matches!(nix::unistd::User::from_name(name), Ok(Some(_)))
+}
+
+/// Whether the machine knows the group.
+pub fn group_exists(name: &str) -> bool {
+    matches!(nix::unistd::Group::from_name(name), Ok(Some(_)))
+}
+
 /// What `uname -n` prints.
 pub fn host_name() -> String {
     nix::sys::utsname::uname().map_or_else(
@@ -145,6 +174,8 @@ fn first_directory<'a>(paths: &[&'a str]) -> &'a Path {
 }
 
 const EXECUTE_BITS: u32 = 0o111;
+/// Of a daemon that something starts without a PATH.
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const DIRECTORY_MODE: u32 = 0o755;
 
 #[cfg(test)]
@@ -206,6 +237,28 @@ mod tests {
         assert_eq!(interface_index("no-such-0"), None);
         assert_eq!(interface_index(""), None);
         assert_eq!(interface_index("a\0b"), None);
+    }
+
+    #[test]
+    fn a_program_is_a_file_with_an_execute_bit() {
+        let scratch = Scratch::new("host-program");
+        let path = scratch.0.join("script");
+        assert_eq!(find_program(path.as_os_str()), None);
+        fs::write(&path, b"").unwrap();
+        assert_eq!(find_program(path.as_os_str()), Some(false));
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(find_program(path.as_os_str()), Some(true));
+        assert_eq!(find_program(scratch.0.as_os_str()), Some(false));
+        assert_eq!(find_program(OsStr::new("sh")), Some(true));
+        assert_eq!(find_program(OsStr::new("no-such-program")), None);
+    }
+
+    #[test]
+    fn every_machine_has_root_and_none_has_nonsense() {
+        assert!(user_exists("root") && group_exists("root"));
+        for name in ["no-such-name", "", "ro:ot", "a\0b"] {
+            assert!(!user_exists(name) && !group_exists(name), "{name:?}");
+        }
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What must hold for any text.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use keepalived::config::{AnyHost, Config, Host, Loaded, Reading, Unreadable};
+use keepalived::config::{AnyHost, Config, Host, Loaded, NoProgram, Reading, Unreadable};
 use keepalived::config::{diff, load_bytes, load_text, print};
 
 /// The limit, for 100 kB and an optimised build.
@@ -43,6 +43,22 @@ impl Host for Machine<'_> {
 
     fn interface_exists(&self, name: &str) -> bool {
         name.starts_with("eth")
+    }
+
+    fn program(&self, name: &OsStr) -> Result<(), NoProgram> {
+        match name.len() % 3 {
+            0 => Err(NoProgram::Missing),
+            1 => Err(NoProgram::NotExecutable),
+            _ => Ok(()),
+        }
+    }
+
+    fn user_exists(&self, name: &str) -> bool {
+        name.len() % 2 == 0
+    }
+
+    fn group_exists(&self, name: &str) -> bool {
+        name.len() % 2 == 0
     }
 }
 

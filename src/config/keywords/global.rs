@@ -3,7 +3,6 @@
 mod read;
 
 use crate::config::Global;
-use crate::config::script::user;
 use crate::config::source::Span;
 
 use super::field::Field;
@@ -96,8 +95,7 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
         Row::line("script_user", "USER [[:]GROUP]",
             "Whom scripts run as that name nobody themselves: keepalived_script unless given, and \
              without such a user the one the daemon runs as.",
-            |all, statement, _| all.global.scripts.user = user(statement.arguments()))
-            .may_be_bare().stored(SCRIPTS),
+            read::script_user).may_be_bare().stored(SCRIPTS),
         Row::flag("enable_script_security",
             "No script runs as root that somebody else could change. Without it every script is \
              reported, and -t exits with 6.",

@@ -310,6 +310,9 @@ impl<T> Table<T> {
             if !fits(known.entry, statement, report) {
                 continue;
             }
+            if matches!(known.entry.shape, Shape::Values) {
+                extra_before_block(known.entry, statement, report);
+            }
             if matches!(known.entry.shape, Shape::Line) {
                 if !again(&mut seen, known.entry, statement, report) {
                     continue;
@@ -346,6 +349,18 @@ impl<T> Table<T> {
                 keyword.map(|keyword| format!("write `{keyword}` on a line of its own")),
             ),
         );
+    }
+}
+
+/// Reports words between a keyword and the block of its values.
+fn extra_before_block(entry: Entry, statement: &Statement, report: &mut Report<'_>) {
+    let extra = statement
+        .arguments()
+        .get(entry.takes()..)
+        .unwrap_or_default();
+    if let (Some(first), Some(last)) = (extra.first(), extra.last()) {
+        let message = format!("`{}` takes no words here, they are ignored", entry.name);
+        report.add(Problem::error(first.span.to(last.span), message));
     }
 }
 

@@ -24,6 +24,18 @@ pub(crate) const MAIL: &str = "no mail is sent yet";
 pub(crate) const FIFOS: &str = "no pipe is written yet";
 
 impl NotifyDraft {
+    pub(crate) fn scripts(&mut self) -> [&mut Option<Script>; 7] {
+        [
+            &mut self.backup,
+            &mut self.master,
+            &mut self.fault,
+            &mut self.stop,
+            &mut self.any,
+            &mut self.deleted,
+            &mut self.master_hears_lower,
+        ]
+    }
+
     /// `notify_deleted [COMMAND]`.
     pub(crate) fn deleted(&mut self, statement: &Statement, report: &mut Report<'_>) {
         self.deletion = true;

@@ -201,6 +201,11 @@ fn misc(
         return missing("misc_path", check.span, report);
     };
     script.user = check.kind.user;
+    if let Some(unknown) = script.user.as_ref().and_then(|user| user.unknown(report)) {
+        let message = format!("there is no {unknown}, the check is skipped");
+        report.add(Problem::error(check.span, message));
+        return None;
+    }
     let timeout = check.kind.timeout.filter(|timeout| !timeout.is_zero());
     let probe = Probe::Misc {
         script,
@@ -374,7 +379,7 @@ fn regex(draft: RegexDraft, report: &mut Report<'_>) -> Option<Regex> {
 }
 
 fn missing(keyword: &str, span: Span, report: &mut Report<'_>) -> Option<Checker> {
-    let message = format!("no `{keyword}`, the check is skipped");
+    let message = format!("no usable `{keyword}`, the check is skipped");
     report.add(Problem::error(span, message));
     None
 }

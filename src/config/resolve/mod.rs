@@ -6,6 +6,7 @@ mod election;
 mod group;
 mod lint;
 mod objects;
+mod scripts;
 mod server;
 mod statics;
 mod sync;
@@ -35,6 +36,7 @@ use vrrp::Around;
 pub(crate) fn resolve(mut draft: Draft, report: &mut Report<'_>) -> Config {
     let mut config = Config::default();
     let watched: Vec<Named> = names(&draft);
+    scripts::settle_user(&mut draft, report);
     let known = objects(&mut draft, &mut config, report);
     let mut preferences = Preferences::default();
     let instance_names: Vec<String> = draft

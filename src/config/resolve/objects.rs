@@ -26,7 +26,15 @@ pub(crate) fn script(
         report.add(Problem::error(name.span, message));
         return None;
     };
-    script.user = draft.user.or(script.user);
+    script.user = draft.user;
+    if let Some(unknown) = script.user.as_ref().and_then(|user| user.unknown(report)) {
+        let message = format!(
+            "there is no {unknown}, `vrrp_script {}` is ignored",
+            name.name
+        );
+        report.add(Problem::error(name.span, message));
+        return None;
+    }
     let interval = draft.interval.unwrap_or(SECOND);
     Some(VrrpScript {
         name: name.name.clone(),

@@ -39,6 +39,16 @@ pub(super) fn router_id(draft: &mut GlobalDraft, statement: &Statement, report: 
     draft.global.router_id = text(statement, report);
 }
 
+pub(super) fn script_user(draft: &mut GlobalDraft, statement: &Statement, report: &mut Report<'_>) {
+    let user = user(statement.arguments());
+    if let Some(unknown) = user.as_ref().and_then(|user| user.unknown(report)) {
+        let message = format!("there is no {unknown}");
+        let help = "scripts that name no user of their own are left out";
+        report.add(Problem::error(statement.span(), message).help(help));
+    }
+    draft.global.scripts.user = user;
+}
+
 pub(super) fn notification_email(
     draft: &mut GlobalDraft,
     statement: &Statement,

@@ -137,7 +137,7 @@ pub(super) fn virtual_ipaddress(
         let same = |other: &&AddressDraft| other.address.cidr.address() == ip;
         if let Some(first) = draft.addresses.iter().find(same) {
             let message = format!("{ip} is given twice, the second is ignored");
-            let problem = Problem::error(read.span, message);
+            let problem = Problem::warning(read.span, message);
             report.add(problem.note(first.span, "first given here"));
             continue;
         }
@@ -160,7 +160,7 @@ pub(super) fn virtual_ipaddress_excluded(
             |other: &&AddressDraft| (other.address.cidr.address(), &other.address.device) == here;
         if let Some(first) = draft.excluded.iter().find(same) {
             let message = format!("{} is given twice, the second is ignored", here.0);
-            let problem = Problem::error(read.span, message);
+            let problem = Problem::warning(read.span, message);
             report.add(problem.note(first.span, "first given here"));
             continue;
         }
