@@ -73,7 +73,9 @@ fn has_user(global: &GlobalDraft, report: &mut Report<'_>) -> bool {
 }
 
 fn tell(left_out: bool, report: &mut Report<'_>) {
-    let script = report.first_without_user().or(report.first_script());
+    let script = report
+        .first_without_user()
+        .or_else(|| report.first_script());
     let Some(span) = script.filter(|_| left_out) else {
         return;
     };
