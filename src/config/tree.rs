@@ -200,26 +200,36 @@ impl Pieces<'_, '_> {
             if !plain {
                 break;
             }
-            let end = start + length;
-            for at in start..end {
-                let brace = Brace {
-                    at: short(at),
-                    length: 1,
-                };
-                let piece = match Kind::of(bytes[at]) {
-                    Kind::Ordinary | Kind::Special => continue,
-                    Kind::Newline => None,
-                    Kind::Open => Some(Piece::Open(brace)),
-                    Kind::Close => Some(Piece::Close(brace)),
-                };
-                self.statement(Span { start, end: at });
-                self.pieces.extend(piece);
-                start = at + 1;
-            }
-            self.statement(Span { start, end });
-            start = end;
+            self.plain_line(Span {
+                start,
+                end: start + length,
+            });
+            start += length;
         }
         start
+    }
+
+    fn plain_line(&mut self, line: Span) {
+        let mut start = line.start;
+        let bytes = &self.text.as_bytes()[line.start..line.end];
+        for (offset, byte) in bytes.iter().enumerate() {
+            let end = line.start + offset;
+            let brace = Brace {
+                at: short(end),
+                length: 1,
+            };
+            let piece = match Kind::of(*byte) {
+                Kind::Ordinary | Kind::Special => continue,
+                Kind::Newline => None,
+                Kind::Open => Some(Piece::Open(brace)),
+                Kind::Close => Some(Piece::Close(brace)),
+            };
+            self.statement(Span { start, end });
+            self.pieces.extend(piece);
+            start = end + 1;
+        }
+        let end = line.end;
+        self.statement(Span { start, end });
     }
 
     /// What the grammar makes of a portion of the text, up to a plain line. Gives where it ends.

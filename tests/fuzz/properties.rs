@@ -54,11 +54,11 @@ impl Host for Machine<'_> {
     }
 
     fn user_exists(&self, name: &str) -> bool {
-        name.len() % 2 == 0
+        name.len().is_multiple_of(2)
     }
 
     fn group_exists(&self, name: &str) -> bool {
-        name.len() % 2 == 0
+        name.len().is_multiple_of(2)
     }
 }
 
