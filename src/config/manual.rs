@@ -75,8 +75,11 @@ const DIFFERENCES: &[&str] = &[
     "A route without dev is tracked, too.",
     "random_seed is honoured.",
     "An instance may track an interface that another one makes for itself with use_vmac.",
-    "More than 255 virtual addresses: the others are treated as excluded ones, however many an \
-     advert of the interface could hold.",
+    "Virtual addresses that an advert of the interface has no room for are treated as excluded \
+     ones, with a warning when the interface is known; the check of the file counts only those \
+     beyond 255.",
+    "A virtual address, route or rule that somebody removes is put back at once and announced, and \
+     the instance stays master; at most once a second.",
     "Warnings that do not count: native_ipv6, linkbeat_use_polling, lvs_sync_daemon_interface, \
      global_tracking, thread_timer_expired, vmac_garp_intvl, gw and or of a route, and an \
      lvs_sync_daemon without inst.",

@@ -9,14 +9,15 @@ use mio::Token;
 use super::Error;
 use super::logging::VRRP;
 use super::reactor::{Reactor, Source};
-use crate::addr::IfIndex;
+use crate::addr::{Family, IfIndex};
 use crate::config::Config;
 use crate::errno::Errno;
 use crate::sys::netlink::{Monitor, RouteCommand};
 use crate::sys::packet_socket::PacketSocket;
+use crate::sys::sysctl;
 use crate::sys::vrrp_socket::VrrpSocket;
 use crate::time::Instant;
-use crate::vrrp::{Attempt, Core, Effect, Event, Snapshot, SocketId};
+use crate::vrrp::{Attempt, Core, Effect, Event, FORWARDING_AGE_MAX, Snapshot, SocketId};
 use crate::wire::channel::Channel;
 use crate::wire::rtnl::Request;
 
@@ -27,6 +28,7 @@ pub(super) struct Driver {
     packets: PacketSocket,
     route: RouteCommand,
     monitor: Monitor,
+    forwarding_read_at: Option<Instant>,
     /// Effects that failed, to be told to the core in order.
     inbox: VecDeque<(Attempt, Errno)>,
     effects: Vec<Effect>,
@@ -62,6 +64,7 @@ impl Driver {
             packets,
             route,
             monitor,
+            forwarding_read_at: None,
             inbox: VecDeque::new(),
             effects: Vec::new(),
             buffer: Box::new([0; PACKET_MAX]),
@@ -83,8 +86,25 @@ impl Driver {
     }
 
     pub(super) fn on_time(&mut self, now: Instant, reactor: &mut Reactor) {
+        if self.core.deadline().is_some_and(|deadline| deadline <= now) {
+            self.read_forwarding(now, reactor);
+        }
         self.core.on_time(now, &mut self.effects);
         self.settle(now, reactor);
+    }
+
+    /// Timers are about to send neighbour advertisements, which say whether we forward.
+    fn read_forwarding(&mut self, now: Instant, reactor: &mut Reactor) {
+        let is_fresh = |at| now.since(at) < FORWARDING_AGE_MAX;
+        if self.forwarding_read_at.is_some_and(is_fresh) {
+            return;
+        }
+        self.forwarding_read_at = Some(now);
+        for (link, interface) in self.core.neighbour_links() {
+            let read = sysctl::read(Family::V6, &interface, "forwarding");
+            let forwards = read.is_ok_and(|value| value != 0);
+            self.tell(now, Event::Forwarding { link, forwards }, reactor);
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

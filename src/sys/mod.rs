@@ -19,6 +19,7 @@ pub mod process;
 pub(crate) mod scratch;
 pub mod signal;
 mod socket;
+pub mod sysctl;
 pub mod syslog;
 pub mod tcp;
 pub mod vrrp_socket;

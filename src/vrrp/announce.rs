@@ -1,13 +1,16 @@
-//! Gratuitous ARP: who is told when, and how often.
+//! Gratuitous ARP and unsolicited neighbour advertisements: who is told when, and how often.
 
 use std::net::IpAddr;
 
 use log::debug;
 
+use super::entries::Entry;
 use super::instance::{Context, Instance, State};
+use super::network::Network;
 use super::{Alarm, Effect};
-use crate::wire::arp;
+use crate::addr::IfIndex;
 use crate::wire::rtnl::Address;
+use crate::wire::{arp, ndisc};
 
 /// The occasions of a burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +38,7 @@ impl Instance {
             Burst::Refresh => garp.refresh_repeat,
             Burst::LowerPriority | Burst::LowerPriorityAgain => garp.lower_prio_repeat,
         };
-        self.announce_addresses(self.owned.addresses(), repeat, cx);
+        self.announce_all(self.owned.addresses(), repeat, cx);
         match burst {
             Burst::First => {
                 self.set_unless_zero(Alarm::Announce, garp.delay, cx);
@@ -51,29 +54,38 @@ impl Instance {
         }
     }
 
+    /// The addresses among what was just taken.
+    pub(super) fn announce_entries(&self, entries: &[Entry], repeat: u32, cx: &mut Context<'_>) {
+        self.announce_all(entries.iter().filter_map(Entry::address), repeat, cx);
+    }
+
     /// Rounds outside, addresses inside: the repetitions of one address are spread.
-    pub(super) fn announce_addresses(
+    fn announce_all<'a>(
         &self,
-        addresses: &[Address],
+        addresses: impl Iterator<Item = &'a Address>,
         repeat: u32,
         cx: &mut Context<'_>,
     ) {
-        let frames: Vec<_> = addresses
-            .iter()
-            .filter_map(|address| frame(address, cx))
+        let announcements: Vec<_> = addresses
+            .filter_map(|address| Announcement::of(address, cx.network))
             .collect();
-        for (address, _) in &frames {
-            let (device, ip) = (name(address, cx), address.cidr.address());
-            debug!("({self}) Sending/queueing gratuitous ARPs on {device} for {ip}");
+        for Announcement {
+            device, address, ..
+        } in &announcements
+        {
+            match address {
+                IpAddr::V4(_) => {
+                    debug!("({self}) Sending/queueing gratuitous ARPs on {device} for {address}");
+                }
+                IpAddr::V6(_) => debug!(
+                    "({self}) Sending/queueing Unsolicited Neighbour Adverts on {device} for \
+                     {address}"
+                ),
+            }
         }
         for _ in 0..repeat {
-            for (address, frame) in &frames {
-                let (device, ip) = (name(address, cx), address.cidr.address());
-                debug!("Sending gratuitous ARP on {device} for {ip}");
-                cx.out.push(Effect::Announce {
-                    on: address.link,
-                    frame: frame.clone(),
-                });
+            for announcement in &announcements {
+                announcement.send(cx.out);
             }
         }
     }
@@ -85,17 +97,44 @@ impl Instance {
     }
 }
 
-/// The frame of one address; None where there is no ARP.
-fn frame<'a>(address: &'a Address, cx: &Context<'_>) -> Option<(&'a Address, Vec<u8>)> {
-    let link = cx.network.link(address.link)?;
-    match (link.mac, address.cidr.address()) {
-        (Some(mac), IpAddr::V4(v4)) if !link.no_arp => Some((address, arp::gratuitous(mac, v4))),
-        _ => None,
-    }
+/// One frame for one address.
+struct Announcement<'a> {
+    on: IfIndex,
+    device: &'a str,
+    address: IpAddr,
+    frame: Vec<u8>,
 }
 
-fn name<'a>(address: &Address, cx: &Context<'a>) -> &'a str {
-    cx.network
-        .link(address.link)
-        .map_or("?", |link| link.name.as_str())
+impl<'a> Announcement<'a> {
+    /// None where nobody would understand it: no ARP, or no hardware address of six octets, as on
+    /// InfiniBand.
+    fn of(address: &Address, network: &'a Network) -> Option<Self> {
+        let link = network.link(address.link).filter(|link| !link.no_arp)?;
+        let frame = match address.cidr.address() {
+            IpAddr::V4(v4) => arp::gratuitous(link.mac?, v4),
+            IpAddr::V6(v6) => ndisc::unsolicited(link.mac?, v6, network.forwards(link.index)),
+        };
+        Some(Self {
+            on: link.index,
+            device: &link.name,
+            address: address.cidr.address(),
+            frame,
+        })
+    }
+
+    fn send(&self, out: &mut Vec<Effect>) {
+        let Self {
+            device, address, ..
+        } = self;
+        match address {
+            IpAddr::V4(_) => debug!("Sending gratuitous ARP on {device} for {address}"),
+            IpAddr::V6(_) => {
+                debug!("Sending unsolicited Neighbour Advert on {device} for {address}");
+            }
+        }
+        out.push(Effect::Announce {
+            on: self.on,
+            frame: self.frame.clone(),
+        });
+    }
 }

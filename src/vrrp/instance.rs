@@ -12,6 +12,7 @@ use log::{debug, info, warn};
 
 use super::accept::{self, AddressList, Advert, Received, Refusal};
 use super::announce::Burst;
+use super::capacity::addresses_per_advert;
 use super::election::{self, Contender};
 use super::kernel::Owned;
 use super::network::Network;
@@ -54,7 +55,9 @@ pub(super) struct Instance {
     pub(super) faults: Vec<Fault>,
     /// An owner that nobody holds back does not listen first.
     pub(super) starts_as_master: bool,
-    /// The addresses this instance has put into the kernel.
+    /// How many addresses an advert has room for.
+    capacity: usize,
+    /// What this instance has put into the kernel.
     pub(super) owned: Owned,
     /// What a crash may have left behind was taken away, or taken over.
     pub(super) cleaned: bool,
@@ -118,7 +121,6 @@ pub(super) enum Told {
     Refusal(Discriminant<Refusal>),
     AddressList,
     OwnAddress,
-    Kernel,
 }
 
 impl Instance {
@@ -132,6 +134,7 @@ impl Instance {
             source: None,
             faults: Vec::new(),
             starts_as_master: false,
+            capacity: usize::MAX,
             owned: Owned::default(),
             cleaned: false,
             statistics: Statistics::default(),
@@ -167,7 +170,7 @@ impl Instance {
             Alarm::Announce => self.announce(Burst::Second, cx),
             Alarm::Refresh => self.announce(Burst::Refresh, cx),
             Alarm::LowerPriority => self.announce(Burst::LowerPriorityAgain, cx),
-            Alarm::Restore => self.complete_addresses(cx),
+            Alarm::Restore => self.complete(cx),
         }
     }
 
@@ -353,7 +356,7 @@ impl Instance {
                 self.enter(State::Fault, Leave::Quietly, cx);
             }
             (State::Master, false) => self.enter(State::Fault, Leave::SayingGoodbye, cx),
-            (State::Master, true) => self.complete_addresses(cx),
+            (State::Master, true) => self.complete(cx),
             (State::Backup { .. }, true) | (State::Fault, false) => {}
         }
     }
@@ -448,7 +451,7 @@ impl Instance {
         info!("({self}) Entering MASTER STATE");
         self.statistics.become_master += 1;
         self.cleaned = true;
-        let _all = self.take_addresses(cx);
+        let _all = self.take_over(cx);
         self.announce(Burst::First, cx);
     }
 
@@ -459,7 +462,7 @@ impl Instance {
             self.send_advert(0, cx);
             debug!("({self}) sent 0 priority");
         }
-        self.give_up_addresses(cx);
+        self.give_up(cx);
         self.statistics.release_master += 1;
     }
 
@@ -506,6 +509,20 @@ impl Instance {
         });
     }
 
+    /// The first ones, as many as an advert has room for, are told of.
+    fn measure(&mut self, mtu: u32) {
+        let capacity = addresses_per_advert(&self.config, mtu);
+        let count = self.config.addresses.len();
+        if capacity < count && capacity != self.capacity {
+            warn!(
+                "({self}) {} of {count} addresses do not fit in an advert, they are treated as \
+                 excluded ones",
+                count - capacity
+            );
+        }
+        self.capacity = capacity;
+    }
+
     /// Finds interface and source address anew.
     pub(super) fn locate(&mut self, cx: &Context<'_>) {
         self.link = cx
@@ -518,6 +535,9 @@ impl Instance {
                     cx.virtual_addresses.contains(&address)
                 })
         });
+        if let Some(link) = self.link.and_then(|link| cx.network.link(link)) {
+            self.measure(link.mtu);
+        }
     }
 
     /// Where it wants to be heard, as far as that is known.
@@ -561,8 +581,9 @@ impl Instance {
 
     /// Interfaces of addresses that are on another one than the instance's.
     fn device_faults(&self, network: &Network) -> Vec<Fault> {
-        let tracked = self.config.addresses.iter().filter(|vip| vip.track);
-        let devices: BTreeSet<_> = tracked
+        let addresses = self.config.addresses.iter().chain(&self.config.excluded);
+        let devices: BTreeSet<_> = addresses
+            .filter(|vip| vip.track)
             .filter_map(|vip| vip.device.as_deref())
             .filter(|device| *device != self.config.interface)
             .collect();
@@ -617,6 +638,7 @@ impl Instance {
     fn advertised(&self) -> Vec<Ipv4Addr> {
         let addresses = self.config.addresses.iter().map(|vip| vip.cidr.address());
         addresses
+            .take(self.capacity)
             .filter_map(|address| match address {
                 IpAddr::V4(v4) => Some(v4),
                 IpAddr::V6(_) => None,
@@ -654,12 +676,16 @@ impl Instance {
     }
 
     pub(super) fn uses(&self, interface: &str) -> bool {
-        let mut devices = self
-            .config
-            .addresses
-            .iter()
-            .filter_map(|vip| vip.device.as_deref());
+        let addresses = self.config.addresses.iter().chain(&self.config.excluded);
+        let mut devices = addresses.filter_map(|vip| vip.device.as_deref());
         self.config.interface == interface || devices.any(|device| device == interface)
+    }
+
+    /// The devices of its IPv6 addresses.
+    pub(super) fn neighbour_devices(&self) -> impl Iterator<Item = &str> {
+        let addresses = self.config.addresses.iter().chain(&self.config.excluded);
+        let v6 = addresses.filter(|vip| vip.cidr.address().is_ipv6());
+        v6.map(|vip| vip.device.as_deref().unwrap_or(&self.config.interface))
     }
 
     pub(super) fn master_down_interval(&self) -> Duration {

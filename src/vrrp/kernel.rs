@@ -1,71 +1,171 @@
-//! What a master owns in the kernel: its addresses. What somebody else removes comes back.
+//! What a master owns in the kernel. What somebody else removes comes back; what the kernel
+//! refuses is tried again.
 
 use std::time::Duration;
 
-use log::{debug, error, warn};
+use log::{debug, error, info, warn};
 
-use super::instance::{Context, Instance, State, Told};
-use super::network::is_same;
-use super::{Alarm, Effect};
-use crate::addr::Cidr;
-use crate::config::VirtualAddress;
+use super::Alarm;
+use super::Effect;
+use super::entries::{self, Entry, Wanted};
+use super::instance::{Context, Instance, State};
+use super::network::Network;
 use crate::errno::Errno;
 use crate::time::Instant;
-use crate::wire::rtnl::{Address, Request};
+use crate::wire::rtnl::{Address, Notice, Request};
 
-/// The addresses an instance has put into the kernel and not heard of as gone.
+/// Entries that somebody has put into the kernel and not heard of as gone, in the order in which
+/// they are wanted.
 #[derive(Debug, Default)]
 pub(super) struct Owned {
-    addresses: Vec<Address>,
-    /// When lost addresses were last put back: not more than once a second, whoever fights us.
+    entries: Vec<Wanted>,
+    /// Something may be missing: only then it is worth looking.
+    incomplete: bool,
+    /// When lost entries were last put back: not more than once a second, whoever fights us.
     restored_at: Option<Instant>,
+    /// What the kernel refused and was complained about.
+    refused: Vec<Entry>,
 }
 
 impl Owned {
-    pub(super) fn addresses(&self) -> &[Address] {
-        &self.addresses
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.entries
+            .iter()
+            .filter_map(|owned| owned.entry.address())
     }
 
-    fn has(&self, address: &Address) -> bool {
-        self.addresses.iter().any(|owned| is_same(owned, address))
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().map(|owned| &owned.entry)
     }
 
-    fn forget(&mut self, address: &Address) -> bool {
-        let before = self.addresses.len();
-        self.addresses.retain(|owned| !is_same(owned, address));
-        self.addresses.len() < before
+    /// Looks again at the next opportunity.
+    pub(super) fn doubt(&mut self) {
+        self.incomplete = true;
+    }
+
+    fn has(&self, entry: &Entry) -> bool {
+        self.entries().any(|owned| owned.is_same(entry))
+    }
+
+    /// Adds what is wanted and not owned yet; tells what that was.
+    pub(super) fn take(&mut self, wanted: Vec<Wanted>, out: &mut Vec<Effect>) -> Vec<Entry> {
+        self.incomplete = false;
+        let mut taken = Vec::new();
+        for Wanted { entry, .. } in &wanted {
+            if !self.has(entry) {
+                out.push(Effect::Kernel(entry.add()));
+                taken.push(entry.clone());
+            }
+        }
+        // In the order of the configuration again.
+        self.entries = wanted;
+        taken
+    }
+
+    /// The last first: nothing is taken away that something else still stands on. Addresses go in
+    /// the order in which they came, as the kernel has them.
+    pub(super) fn release(&mut self, out: &mut Vec<Effect>) {
+        let entries = std::mem::take(self).entries;
+        let (addresses, others): (Vec<_>, Vec<_>) = entries
+            .iter()
+            .partition(|owned| owned.entry.address().is_some());
+        for owned in others.into_iter().rev().chain(addresses) {
+            out.push(Effect::Kernel(owned.entry.remove()));
+        }
+    }
+
+    /// Removes what is not wanted any more, or wanted otherwise; tells what that was.
+    pub(super) fn dismiss(&mut self, wanted: &[Wanted], out: &mut Vec<Effect>) -> Vec<Entry> {
+        let is_wanted = |entry: &Entry| wanted.iter().any(|wanted| wanted.entry == *entry);
+        let (kept, dismissed): (Vec<_>, Vec<_>) = std::mem::take(&mut self.entries)
+            .into_iter()
+            .partition(|owned| is_wanted(&owned.entry));
+        self.entries = kept;
+        self.refused.clear();
+        let dismissed: Vec<_> = dismissed.into_iter().map(|owned| owned.entry).collect();
+        for entry in dismissed.iter().rev() {
+            out.push(Effect::Kernel(entry.remove()));
+        }
+        dismissed
+    }
+
+    /// Notes that somebody removed an entry of ours, unless that is none of our business.
+    pub(super) fn lose(&mut self, notice: &Notice) -> Option<Entry> {
+        let is_lost = |owned: &Wanted| owned.track && owned.entry.is_told_gone(notice);
+        let at = self.entries.iter().position(is_lost)?;
+        self.incomplete = true;
+        Some(self.entries.remove(at).entry)
+    }
+
+    /// After notices were lost: what the kernel no longer has is no longer owned.
+    pub(super) fn compare(&mut self, network: &Network) {
+        self.entries
+            .retain(|owned| !owned.track || network.has(&owned.entry));
+        self.incomplete = true;
+    }
+
+    /// What went with its interface.
+    fn forget_dead(&mut self, network: &Network) {
+        self.entries.retain(|owned| owned.entry.lives_on(network));
+    }
+
+    /// Whether the time has come to put back what is missing; if not, how long that is.
+    pub(super) fn may_restore(&mut self, now: Instant) -> Result<(), Duration> {
+        if let Some(last) = self.restored_at
+            && now.since(last) < RESTORE_INTERVAL
+        {
+            return Err(RESTORE_INTERVAL - now.since(last));
+        }
+        self.restored_at = Some(now);
+        Ok(())
+    }
+
+    /// What of `wanted` is missing, if there is reason to look.
+    pub(super) fn is_missing_any(&mut self, wanted: &[Wanted], network: &Network) -> bool {
+        self.forget_dead(network);
+        let complete = wanted.iter().all(|wanted| self.has(&wanted.entry));
+        self.incomplete = !complete;
+        !complete
+    }
+
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.incomplete
+    }
+
+    /// Notes that the kernel refused an entry of ours. EEXIST means that it is as wanted already.
+    /// True when the entry is ours and has to be tried again.
+    pub(super) fn refuse(&mut self, subject: &str, request: &Request, refusal: Errno) -> bool {
+        let is_refused = |owned: &Wanted| owned.entry.is_added_by(request);
+        let Some(at) = self.entries.iter().position(is_refused) else {
+            return false;
+        };
+        if refusal == Errno::EEXIST {
+            return false;
+        }
+        let entry = self.entries.remove(at).entry;
+        self.incomplete = true;
+        if !self.refused.contains(&entry) {
+            error!("{subject}cannot add {entry}: {refusal}");
+            self.refused.push(entry);
+        }
+        true
     }
 }
 
 impl Instance {
-    /// Adds what is wanted and not owned yet; tells what that was.
-    pub(super) fn take_addresses(&mut self, cx: &mut Context<'_>) -> Vec<Address> {
+    /// Adds what is wanted and not owned yet; tells which addresses that were.
+    pub(super) fn take_over(&mut self, cx: &mut Context<'_>) -> Vec<Entry> {
         debug!("({self}) setting VIPs.");
-        let missing = self.missing(cx);
-        for address in &missing {
-            cx.out
-                .push(Effect::Kernel(Request::AddAddress(address.clone())));
-            self.owned.addresses.push(address.clone());
+        if !self.config.excluded.is_empty() {
+            debug!("({self}) setting E-VIPs.");
         }
-        missing
+        let wanted = self.wanted(cx.network);
+        self.owned.take(wanted, cx.out)
     }
 
-    fn missing(&self, cx: &Context<'_>) -> Vec<Address> {
-        let mut missing = self.wanted(cx);
-        missing.retain(|address| !self.owned.has(address));
-        missing
-    }
-
-    pub(super) fn give_up_addresses(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn give_up(&mut self, cx: &mut Context<'_>) {
         debug!("({self}) removing VIPs.");
-        for address in std::mem::take(&mut self.owned).addresses {
-            cx.out.push(Effect::Kernel(Request::RemoveAddress(address)));
-        }
-    }
-
-    /// The address is not this instance's any more; taking it out of the kernel is the caller's.
-    pub(super) fn disown(&mut self, address: &Address) {
-        self.owned.forget(address);
+        self.owned.release(cx.out);
     }
 
     /// An instance that starts takes away what a crash may have left behind, once.
@@ -74,111 +174,71 @@ impl Instance {
             return;
         }
         debug!("({self}) removing VIPs.");
-        for address in self.wanted(cx) {
-            if cx.network.has(&address) {
-                cx.out.push(Effect::Kernel(Request::RemoveAddress(address)));
+        for Wanted { entry, .. } in self.wanted(cx.network) {
+            if cx.network.has(&entry) {
+                cx.out.push(Effect::Kernel(entry.remove()));
             }
         }
     }
 
-    /// Somebody else removed an address.
-    pub(super) fn on_address_gone(&mut self, address: &Address) {
-        if self.owned.forget(address) {
-            warn!(
-                "({self}) address {} was removed by another program",
-                address.cidr
-            );
+    /// Somebody else removed something.
+    pub(super) fn on_gone(&mut self, notice: &Notice) {
+        if let Some(entry) = self.owned.lose(notice) {
+            warn!("({self}) {entry} was removed by another program");
         }
     }
 
-    /// After notices were lost: what the kernel no longer has is no longer owned.
-    pub(super) fn forget_lost(&mut self, cx: &Context<'_>) {
-        self.owned
-            .addresses
-            .retain(|address| cx.network.has(address));
-    }
-
-    /// A master whose address is missing stays master, puts it back and announces it. (keepalived
-    /// goes through BACKUP, which takes all other addresses away too.)
-    pub(super) fn complete_addresses(&mut self, cx: &mut Context<'_>) {
-        if !matches!(self.state, State::Master) {
+    /// A master whose entries are missing stays master, puts them back and announces the
+    /// addresses. (keepalived goes through BACKUP, which takes everything else away too.)
+    pub(super) fn complete(&mut self, cx: &mut Context<'_>) {
+        if !matches!(self.state, State::Master) || !self.owned.is_in_doubt() {
             return;
         }
-        self.owned
-            .addresses
-            .retain(|address| cx.network.link(address.link).is_some());
-        if self.missing(cx).is_empty() {
+        let wanted = self.wanted(cx.network);
+        if !self.owned.is_missing_any(&wanted, cx.network) {
             return;
         }
-        if let Some(last) = self.owned.restored_at
-            && cx.now.since(last) < RESTORE_INTERVAL
-        {
-            self.set(Alarm::Restore, RESTORE_INTERVAL - cx.now.since(last), cx);
+        if let Err(later) = self.owned.may_restore(cx.now) {
+            self.set(Alarm::Restore, later, cx);
             return;
         }
-        self.owned.restored_at = Some(cx.now);
-        let restored = self.take_addresses(cx);
-        for address in &restored {
-            warn!("({self}) restoring address {}", address.cidr);
+        let restored = self.take_over(cx);
+        for entry in &restored {
+            warn!("({self}) restoring {entry}");
             self.statistics.restored += 1;
         }
-        self.announce_addresses(&restored, self.config.garp.repeat, cx);
+        self.announce_entries(&restored, self.config.garp.repeat, cx);
     }
 
-    /// EEXIST on adding and EADDRNOTAVAIL on removing mean that it is as wanted already.
     pub(super) fn on_kernel_refusal(
         &mut self,
         request: &Request,
         refusal: Errno,
         cx: &mut Context<'_>,
     ) {
-        match request {
-            Request::AddAddress(address) if self.owned.has(address) => {
-                if refusal == Errno::EEXIST {
-                    return;
-                }
-                self.owned.forget(address);
-                if self.tell_once(Told::Kernel) {
-                    error!("({self}) cannot add address {}: {refusal}", address.cidr);
-                }
-                self.set(Alarm::Restore, RESTORE_INTERVAL, cx);
-            }
-            Request::RemoveAddress(address)
-                if !matches!(refusal, Errno::EADDRNOTAVAIL | Errno::ENODEV)
-                    && self
-                        .wanted(cx)
-                        .iter()
-                        .any(|wanted| is_same(wanted, address)) =>
-            {
-                error!("({self}) cannot remove address {}: {refusal}", address.cidr);
-            }
-            Request::AddAddress(_) | Request::RemoveAddress(_) | Request::Link(_) => {}
+        if self.owned.refuse(&format!("({self}) "), request, refusal) {
+            self.set(Alarm::Restore, RESTORE_INTERVAL, cx);
         }
     }
 
-    /// What a master of this configuration has in the kernel, as far as the interfaces exist.
-    pub(super) fn wanted(&self, cx: &Context<'_>) -> Vec<Address> {
-        let addresses = self.config.addresses.iter();
-        addresses
-            .filter_map(|vip| self.kernel_address(vip, cx))
-            .collect()
+    /// Gives up what left the configuration or changed in it, takes and announces what is new.
+    pub(super) fn exchange(&mut self, cx: &mut Context<'_>) {
+        let wanted = self.wanted(cx.network);
+        for entry in self.owned.dismiss(&wanted, cx.out) {
+            info!("({self}) {entry}, no longer exist");
+        }
+        let taken = self.take_over(cx);
+        self.announce_entries(&taken, self.config.garp.repeat, cx);
     }
 
-    fn kernel_address(&self, vip: &VirtualAddress, cx: &Context<'_>) -> Option<Address> {
-        let device = vip.device.as_deref().unwrap_or(&self.config.interface);
-        // With a peer the length belongs to the peer, and the kernel files the address under it.
-        let prefix = vip.peer.unwrap_or(vip.cidr).prefix();
-        Some(Address {
-            link: cx.network.named(device)?.index,
-            cidr: Cidr::new(vip.cidr.address(), prefix)?,
-            peer: vip.peer.map(Cidr::address),
-            broadcast: vip.broadcast,
-            label: vip.label.clone(),
-            scope: vip.scope,
-            flags: vip.flags,
-        })
+    /// What a master of this configuration has in the kernel, as far as the interfaces exist.
+    pub(super) fn wanted(&self, network: &Network) -> Vec<Wanted> {
+        let addresses = self.config.addresses.iter().chain(&self.config.excluded);
+        addresses
+            .filter_map(|line| entries::address(line, &self.config.interface, network))
+            .collect()
     }
 }
 
-/// The least time between two attempts to put lost addresses back.
-const RESTORE_INTERVAL: Duration = Duration::from_secs(1);
+/// The least time between two attempts to put lost entries back.
+pub(super) const RESTORE_INTERVAL: Duration = Duration::from_secs(1);

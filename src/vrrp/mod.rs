@@ -13,7 +13,9 @@
 
 mod accept;
 mod announce;
+mod capacity;
 pub mod election;
+mod entries;
 mod instance;
 mod kernel;
 mod network;
@@ -67,6 +69,8 @@ pub enum Event<'a> {
         links: &'a [Link],
         addresses: &'a [Address],
     },
+    /// What net.ipv6.conf.IF.forwarding of an interface says; see [`Core::neighbour_links`].
+    Forwarding { link: IfIndex, forwards: bool },
     /// An effect failed.
     Failed { what: Attempt, error: Errno },
     /// Whether this machine can direct: false while IPVS is missing in the kernel.
@@ -191,7 +195,7 @@ impl Core {
             Event::Network(notice) => self.on_notice(now, &notice, out),
             Event::Resync { links, addresses } => {
                 self.network = Network::new(links, addresses);
-                self.each(now, out, |instance, cx| instance.forget_lost(cx));
+                self.each(now, out, |instance, cx| instance.owned.compare(cx.network));
                 self.reassess(now, out);
             }
             Event::Failed {
@@ -205,10 +209,12 @@ impl Core {
                 error,
             } => {
                 self.network.refused(&request, error);
+                tell_of_refusal(&request, error);
                 self.each(now, out, |instance, cx| {
                     instance.on_kernel_refusal(&request, error, cx);
                 });
             }
+            Event::Forwarding { link, forwards } => self.network.set_forwarding(link, forwards),
             Event::Directing(directing) => {
                 self.directing = directing;
                 self.reassess(now, out);
@@ -311,10 +317,15 @@ impl Core {
 
     fn on_notice(&mut self, now: Instant, notice: &Notice, out: &mut Vec<Effect>) {
         self.tell_of_links(notice);
-        self.network.apply(notice);
-        if let Notice::AddressGone(address) = notice {
-            self.each(now, out, |instance, _| instance.on_address_gone(address));
+        if self.network.is_echo(notice) {
+            return;
         }
+        self.network.apply(notice);
+        self.each(now, out, |instance, _| match notice {
+            Notice::Link(_) | Notice::LinkGone(_) => instance.owned.doubt(),
+            Notice::Address(_) => {}
+            Notice::AddressGone(_) => instance.on_gone(notice),
+        });
         self.reassess(now, out);
     }
 
@@ -343,6 +354,21 @@ impl Core {
             }
             Notice::Link(_) | Notice::Address(_) | Notice::AddressGone(_) => {}
         }
+    }
+
+    /// Interfaces on which neighbour advertisements may have to be sent. Those say whether this
+    /// machine forwards on the interface, which only the system knows: whoever drives the core is
+    /// to tell it, before the timers, as often as [`FORWARDING_AGE_MAX`] says.
+    pub fn neighbour_links(&self) -> Vec<(IfIndex, String)> {
+        let addresses = self
+            .instances
+            .values()
+            .flat_map(Instance::neighbour_devices);
+        let names: BTreeSet<&str> = addresses.collect();
+        let links = names
+            .into_iter()
+            .filter_map(|name| self.network.named(name));
+        links.map(|link| (link.index, link.name.clone())).collect()
     }
 
     fn is_used(&self, interface: &str) -> bool {
@@ -446,5 +472,20 @@ impl Core {
     }
 }
 
+/// What is gone already needs no removal.
+fn tell_of_refusal(request: &rtnl::Request, refusal: Errno) {
+    match request {
+        rtnl::Request::RemoveAddress(address)
+            if !matches!(refusal, Errno::EADDRNOTAVAIL | Errno::ENODEV) =>
+        {
+            error!("cannot remove ip address {}: {refusal}", address.cidr);
+        }
+        rtnl::Request::AddAddress(_) | rtnl::Request::RemoveAddress(_) | rtnl::Request::Link(_) => {
+        }
+    }
+}
+
+/// How old what is known of a sysctl may be when it is told to neighbours.
+pub const FORWARDING_AGE_MAX: Duration = Duration::from_secs(5);
 /// How long a socket that could not be opened is left alone.
 const REOPEN_DELAY: Duration = Duration::from_secs(5);

@@ -1,8 +1,9 @@
 //! The interfaces and addresses of this machine, as the kernel last told them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::entries::Entry;
 use crate::addr::{Family, IfIndex};
 use crate::errno::Errno;
 use crate::wire::rtnl::{Address, Link, Notice, Request};
@@ -14,6 +15,11 @@ pub(super) struct Network {
     by_name: BTreeMap<String, IfIndex>,
     /// In the order in which the kernel told them: the first is the primary one.
     addresses: BTreeMap<IfIndex, Vec<Address>>,
+    /// IPv6 addresses we asked the kernel to remove: it tells us of that, without saying that it
+    /// was our own doing.
+    removed: Vec<Address>,
+    /// Interfaces that forward IPv6.
+    forwarding: BTreeSet<IfIndex>,
 }
 
 impl Network {
@@ -36,6 +42,8 @@ impl Network {
                     self.forget_name(&gone);
                 }
                 self.addresses.remove(index);
+                self.forwarding.remove(index);
+                self.removed.retain(|address| address.link != *index);
             }
             Notice::Address(address) => {
                 let known = self.addresses.entry(address.link).or_default();
@@ -51,8 +59,22 @@ impl Network {
         }
     }
 
+    /// True, once, for the notice of our own removal of an IPv6 address.
+    pub(super) fn is_echo(&mut self, notice: &Notice) -> bool {
+        let Notice::AddressGone(gone) = notice else {
+            return false;
+        };
+        let at = self.removed.iter().position(|ours| is_same(ours, gone));
+        at.map(|at| self.removed.swap_remove(at)).is_some()
+    }
+
     /// A request of ours counts as carried out until the kernel refuses it.
     pub(super) fn requested(&mut self, request: &Request) {
+        if let Request::RemoveAddress(address) = request
+            && address.cidr.address().is_ipv6()
+        {
+            self.removed.push(address.clone());
+        }
         self.apply(&match request {
             Request::AddAddress(address) => Notice::Address(address.clone()),
             Request::RemoveAddress(address) => Notice::AddressGone(address.clone()),
@@ -67,7 +89,11 @@ impl Network {
             Request::AddAddress(address) if refusal != Errno::EEXIST => {
                 self.apply(&Notice::AddressGone(address.clone()));
             }
-            Request::AddAddress(_) | Request::RemoveAddress(_) | Request::Link(_) => {}
+            // Then there will be no notice of it either.
+            Request::RemoveAddress(address) => {
+                self.is_echo(&Notice::AddressGone(address.clone()));
+            }
+            Request::AddAddress(_) | Request::Link(_) => {}
         }
     }
 
@@ -82,9 +108,22 @@ impl Network {
     }
 
     /// True when the kernel has this very address: same interface, address, length.
-    pub(super) fn has(&self, address: &Address) -> bool {
+    pub(super) fn has(&self, entry: &Entry) -> bool {
+        let Entry::Address(address) = entry;
         let known = self.addresses.get(&address.link);
         known.is_some_and(|known| known.iter().any(|other| is_same(other, address)))
+    }
+
+    pub(super) fn set_forwarding(&mut self, link: IfIndex, forwards: bool) {
+        if forwards {
+            self.forwarding.insert(link);
+        } else {
+            self.forwarding.remove(&link);
+        }
+    }
+
+    pub(super) fn forwards(&self, link: IfIndex) -> bool {
+        self.forwarding.contains(&link)
     }
 
     /// The first address of a family on an interface that `is_virtual` does not claim.
@@ -138,15 +177,7 @@ mod tests {
     }
 
     fn address(index: u32, cidr: &str) -> Address {
-        Address {
-            link: IfIndex(index),
-            cidr: cidr.parse().unwrap(),
-            peer: None,
-            broadcast: None,
-            label: None,
-            scope: 0,
-            flags: 0,
-        }
+        Address::new(IfIndex(index), cidr.parse().unwrap())
     }
 
     #[test]
@@ -189,9 +220,24 @@ mod tests {
     #[test]
     fn an_address_goes_with_its_interface() {
         let mut network = Network::new(&[link(2, "eth0")], &[address(2, "10.0.0.1/24")]);
-        assert!(network.has(&address(2, "10.0.0.1/24")));
-        assert!(!network.has(&address(2, "10.0.0.1/32")));
+        assert!(network.has(&Entry::Address(address(2, "10.0.0.1/24"))));
+        assert!(!network.has(&Entry::Address(address(2, "10.0.0.1/32"))));
         network.apply(&Notice::LinkGone(IfIndex(2)));
-        assert!(!network.has(&address(2, "10.0.0.1/24")));
+        assert!(!network.has(&Entry::Address(address(2, "10.0.0.1/24"))));
+    }
+
+    #[test]
+    fn the_echo_of_our_own_removal_of_an_ipv6_address_is_known_once() {
+        let vip = address(2, "fd00::1/64");
+        let gone = Notice::AddressGone(vip.clone());
+        let mut network = Network::new(&[link(2, "eth0")], std::slice::from_ref(&vip));
+        let remove = Request::RemoveAddress(vip);
+        network.requested(&remove);
+        assert!(network.is_echo(&gone));
+        assert!(!network.is_echo(&gone), "the second one is somebody else's");
+
+        network.requested(&remove);
+        network.refused(&remove, Errno::EADDRNOTAVAIL);
+        assert!(!network.is_echo(&gone), "what was refused is not told");
     }
 }

@@ -82,7 +82,7 @@ pub struct Statistics {
     pub pri_zero_sent: u64,
     pub chk_err: u64,
     pub vers_err: u64,
-    /// Addresses that somebody removed and that were put back.
+    /// Addresses, routes and rules that somebody removed and that were put back.
     pub restored: u64,
 }
 
@@ -109,7 +109,7 @@ impl Instance {
             priority: self.priority(),
             source: self.source,
             master,
-            addresses: self.owned.addresses().to_vec(),
+            addresses: self.owned.addresses().cloned().collect(),
             faults: self.faults.iter().map(ToString::to_string).collect(),
             statistics: self.statistics.clone(),
         }

@@ -9,7 +9,6 @@ use super::{Alarm, Core, Effect, Identity, InstanceId, Timer};
 use crate::addr::Family;
 use crate::config::{self, Authentication, Config, Destination, InstanceKey, Layer, Version};
 use crate::time::Instant;
-use crate::wire::rtnl::Request;
 use crate::wire::vrrp;
 
 impl Core {
@@ -19,7 +18,7 @@ impl Core {
         let addresses = config
             .instances
             .iter()
-            .flat_map(|instance| &instance.addresses);
+            .flat_map(|instance| instance.addresses.iter().chain(&instance.excluded));
         self.virtual_addresses = addresses.map(|vip| vip.cidr.address()).collect();
         let running = identified(&started(config));
         let mut new: BTreeMap<_, _> = running.iter().cloned().collect();
@@ -151,7 +150,7 @@ impl Instance {
         }
         match self.state {
             State::Master => {
-                self.exchange_addresses(cx);
+                self.exchange(cx);
                 if old.advert_interval != new.advert_interval {
                     self.set(Alarm::Advert, new.advert_interval, cx);
                 }
@@ -166,20 +165,6 @@ impl Instance {
             }
             State::Init | State::Fault => {}
         }
-    }
-
-    /// Gives up what left the list of addresses or changed in it, takes and announces what is new.
-    fn exchange_addresses(&mut self, cx: &mut Context<'_>) {
-        let wanted = self.wanted(cx);
-        for address in self.owned.addresses().to_vec() {
-            if !wanted.contains(&address) {
-                info!("({self}) ip address {}, no longer exist", address.cidr);
-                self.disown(&address);
-                cx.out.push(Effect::Kernel(Request::RemoveAddress(address)));
-            }
-        }
-        let taken = self.take_addresses(cx);
-        self.announce_addresses(&taken, self.config.garp.repeat, cx);
     }
 
     fn refresh_announcements(&self, old: &config::Instance, cx: &mut Context<'_>) {

@@ -6,6 +6,7 @@ pub mod checksum;
 pub mod cursor;
 pub mod ip;
 pub mod ipvs;
+pub mod ndisc;
 pub mod netlink;
 pub mod rtnl;
 pub mod vrrp;

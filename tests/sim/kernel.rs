@@ -1,5 +1,6 @@
 //! One machine's kernel: its interfaces, their addresses, and what it refuses.
 
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
 use keepalived::addr::{Cidr, IfIndex, MacAddr};
@@ -9,6 +10,10 @@ use keepalived::wire::rtnl::{Address, Link, Notice, Request};
 pub(crate) struct Kernel {
     links: Vec<Link>,
     addresses: Vec<Address>,
+    /// Notices that the monitor has still to read.
+    told: VecDeque<Notice>,
+    /// net.ipv6.conf.eth0.forwarding.
+    pub(crate) forwards: bool,
     /// Nothing new can be made.
     pub(crate) refuses: bool,
 }
@@ -33,11 +38,13 @@ impl Kernel {
         };
         let own = |link, segment| {
             let ip = Ipv4Addr::new(10, segment, 0, number);
-            address(link, Cidr::new(ip.into(), 24).expect("24 is a length"))
+            Address::new(link, Cidr::new(ip.into(), 24).expect("24 is a length"))
         };
         Self {
             links: vec![link(ETH0, "eth0"), link(ETH1, "eth1")],
             addresses: vec![own(ETH0, 0), own(ETH1, 1)],
+            told: VecDeque::new(),
+            forwards: false,
             refuses: false,
         }
     }
@@ -71,15 +78,29 @@ impl Kernel {
     }
 
     /// Another program removes an address.
-    pub(crate) fn remove(&mut self, cidr: Cidr) -> Option<Notice> {
+    pub(crate) fn remove(&mut self, cidr: Cidr) {
         let at = self
             .addresses
             .iter()
-            .position(|address| address.cidr == cidr)?;
-        Some(Notice::AddressGone(self.addresses.remove(at)))
+            .position(|address| address.cidr == cidr);
+        if let Some(at) = at {
+            let gone = self.addresses.remove(at);
+            self.told.push_back(Notice::AddressGone(gone));
+        }
     }
 
-    /// As the real one answers: the sender's own changes are not told to it again.
+    /// The next notice, in the order of the events.
+    pub(crate) fn notice(&mut self) -> Option<Notice> {
+        self.told.pop_front()
+    }
+
+    /// The monitor's buffer was full.
+    pub(crate) fn lose_notices(&mut self) {
+        self.told.clear();
+    }
+
+    /// As the real one answers: the sender's own changes are not told to it again, but for those of
+    /// IPv6 addresses, which do not say whose they are.
     pub(crate) fn perform(&mut self, request: &Request) -> Result<(), Errno> {
         let (wanted, adding) = match request {
             Request::AddAddress(address) => (address, true),
@@ -96,23 +117,21 @@ impl Kernel {
             .position(|address| address.link == wanted.link && address.cidr == wanted.cidr);
         match (known, adding) {
             (None, true) if self.refuses => return Err(Errno::ENOBUFS),
-            (None, true) => self.addresses.push(wanted.clone()),
-            (Some(at), false) => drop(self.addresses.remove(at)),
+            (None, true) => {
+                self.addresses.push(wanted.clone());
+                if wanted.cidr.address().is_ipv6() {
+                    self.told.push_back(Notice::Address(wanted.clone()));
+                }
+            }
+            (Some(at), false) => {
+                let gone = self.addresses.remove(at);
+                if gone.cidr.address().is_ipv6() {
+                    self.told.push_back(Notice::AddressGone(gone));
+                }
+            }
             (Some(_), true) => return Err(Errno::EEXIST),
             (None, false) => return Err(Errno::EADDRNOTAVAIL),
         }
         Ok(())
-    }
-}
-
-fn address(link: IfIndex, cidr: Cidr) -> Address {
-    Address {
-        link,
-        cidr,
-        peer: None,
-        broadcast: None,
-        label: None,
-        scope: 0,
-        flags: 0,
     }
 }

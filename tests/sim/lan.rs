@@ -219,13 +219,10 @@ impl Lan {
 
     /// Another program removes an address.
     pub(crate) fn remove_address(&mut self, id: Id, cidr: &str) {
-        let notice = self.routers[id.0]
-            .kernel
-            .remove(cidr.parse().expect("an address"));
-        if let Some(notice) = notice {
-            self.note(id, "loses an address to another program");
-            self.notify(id, notice);
-        }
+        self.note(id, "loses an address to another program");
+        let kernel = &mut self.routers[id.0].kernel;
+        kernel.remove(cidr.parse().expect("an address"));
+        self.hear(id);
     }
 
     /// Another program removes an address, and the notice is lost: the monitor socket was full. The
@@ -234,6 +231,7 @@ impl Lan {
         self.note(id, "loses notices");
         let kernel = &mut self.routers[id.0].kernel;
         kernel.remove(cidr.parse().expect("an address"));
+        kernel.lose_notices();
         let (links, addresses) = (kernel.links(), kernel.addresses());
         if self.runs(id) {
             let (links, addresses) = (&links, &addresses);
@@ -259,6 +257,18 @@ impl Lan {
     pub(crate) fn directing(&mut self, id: Id, directing: bool) {
         self.tell(id, Event::Directing(directing));
         self.run_timers(id);
+    }
+
+    /// net.ipv6.conf.eth0.forwarding is set.
+    pub(crate) fn forward(&mut self, id: Id, forwards: bool) {
+        self.routers[id.0].kernel.forwards = forwards;
+    }
+
+    /// The monitor becomes readable.
+    fn hear(&mut self, id: Id) {
+        while let Some(notice) = self.routers[id.0].kernel.notice() {
+            self.notify(id, notice);
+        }
     }
 
     fn notify(&mut self, id: Id, notice: Notice) {
@@ -372,6 +382,10 @@ impl Lan {
         }
         let Some(core) = &mut router.core else { return };
         let mut effects = Vec::new();
+        let forwards = router.kernel.forwards;
+        for (link, _) in core.neighbour_links() {
+            core.on_event(now, Event::Forwarding { link, forwards }, &mut effects);
+        }
         core.on_time(now, &mut effects);
         assert!(
             core.deadline().is_none_or(|at| at > now),
@@ -430,6 +444,9 @@ impl Lan {
         }
         for (what, error) in failures {
             self.tell(id, Event::Failed { what, error });
+        }
+        while let Some(notice) = self.routers[id.0].kernel.notice() {
+            self.tell(id, Event::Network(notice));
         }
     }
 
@@ -617,10 +634,12 @@ fn on(link: IfIndex) -> String {
 
 fn configured(config: &Config, instance: &str) -> Vec<Cidr> {
     let found = config.instances.iter().find(|known| known.name == instance);
-    let addresses = found
-        .map(|instance| instance.addresses.as_slice())
-        .unwrap_or_default();
-    addresses.iter().map(|vip| vip.cidr).collect()
+    let addresses = found.map(|instance| instance.addresses.iter().chain(&instance.excluded));
+    addresses
+        .into_iter()
+        .flatten()
+        .map(|vip| vip.cidr)
+        .collect()
 }
 
 fn load(text: &str) -> Config {

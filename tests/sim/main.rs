@@ -6,9 +6,11 @@
 //! * `record`: the transcript, log lines included;
 //! * `scenarios`: stories told by hand: configuration, timeline, what must be true;
 //! * `groups`: the same of sync groups;
+//! * `belongings`: the same of what a state owns in the kernel;
 //! * `packets`: what a scenario sends;
 //! * `random`: stories told by a seed, in two phases: faults with invariants, then convergence.
 
+mod belongings;
 mod groups;
 mod kernel;
 mod lan;

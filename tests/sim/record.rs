@@ -86,12 +86,25 @@ pub(crate) fn describe(effect: &Effect) -> Option<String> {
                 header.source
             )
         }
-        Effect::Announce { frame, .. } => {
-            let target: [u8; 4] = frame[38..42]
-                .try_into()
-                .expect("a gratuitous ARP has 42 octets");
-            format!("gratuitous ARP for {}", IpAddr::from(target))
-        }
+        Effect::Announce { frame, .. } => match frame.len() {
+            42 => {
+                let target: [u8; 4] = frame[38..42].try_into().expect("four octets");
+                format!("gratuitous ARP for {}", IpAddr::from(target))
+            }
+            86 => {
+                let target: [u8; 16] = frame[62..78].try_into().expect("sixteen octets");
+                let router = if frame[58] & 0x80 == 0 {
+                    ""
+                } else {
+                    " as a router"
+                };
+                format!(
+                    "neighbour advertisement for {}{router}",
+                    IpAddr::from(target)
+                )
+            }
+            length => panic!("no announcement has {length} octets"),
+        },
         Effect::Kernel(rtnl::Request::AddAddress(address)) => format!("+ {}", address.cidr),
         Effect::Kernel(rtnl::Request::RemoveAddress(address)) => format!("- {}", address.cidr),
         Effect::Kernel(rtnl::Request::Link(request)) => format!("{request:?}"),

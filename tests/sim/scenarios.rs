@@ -237,7 +237,7 @@ fn a_refused_address_is_tried_again_until_the_kernel_takes_it() {
     lan.run(10 * SEC);
     lan.expect(a, Master);
     assert!(lan.owners(VIP).is_empty());
-    let told = lan.transcript().matches("cannot add address").count();
+    let told = lan.transcript().matches("cannot add ip address").count();
     assert_eq!(told, 1, "{}", lan.transcript());
     lan.refuse(a, false);
     lan.run(SEC);

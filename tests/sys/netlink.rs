@@ -32,15 +32,7 @@ fn plug() {
 }
 
 fn address(link: IfIndex, cidr: &str) -> Address {
-    Address {
-        link,
-        cidr: cidr.parse().unwrap(),
-        peer: None,
-        broadcast: None,
-        label: None,
-        scope: 0,
-        flags: 0,
-    }
+    Address::new(link, cidr.parse().unwrap())
 }
 
 /// The next notice of that kind; others are passed over.
@@ -281,6 +273,7 @@ fn an_ipv6_address_is_deprecated_when_it_is_a_host_and_used_without_detection() 
     let mut command = RouteCommand::open().unwrap();
     let vip = Address {
         flags: ADDRESS_NODAD,
+        preferred: Some(0),
         ..address(eth0, "fd00::100")
     };
     command.perform(&Request::AddAddress(vip.clone())).unwrap();

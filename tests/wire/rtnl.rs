@@ -50,15 +50,7 @@ fn notice(hex: &str) -> Option<Notice> {
 }
 
 fn address(cidr: &str) -> Address {
-    Address {
-        link: ETH0,
-        cidr: cidr.parse().unwrap(),
-        peer: None,
-        broadcast: None,
-        label: None,
-        scope: 0,
-        flags: 0,
-    }
+    Address::new(ETH0, cidr.parse().unwrap())
 }
 
 fn vip() -> Address {
@@ -139,9 +131,10 @@ fn addresses_are_read() {
 fn requests_are_exact() {
     let vip = address("192.168.16.20");
     let plain = "
-        20000000 1400 0500 07000000 00000000    # RTM_NEWADDR, REQUEST | ACK
+        28000000 1400 0500 07000000 00000000    # RTM_NEWADDR, REQUEST | ACK
         02 20 00 00 03000000                    # AF_INET, /32, no flags, global, eth0
-        0800 0200 c0a81014                      # IFA_LOCAL";
+        0800 0200 c0a81014                      # IFA_LOCAL
+        0500 0b00 12000000                      # IFA_PROTO, keepalived";
     assert_eq!(Request::AddAddress(vip.clone()).emit(7), octets(plain));
     let removed = "
         28000000 1500 0500 08000000 00000000    # RTM_DELADDR
@@ -150,23 +143,26 @@ fn requests_are_exact() {
         0800 0100 c0a81014                      # IFA_ADDRESS, so that the prefix counts";
     assert_eq!(Request::RemoveAddress(vip).emit(8), octets(removed));
     let full = "
-        48000000 1400 0500 09000000 00000000
+        50000000 1400 0500 09000000 00000000
         02 18 80 fd 03000000                    # the low flags, scope link
         0800 0200 0a000001                      # IFA_LOCAL
         0800 0100 0a000002                      # IFA_ADDRESS is the peer
         0800 0400 0a0000ff                      # IFA_BROADCAST
         0d00 0300 657468303a76697000 000000     # IFA_LABEL, padded
-        0800 0800 80020000                      # IFA_FLAGS: one of them has the ninth bit";
+        0800 0800 80020000                      # IFA_FLAGS: one of them has the ninth bit
+        0500 0b00 12000000";
     assert_eq!(Request::AddAddress(with_peer()).emit(9), octets(full));
     let host = Address {
         flags: ADDRESS_NODAD,
+        preferred: Some(0),
         ..address("fd00::100")
     };
     let deprecated = "
-        40000000 1400 0500 0a000000 00000000
+        48000000 1400 0500 0a000000 00000000
         0a 80 02 00 03000000                    # AF_INET6, /128, IFA_F_NODAD
         1400 0200 fd000000 00000000 00000000 00000100
-        1400 0600 00000000 ffffffff 00000000 00000000   # preferred 0 s, valid for ever";
+        1400 0600 00000000 ffffffff 00000000 00000000   # preferred 0 s, valid for ever
+        0500 0b00 12000000";
     assert_eq!(
         Request::AddAddress(host.clone()).emit(10),
         octets(deprecated)

@@ -124,7 +124,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
         Row::values("virtual_ipaddress", "", ADDRESS, read::virtual_ipaddress),
         Row::values("virtual_ipaddress_excluded", "",
             "The same of addresses that are not in adverts, of either family.",
-            read::virtual_ipaddress_excluded).stored("these addresses are not set yet"),
+            read::virtual_ipaddress_excluded),
         Row::marked("no_virtual_ipaddress", "An instance without addresses is meant.",
             |draft| &mut draft.no_addresses),
         Row::values("virtual_routes", "",

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{RTM_DELADDR, RTM_NEWADDR, family_of};
+use super::{PROTOCOL_KEEPALIVED, RTM_DELADDR, RTM_NEWADDR, family_of};
 use crate::addr::{Cidr, IfIndex};
 use crate::wire::cursor::{Reader, Writer};
 use crate::wire::netlink::{Attributes, Draft, FLAG_ACK};
@@ -21,6 +21,25 @@ pub struct Address {
     pub scope: u8,
     /// IFA_F_* bits.
     pub flags: u32,
+    /// Seconds until it is no source of new connections any more, u32::MAX for ever. None leaves
+    /// it to the kernel: for ever. Of requests; notices do not tell.
+    pub preferred: Option<u32>,
+}
+
+impl Address {
+    /// Global, with nothing said about it.
+    pub fn new(link: IfIndex, cidr: Cidr) -> Self {
+        Self {
+            link,
+            cidr,
+            peer: None,
+            broadcast: None,
+            label: None,
+            scope: 0,
+            flags: 0,
+            preferred: None,
+        }
+    }
 }
 
 pub(super) fn emit_add(address: &Address, sequence: u32) -> Vec<u8> {
@@ -39,15 +58,16 @@ pub(super) fn emit_add(address: &Address, sequence: u32) -> Vec<u8> {
     if address.flags > u32::from(u8::MAX) {
         draft.u32(IFA_FLAGS, address.flags);
     }
-    if address.cidr.address().is_ipv6() && address.cidr.is_host() {
-        // Deprecated from the start: a virtual address must not be chosen as a source address.
+    if let Some(preferred) = address.preferred {
         let mut lifetimes = Writer::new();
         lifetimes
-            .native_u32(0)
+            .native_u32(preferred)
             .native_u32(LIFETIME_FOREVER)
             .zeros(8); // When it was made and changed is for the kernel to say.
         draft.attribute(IFA_CACHEINFO, lifetimes.as_slice());
     }
+    // Who made it; Linux before 5.18 does not look.
+    draft.attribute(IFA_PROTO, &[PROTOCOL_KEEPALIVED]);
     draft.finish()
 }
 
@@ -105,6 +125,7 @@ pub(super) fn parse(payload: &[u8]) -> Option<Address> {
         label: attributes.last_of(IFA_LABEL).map(|a| a.text()),
         scope,
         flags: all_flags.unwrap_or_else(|| low_flags.into()),
+        preferred: None,
     })
 }
 
@@ -117,4 +138,5 @@ const IFA_LABEL: u16 = 0x3;
 const IFA_BROADCAST: u16 = 0x4;
 const IFA_CACHEINFO: u16 = 0x6;
 const IFA_FLAGS: u16 = 0x8;
+const IFA_PROTO: u16 = 0xb;
 const LIFETIME_FOREVER: u32 = 0xffff_ffff;

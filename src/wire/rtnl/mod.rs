@@ -74,6 +74,9 @@ fn family_of(address: IpAddr) -> u8 {
 /// IFA_F_NODAD: an IPv6 address is used at once, without duplicate address detection.
 pub const ADDRESS_NODAD: u32 = 0x02;
 
+/// RTPROT_KEEPALIVED: who made a route, a rule or an address.
+pub const PROTOCOL_KEEPALIVED: u8 = 18;
+
 const RTM_NEWLINK: u16 = 0x10;
 const RTM_DELLINK: u16 = 0x11;
 const RTM_GETLINK: u16 = 0x12;
