@@ -17,6 +17,7 @@ impl Errno {
     pub const EACCES: Self = Self(13);
     pub const EEXIST: Self = Self(17);
     pub const ENODEV: Self = Self(19);
+    pub const ENOTDIR: Self = Self(20);
     pub const EINVAL: Self = Self(22);
     pub const EMSGSIZE: Self = Self(90);
     pub const ENOPROTOOPT: Self = Self(92);

@@ -94,6 +94,8 @@ const DIFFERENCES: &[&str] = &[
     "misc_timeout may have decimals.",
     "Warnings that do not count: nb_get_retry in any block of a service, nat_mask, hashed, lb_kind \
      in a real_server, connect_timeout in a MISC_CHECK, smtp_alert in a check.",
+    "arp_ignore and arp_filter of an interface below a macvlan are given back at exit.",
+    "A macvlan that another program deletes is made again at once, and its master stays master.",
     "A regex option that does not exist and a switch of the other hashing scheduler get a warning.",
 ];
 

@@ -57,11 +57,11 @@ pub use print::print;
 pub use route::Route;
 pub use rule::Rule;
 pub use script::{Script, ScriptUser};
-pub use statics::{Links, Statics, UpDownDelay};
-pub use track::{TrackFile, TrackProcess, Tracked, Tracks, VrrpScript, Weight};
+pub use statics::{Links, Statics};
+pub use track::{TrackFile, TrackProcess, VrrpScript};
 pub use vrrp::{
-    Authentication, Destination, GratuitousArp, InitialState, Instance, InstanceKey, Layer,
-    SyncGroup, Version, VirtualAddress,
+    Authentication, Destination, GratuitousArp, InitialState, Instance, InstanceKey, IpvlanMode,
+    Layer, SyncGroup, Version, VirtualAddress,
 };
 
 use diag::Problem;

@@ -14,12 +14,13 @@ use crate::config::Config;
 use crate::errno::Errno;
 use crate::sys::netlink::{Monitor, RouteCommand};
 use crate::sys::packet_socket::PacketSocket;
-use crate::sys::sysctl;
+use crate::sys::sysctl::Settings;
 use crate::sys::vrrp_socket::VrrpSocket;
 use crate::time::Instant;
 use crate::vrrp::{Attempt, Core, Effect, Event, FORWARDING_AGE_MAX, Snapshot, SocketId};
 use crate::wire::channel::Channel;
 use crate::wire::rtnl::Request;
+use crate::wire::sysctl::{self, Setting};
 
 #[derive(Debug)]
 pub(super) struct Driver {
@@ -28,11 +29,19 @@ pub(super) struct Driver {
     packets: PacketSocket,
     route: RouteCommand,
     monitor: Monitor,
+    settings: Settings,
     forwarding_read_at: Option<Instant>,
-    /// Effects that failed, to be told to the core in order.
-    inbox: VecDeque<(Attempt, Errno)>,
+    /// What effects led to, to be told to the core in order.
+    inbox: VecDeque<Answer>,
     effects: Vec<Effect>,
     buffer: Box<[u8; PACKET_MAX]>,
+}
+
+/// What comes of an effect at once.
+#[derive(Debug)]
+enum Answer {
+    Failed(Attempt, Errno),
+    Setting(Setting, i32),
 }
 
 #[derive(Debug)]
@@ -64,6 +73,7 @@ impl Driver {
             packets,
             route,
             monitor,
+            settings: Settings::default(),
             forwarding_read_at: None,
             inbox: VecDeque::new(),
             effects: Vec::new(),
@@ -101,8 +111,9 @@ impl Driver {
         }
         self.forwarding_read_at = Some(now);
         for (link, interface) in self.core.neighbour_links() {
-            let read = sysctl::read(Family::V6, &interface, "forwarding");
-            let forwards = read.is_ok_and(|value| value != 0);
+            let setting = Setting::of_link(Family::V6, &interface, "forwarding");
+            let read = self.settings.perform(&sysctl::Request::Read(setting));
+            let forwards = read.is_ok_and(|value| value.is_some_and(|value| value != 0));
             self.tell(now, Event::Forwarding { link, forwards }, reactor);
         }
     }
@@ -187,11 +198,14 @@ impl Driver {
             for effect in std::mem::take(&mut self.effects) {
                 self.perform(effect, reactor);
             }
-            let Some((what, error)) = self.inbox.pop_front() else {
+            let Some(answer) = self.inbox.pop_front() else {
                 return;
             };
-            self.core
-                .on_event(now, Event::Failed { what, error }, &mut self.effects);
+            let event = match answer {
+                Answer::Failed(what, error) => Event::Failed { what, error },
+                Answer::Setting(setting, value) => Event::Setting { setting, value },
+            };
+            self.core.on_event(now, event, &mut self.effects);
         }
     }
 
@@ -208,6 +222,7 @@ impl Driver {
             Effect::Advertise { on, to, packet, .. } => self.advertise(on, to, &packet),
             Effect::Announce { on, frame } => self.announce(on, &frame),
             Effect::Kernel(request) => self.request(request),
+            Effect::Setting(request) => self.set(&request),
         }
     }
 
@@ -238,7 +253,9 @@ impl Driver {
                     },
                 );
             }
-            Err(error) => self.inbox.push_back((Attempt::Open(id), error)),
+            Err(error) => self
+                .inbox
+                .push_back(Answer::Failed(Attempt::Open(id), error)),
         }
     }
 
@@ -268,9 +285,22 @@ impl Driver {
         }
     }
 
+    fn set(&mut self, request: &sysctl::Request) {
+        match self.settings.perform(request) {
+            Ok(None) => {}
+            Ok(Some(value)) => {
+                let setting = request.setting().clone();
+                self.inbox.push_back(Answer::Setting(setting, value));
+            }
+            // Such as a container whose /proc/sys is read-only.
+            Err(error) => warn!(target: VRRP, "cannot set {}: {error}", request.setting()),
+        }
+    }
+
     fn request(&mut self, request: Request) {
         if let Err(error) = self.route.perform(&request) {
-            self.inbox.push_back((Attempt::Kernel(request), error));
+            let answer = Answer::Failed(Attempt::Kernel(request), error);
+            self.inbox.push_back(answer);
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::network::{Network, is_same};
-use crate::addr::Cidr;
+use crate::addr::{Cidr, IfIndex};
 use crate::config::VirtualAddress;
 use crate::wire::rtnl::{ADDRESS_NODAD, Address, Notice, Request};
 
@@ -80,19 +80,14 @@ impl fmt::Display for Entry {
     }
 }
 
-/// `default_device` is for lines without `dev`.
-pub(super) fn address(
-    line: &VirtualAddress,
-    default_device: &str,
-    network: &Network,
-) -> Option<Wanted> {
-    let device = line.device.as_deref().unwrap_or(default_device);
+/// The address of a line, once it is known which interface it is on.
+pub(super) fn address_on(line: &VirtualAddress, link: IfIndex) -> Option<Wanted> {
     // With a peer the length belongs to the peer, and the kernel files the address under it.
     let prefix = line.peer.unwrap_or(line.cidr).prefix();
     let cidr = Cidr::new(line.cidr.address(), prefix)?;
     let is_v6 = cidr.address().is_ipv6();
     let address = Address {
-        link: network.named(device)?.index,
+        link,
         cidr,
         peer: line.peer.map(Cidr::address),
         broadcast: line.broadcast,

@@ -159,7 +159,7 @@ impl Instance {
         if !self.config.excluded.is_empty() {
             debug!("({self}) setting E-VIPs.");
         }
-        let wanted = self.wanted(cx.network);
+        let wanted = self.wanted(cx);
         self.owned.take(wanted, cx.out)
     }
 
@@ -174,7 +174,7 @@ impl Instance {
             return;
         }
         debug!("({self}) removing VIPs.");
-        for Wanted { entry, .. } in self.wanted(cx.network) {
+        for Wanted { entry, .. } in self.wanted(cx) {
             if cx.network.has(&entry) {
                 cx.out.push(Effect::Kernel(entry.remove()));
             }
@@ -194,7 +194,7 @@ impl Instance {
         if !matches!(self.state, State::Master) || !self.owned.is_in_doubt() {
             return;
         }
-        let wanted = self.wanted(cx.network);
+        let wanted = self.wanted(cx);
         if !self.owned.is_missing_any(&wanted, cx.network) {
             return;
         }
@@ -223,7 +223,7 @@ impl Instance {
 
     /// Gives up what left the configuration or changed in it, takes and announces what is new.
     pub(super) fn exchange(&mut self, cx: &mut Context<'_>) {
-        let wanted = self.wanted(cx.network);
+        let wanted = self.wanted(cx);
         for entry in self.owned.dismiss(&wanted, cx.out) {
             info!("({self}) {entry}, no longer exist");
         }
@@ -232,10 +232,13 @@ impl Instance {
     }
 
     /// What a master of this configuration has in the kernel, as far as the interfaces exist.
-    pub(super) fn wanted(&self, network: &Network) -> Vec<Wanted> {
+    pub(super) fn wanted(&self, cx: &Context<'_>) -> Vec<Wanted> {
         let addresses = self.config.addresses.iter().chain(&self.config.excluded);
         addresses
-            .filter_map(|line| entries::address(line, &self.config.interface, network))
+            .filter_map(|line| {
+                let link = self.place_of(line, cx.network, cx.devices)?;
+                entries::address_on(line, link)
+            })
             .collect()
     }
 }

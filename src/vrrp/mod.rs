@@ -14,18 +14,17 @@
 mod accept;
 mod announce;
 mod capacity;
-mod debounce;
+mod devices;
 pub mod election;
 mod entries;
-mod fault;
 mod instance;
 mod kernel;
 mod network;
 mod observe;
 mod reload;
+mod settings;
 mod sockets;
 mod sync;
-mod track;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -33,22 +32,23 @@ use std::time::Duration;
 
 use log::{debug, error, info};
 
-use crate::addr::IfIndex;
+use crate::addr::{Family, IfIndex};
 use crate::config::{Config, InstanceKey};
 use crate::errno::Errno;
 use crate::time::{Instant, Timers};
 use crate::wire::channel::Channel;
 use crate::wire::ip::Datagram;
 use crate::wire::rtnl::{self, Address, Link, Notice};
+use crate::wire::sysctl;
+use crate::wire::sysctl::Setting;
 use crate::wire::{ip, vrrp};
 use announce::Burst;
-use debounce::Debounce;
+use devices::Devices;
 use instance::{Context, Input, Instance};
 use network::Network;
+use settings::Settings;
 use sockets::{Sockets, User};
 use sync::Groups;
-
-pub use track::{Condition, Object};
 
 pub use observe::{GroupState, InstanceState, Snapshot, StateName, Statistics};
 
@@ -77,15 +77,12 @@ pub enum Event<'a> {
     },
     /// What net.ipv6.conf.IF.forwarding of an interface says; see [`Core::neighbour_links`].
     Forwarding { link: IfIndex, forwards: bool },
+    /// The answer to a question about a setting of the kernel.
+    Setting { setting: Setting, value: i32 },
     /// An effect failed.
     Failed { what: Attempt, error: Errno },
     /// Whether this machine can direct: false while IPVS is missing in the kernel.
     Directing(bool),
-    /// How something does that instances track; interfaces are told of by the kernel.
-    Tracked {
-        object: &'a Object,
-        condition: Condition,
-    },
     /// A new configuration; the first one is the start. Start is a change from nothing.
     Reload(&'a Config),
     /// The daemon stops: masters say goodbye and give up their addresses.
@@ -128,6 +125,7 @@ pub enum Effect {
         frame: Vec<u8>,
     },
     Kernel(rtnl::Request),
+    Setting(sysctl::Request),
 }
 
 /// Everything the core waits for; at most one deadline per key.
@@ -136,8 +134,8 @@ pub(crate) enum Timer {
     Of(InstanceId, Alarm),
     /// Try again to open sockets that could not be opened.
     Reopen(SocketId),
-    /// The new state of a link has lasted.
-    Settle(IfIndex),
+    /// Try again to make the devices that the kernel refused.
+    Devices,
 }
 
 /// The timers of one instance.
@@ -166,12 +164,14 @@ pub struct Core {
     by_key: BTreeMap<Identity, InstanceId>,
     groups: Groups,
     sockets: Sockets,
+    devices: Devices,
+    settings: Settings,
+    /// `disable_local_igmp`.
+    quiet_igmp: bool,
     network: Network,
     timers: Timers<Timer>,
     virtual_addresses: BTreeSet<IpAddr>,
     directing: bool,
-    conditions: BTreeMap<Object, Condition>,
-    debounce: Debounce,
     log_unknown_vrids: bool,
     next_instance: u32,
 }
@@ -190,12 +190,13 @@ impl Core {
             by_key: BTreeMap::new(),
             groups: Groups::default(),
             sockets: Sockets::default(),
+            devices: Devices::default(),
+            settings: Settings::default(),
+            quiet_igmp: false,
             network: Network::default(),
             timers: Timers::new(),
             virtual_addresses: BTreeSet::new(),
             directing: true,
-            conditions: BTreeMap::new(),
-            debounce: Debounce::default(),
             log_unknown_vrids: false,
             next_instance: 1,
         }
@@ -211,12 +212,7 @@ impl Core {
             Event::Datagram { on, datagram } => self.on_datagram(now, on, datagram, out),
             Event::Network(notice) => self.on_notice(now, &notice, out),
             Event::Resync { links, addresses } => {
-                let links = links.iter().map(|link| {
-                    let (known, timers) = (&self.network, &mut self.timers);
-                    self.debounce.hold_back(now, link, known, timers)
-                });
-                let links: Vec<_> = links.collect();
-                self.network = Network::new(&links, addresses);
+                self.network = Network::new(links, addresses);
                 self.each(now, out, |instance, cx| instance.owned.compare(cx.network));
                 self.reassess(now, out);
             }
@@ -225,6 +221,16 @@ impl Core {
                 error,
             } => {
                 self.on_open_failed(now, socket, error, out);
+            }
+            Event::Setting { setting, value } => self.settings.on_value(&setting, value, out),
+            Event::Failed {
+                what: Attempt::Kernel(rtnl::Request::Link(request)),
+                error,
+            } => {
+                if self.devices.refused(&request, error) {
+                    self.timers.set(Timer::Devices, now + REMAKE_DELAY);
+                    self.reassess(now, out);
+                }
             }
             Event::Failed {
                 what: Attempt::Kernel(request),
@@ -241,10 +247,6 @@ impl Core {
                 self.directing = directing;
                 self.reassess(now, out);
             }
-            Event::Tracked { object, condition } => {
-                self.conditions.insert(object.clone(), condition);
-                self.reassess(now, out);
-            }
             Event::Reload(config) => self.reload(now, config, out),
             Event::Stop => self.stop(now, out),
         }
@@ -256,10 +258,9 @@ impl Core {
             match timer {
                 Timer::Of(id, alarm) => self.on_alarm(now, id, alarm, out),
                 Timer::Reopen(_) => self.reassess(now, out),
-                Timer::Settle(link) => {
-                    if let Some(notice) = Debounce::settled(link, &self.network) {
-                        self.take_in(now, &notice, out);
-                    }
+                Timer::Devices => {
+                    self.devices.retry();
+                    self.reassess(now, out);
                 }
             }
         }
@@ -347,12 +348,6 @@ impl Core {
     }
 
     fn on_notice(&mut self, now: Instant, notice: &Notice, out: &mut Vec<Effect>) {
-        let (known, timers) = (&self.network, &mut self.timers);
-        let notice = self.debounce.filter(now, notice, known, timers);
-        self.take_in(now, &notice, out);
-    }
-
-    fn take_in(&mut self, now: Instant, notice: &Notice, out: &mut Vec<Effect>) {
         self.tell_of_links(notice);
         if self.network.is_echo(notice) {
             return;
@@ -397,21 +392,18 @@ impl Core {
     /// machine forwards on the interface, which only the system knows: whoever drives the core is
     /// to tell it, before the timers, as often as [`FORWARDING_AGE_MAX`] says.
     pub fn neighbour_links(&self) -> Vec<(IfIndex, String)> {
-        let addresses = self
-            .instances
-            .values()
-            .flat_map(Instance::neighbour_devices);
-        let names: BTreeSet<&str> = addresses.collect();
-        let links = names
-            .into_iter()
-            .filter_map(|name| self.network.named(name));
+        let (network, devices) = (&self.network, &self.devices);
+        let instances = self.instances.values();
+        let links: BTreeSet<_> = instances
+            .flat_map(|instance| instance.neighbour_links(network, devices))
+            .collect();
+        let links = links.into_iter().filter_map(|link| network.link(link));
         links.map(|link| (link.index, link.name.clone())).collect()
     }
 
     fn is_used(&self, interface: &str) -> bool {
-        self.instances
-            .values()
-            .any(|instance| instance.uses(interface))
+        let mut instances = self.instances.values();
+        self.devices.has(interface) || instances.any(|instance| instance.uses(interface))
     }
 
     fn on_open_failed(
@@ -433,16 +425,24 @@ impl Core {
 
     /// Brings sockets and instances in line with what is known of the machine.
     fn reassess(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        let virtual_addresses = &self.virtual_addresses;
+        let is_virtual = |address| virtual_addresses.contains(&address);
+        self.devices.settle(&self.network, is_virtual, out);
         self.each(now, out, |instance, cx| instance.locate(cx));
+        let network = &self.network;
         let used = self.instances.values().filter_map(|instance| {
+            let channel = instance.channel()?;
+            let link = channel.link.and_then(|link| network.link(link));
             Some(User {
-                channel: instance.channel()?,
-                interface: instance.interface(),
+                channel,
+                interface: link.map_or("", |link| &link.name),
                 vrid: instance.vrid(),
                 id: instance.id,
             })
         });
         self.sockets.settle(used, &self.timers, out);
+        self.devices.retire(&self.network, out);
+        self.borrow_settings(out);
         self.each(now, out, |instance, cx| instance.look(cx));
         let ids: Vec<_> = self.instances.keys().copied().collect();
         for id in ids {
@@ -461,7 +461,38 @@ impl Core {
         self.by_key.clear();
         self.groups = Groups::default();
         self.sockets.settle(std::iter::empty(), &self.timers, out);
+        self.settings.clear(out);
+        self.devices.clear(&self.network, out);
         self.timers = Timers::new();
+    }
+
+    /// What instances and devices need of the kernel while they are there.
+    fn borrow_settings(&mut self, out: &mut Vec<Effect>) {
+        let of_link = |link, name| Setting::of_link(Family::V4, link, name);
+        let mut wanted = BTreeMap::new();
+        if self.quiet_igmp {
+            wanted.insert(settings::igmp_reports(), 0);
+        }
+        // Two interfaces of one cable: each answers for its own addresses only.
+        for base in self.devices.bases() {
+            wanted.insert(of_link(base, "arp_ignore"), 1);
+            wanted.insert(of_link(base, "arp_filter"), 1);
+        }
+        for instance in self.instances.values() {
+            if instance.config.promote_secondaries {
+                wanted.insert(of_link(instance.interface(), "promote_secondaries"), 1);
+            }
+        }
+        wanted.retain(|setting, _| match &setting.scope {
+            sysctl::Scope::Link(name) => self.network.named(name).is_some(),
+            sysctl::Scope::Family | sysctl::Scope::All | sysctl::Scope::Default => true,
+        });
+        self.settings.settle(wanted, out);
+        let devices = &self.devices;
+        let is_device = |name: &str| devices.has(name);
+        let (in_the_way, network) = (devices.has_macvlans(), &self.network);
+        self.settings
+            .filter_reverse_paths(in_the_way, network, is_device, out);
     }
 
     fn each(
@@ -500,8 +531,8 @@ impl Core {
             network: &self.network,
             virtual_addresses: &self.virtual_addresses,
             sockets: &self.sockets,
+            devices: &self.devices,
             directing: self.directing,
-            conditions: &self.conditions,
             defended: false,
             timers: &mut self.timers,
             out,
@@ -527,3 +558,5 @@ fn tell_of_refusal(request: &rtnl::Request, refusal: Errno) {
 pub const FORWARDING_AGE_MAX: Duration = Duration::from_secs(5);
 /// How long a socket that could not be opened is left alone.
 const REOPEN_DELAY: Duration = Duration::from_secs(5);
+/// How long a device that the kernel refused is left alone.
+const REMAKE_DELAY: Duration = Duration::from_secs(5);

@@ -107,6 +107,16 @@ impl Network {
             .and_then(|index| self.links.get(index))
     }
 
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// An address of an interface, whatever its length.
+    pub(super) fn address(&self, link: IfIndex, address: IpAddr) -> Option<&Address> {
+        let known = self.addresses.get(&link)?;
+        known.iter().find(|known| known.cidr.address() == address)
+    }
+
     /// True when the kernel has this very address: same interface, address, length.
     pub(super) fn has(&self, entry: &Entry) -> bool {
         let Entry::Address(address) = entry;

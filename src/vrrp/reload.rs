@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use log::warn;
+use log::{info, warn};
 
-use super::debounce::Debounce;
+use super::devices::Prefixes;
 use super::instance::{Context, Input, Instance, State};
-use super::{Alarm, Core, Effect, Identity, InstanceId, Timer, track};
+use super::{Alarm, Core, Effect, Identity, InstanceId, Timer};
 use crate::addr::Family;
 use crate::config::{self, Authentication, Config, Destination, InstanceKey, Layer, Version};
 use crate::time::Instant;
@@ -22,6 +22,11 @@ impl Core {
             .flat_map(|instance| instance.addresses.iter().chain(&instance.excluded));
         self.virtual_addresses = addresses.map(|vip| vip.cidr.address()).collect();
         let running = identified(&started(config));
+        let numbered = self.numbered(&running);
+        let instances = numbered.iter().copied();
+        let prefixes = Prefixes::of(&config.global);
+        self.devices.plan(instances, prefixes, &self.network);
+        self.quiet_igmp = config.global.disable_local_igmp;
         let mut new: BTreeMap<_, _> = running.iter().cloned().collect();
 
         let known: Vec<_> = self
@@ -47,20 +52,14 @@ impl Core {
             }
         }
         // In the order of the file, which is the order of the log.
-        for (key, config) in running.into_iter().filter(|(key, _)| new.contains_key(key)) {
-            let id = InstanceId(self.next_instance);
-            self.next_instance += 1;
+        for ((key, config), (id, _)) in running.into_iter().zip(numbered) {
+            if !new.contains_key(&key) {
+                continue;
+            }
             self.instances.insert(id, Instance::new(id, config.clone()));
             self.by_key.insert(key, id);
         }
         self.groups.reload(config, &self.instances);
-        self.debounce = Debounce::new(&config.links.delays);
-        self.relate(config);
-        self.reassess(now, out);
-    }
-
-    /// What instances have from their groups.
-    fn relate(&mut self, config: &Config) {
         let (groups, instances) = (&self.groups, &mut self.instances);
         let at_once: Vec<_> = instances
             .iter()
@@ -70,12 +69,29 @@ impl Core {
             .map(|(id, _)| *id)
             .collect();
         for (id, instance) in instances {
-            let mut configured = config.sync_groups.iter();
-            let group = configured.find(|group| group.members.contains(&instance.config.name));
             instance.starts_as_master = at_once.contains(id);
-            instance.watches =
-                track::watches(group.map(|group| &group.track), &instance.config.track);
         }
+        self.reassess(now, out);
+    }
+}
+
+impl Core {
+    /// Each instance with its number; a new one gets the next.
+    fn numbered<'a>(
+        &mut self,
+        running: &[(Identity, &'a config::Instance)],
+    ) -> Vec<(InstanceId, &'a config::Instance)> {
+        let mut number = |key: &Identity| {
+            self.by_key.get(key).copied().unwrap_or_else(|| {
+                let id = InstanceId(self.next_instance);
+                self.next_instance += 1;
+                id
+            })
+        };
+        let running = running.iter();
+        running
+            .map(|(key, config)| (number(key), *config))
+            .collect()
     }
 }
 
@@ -153,6 +169,12 @@ impl Instance {
             return;
         }
         let old = std::mem::replace(&mut self.config, new.clone());
+        if old.priority != new.priority {
+            info!(
+                "({self}) Changing effective priority from {} to {}",
+                old.priority, new.priority
+            );
+        }
         match self.state {
             State::Master => {
                 self.exchange(cx);

@@ -9,4 +9,5 @@ pub mod ipvs;
 pub mod ndisc;
 pub mod netlink;
 pub mod rtnl;
+pub mod sysctl;
 pub mod vrrp;

@@ -10,8 +10,7 @@ use keepalived::errno::Errno;
 use keepalived::rand::Rand;
 use keepalived::time::Instant;
 use keepalived::vrrp::{
-    Attempt, Condition, Core, Effect, Event, GroupState, InstanceState, Object, SocketId,
-    StateName, Statistics,
+    Attempt, Core, Effect, Event, GroupState, InstanceState, SocketId, StateName, Statistics,
 };
 use keepalived::wire::ip::Datagram;
 use keepalived::wire::rtnl::Notice;
@@ -272,12 +271,6 @@ impl Lan {
         }
     }
 
-    /// A tracker tells how its object does.
-    pub(crate) fn tracked(&mut self, id: Id, object: &Object, condition: Condition) {
-        self.tell(id, Event::Tracked { object, condition });
-        self.run_timers(id);
-    }
-
     fn notify(&mut self, id: Id, notice: Notice) {
         if self.runs(id) {
             self.tell(id, Event::Network(notice));
@@ -441,7 +434,7 @@ impl Lan {
                     let link = *sockets.get(&on).expect("sent on an open socket");
                     self.broadcast(id, link, &packet);
                 }
-                Effect::Announce { .. } => {}
+                Effect::Announce { .. } | Effect::Setting(_) => {}
                 Effect::Kernel(request) => {
                     if let Err(error) = self.routers[id.0].kernel.perform(&request) {
                         failures.push((Attempt::Kernel(request), error));

@@ -108,5 +108,6 @@ pub(crate) fn describe(effect: &Effect) -> Option<String> {
         Effect::Kernel(rtnl::Request::AddAddress(address)) => format!("+ {}", address.cidr),
         Effect::Kernel(rtnl::Request::RemoveAddress(address)) => format!("- {}", address.cidr),
         Effect::Kernel(rtnl::Request::Link(request)) => format!("{request:?}"),
+        Effect::Setting(request) => format!("{request:?}"),
     })
 }

@@ -136,7 +136,7 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
             "Where static addresses without dev go, eth0 unless given.",
             read::default_interface).may_be_bare().stored("static addresses are not set yet"),
         Row::flag("disable_local_igmp", "No IGMP reports for link-local groups.",
-            |all| &mut all.global.disable_local_igmp).stored(COMING),
+            |all| &mut all.global.disable_local_igmp),
 
         // IPVS.
         Row::flag("lvs_flush", "Empty the IPVS table before the first entry is made.",
@@ -230,9 +230,9 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
         Row::flag("log_unknown_vrids", "Log adverts of routers that are not configured here.",
             |all| &mut all.global.log_unknown_vrids),
         Row::field("vmac_prefix", "STRING", "Starts names of interfaces, vrrp unless given.",
-            Field::Text(|all| &mut all.global.vrrp.vmac_prefix)).first_counts().stored(COMING),
+            Field::Text(|all| &mut all.global.vrrp.vmac_prefix)).first_counts(),
         Row::field("vmac_addr_prefix", "STRING", "The same, of single addresses.",
-            Field::Text(|all| &mut all.global.vrrp.vmac_addr_prefix)).first_counts().stored(COMING),
+            Field::Text(|all| &mut all.global.vrrp.vmac_addr_prefix)).first_counts(),
 
         // Packet filters.
         Row::line("vrrp_iptables", "[IN_CHAIN [OUT_CHAIN]]",

@@ -25,8 +25,7 @@ pub(crate) struct StaticsDraft {
     pub(crate) track_groups: Vec<(Named, GroupDraft)>,
     pub(crate) garp_groups: Vec<(Span, GarpGroupDraft)>,
     pub(crate) linkbeats: Vec<Linkbeat>,
-    /// Each with its line.
-    pub(crate) delays: Vec<(UpDownDelay, Span)>,
+    pub(crate) delays: Vec<UpDownDelay>,
 }
 
 /// A `group` block: names of instances.
@@ -194,7 +193,7 @@ pub(crate) fn delays(draft: &mut Draft, statement: &Statement, report: &mut Repo
                 down,
                 up,
             };
-            draft.statics.delays.push((delay, line.span()));
+            draft.statics.delays.push(delay);
         }
     }
 }

@@ -147,7 +147,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
             |draft, statement, _| draft.accept = Some((false, statement.span())))
             .stored("there is no packet filter yet"),
         Row::marked("promote_secondaries", "Set that sysctl of the interface.",
-            |draft| &mut draft.promote_secondaries).stored(COMING),
+            |draft| &mut draft.promote_secondaries),
 
         // Where adverts come from and go to.
         Row::line("mcast_src_ip", "IP",
@@ -184,11 +184,11 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
         Row::line("use_vmac", "[[name] IFNAME] [MAC] [netlink_notify_msg] [group INT]",
             "Put the addresses onto a macvlan with the hardware address of the virtual router.",
             |draft, statement, report| draft.layer.vmac(statement, report))
-            .judging_itself().stored("the addresses are on the interface itself"),
+            .judging_itself(),
         Row::flag("use_vmac_addr", "And those that are on other interfaces.",
-            |draft| &mut draft.layer.addresses).stored(COMING),
+            |draft| &mut draft.layer.addresses),
         Row::marked("vmac_xmit_base", "Adverts leave through the interface below it.",
-            |draft| &mut draft.layer.base).stored(COMING),
+            |draft| &mut draft.layer.base),
         Row::line("use_ipvlan",
             "[[name] IFNAME] [IP[/LEN]] [bridge|private|vepa] [group INT]",
             "Put them onto an ipvlan with an address of its own.",
@@ -250,7 +250,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
             "Block of interfaces it needs: IFNAME [weight INT [reverse]].",
             |draft, statement, report| {
                 TrackKind::Interface.read(&mut draft.track.interfaces, statement, report);
-            }),
+            }).stored(TRACKING),
         Row::values("track_script", "", "Block of scripts: NAME [weight INT [reverse|noreverse]].",
             |draft, statement, report| {
                 TrackKind::Script.read(&mut draft.track.scripts, statement, report);
