@@ -57,8 +57,8 @@ pub use print::print;
 pub use route::Route;
 pub use rule::Rule;
 pub use script::{Script, ScriptUser};
-pub use statics::{Links, Statics};
-pub use track::{TrackFile, TrackProcess, VrrpScript};
+pub use statics::{Links, Statics, UpDownDelay};
+pub use track::{TrackFile, TrackProcess, Tracked, Tracks, VrrpScript, Weight};
 pub use vrrp::{
     Authentication, Destination, GratuitousArp, InitialState, Instance, InstanceKey, IpvlanMode,
     Layer, SyncGroup, Version, VirtualAddress,

@@ -2,7 +2,7 @@
 //! beside it. `enter` is the only place that assigns the state.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::mem::Discriminant;
 use std::net::{IpAddr, Ipv4Addr};
@@ -15,17 +15,18 @@ use super::announce::Burst;
 use super::capacity::addresses_per_advert;
 use super::devices::{self, Devices, Over};
 use super::election::{self, Contender};
+use super::fault::Fault;
 use super::kernel::Owned;
 use super::network::Network;
 use super::observe::{StateName, Statistics};
 use super::sync::Wish;
+use super::track::{self, Condition, Object, Watch};
 use super::{Alarm, Effect, InstanceId, SocketId, Sockets, Timer};
 use crate::addr::IfIndex;
 use crate::config::{self, Destination, Layer, VirtualAddress};
 use crate::time::{Instant, Timers};
 use crate::wire::channel::{Carrier, Channel, Ear};
 use crate::wire::cursor::Writer;
-use crate::wire::rtnl::Link;
 use crate::wire::{ip, vrrp};
 
 /// What an instance may look at and write to while it handles one event.
@@ -38,6 +39,8 @@ pub(super) struct Context<'a> {
     pub(super) sockets: &'a Sockets,
     pub(super) devices: &'a Devices,
     pub(super) directing: bool,
+    /// How everything does that is tracked and no interface, as far as it was told.
+    pub(super) conditions: &'a BTreeMap<Object, Condition>,
     /// A master heard a weaker one: what its group does then as well.
     pub(super) defended: bool,
     pub(super) timers: &'a mut Timers<Timer>,
@@ -52,12 +55,18 @@ pub(super) struct Instance {
     /// The interface, while it exists.
     pub(super) link: Option<IfIndex>,
     /// What its own device is over that (`use_vmac`, `use_ipvlan`).
-    over: Over,
+    pub(super) over: Over,
     pub(super) socket: Option<SocketId>,
     /// What adverts come from.
     pub(super) source: Option<IpAddr>,
     /// Why it cannot take part, as of the last look; what its group adds is not in it.
     pub(super) faults: Vec<Fault>,
+    /// Everything it watches, its group's included.
+    pub(super) watches: Vec<Watch>,
+    /// The base priority and what its watches add, as of the last look.
+    pub(super) total_priority: i32,
+    /// The effective priority.
+    priority: u8,
     /// An owner that nobody holds back does not listen first.
     pub(super) starts_as_master: bool,
     /// How many addresses an advert has room for.
@@ -97,17 +106,6 @@ pub(super) enum PreemptDelay {
     Over,
 }
 
-/// Why an instance cannot take part.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    InterfaceMissing(String),
-    InterfaceDown(String),
-    NoMulticast(String),
-    NoSource,
-    NoSocket,
-    NoDirector,
-}
-
 /// What makes an instance step.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Input {
@@ -132,6 +130,9 @@ impl Instance {
     pub(super) fn new(id: InstanceId, config: config::Instance) -> Self {
         Self {
             id,
+            watches: Vec::new(),
+            total_priority: config.priority.into(),
+            priority: config.priority,
             config,
             state: State::Init,
             link: None,
@@ -344,7 +345,7 @@ impl Instance {
 
     /// Looks at the machine again, after `locate`: socket, director. The faults are a pure
     /// function of what is known, never a count kept by hand.
-    pub(super) fn look(&mut self, cx: &Context<'_>) {
+    pub(super) fn look(&mut self, cx: &mut Context<'_>) {
         if self.over == Over::Pending {
             // The next look, in a moment, will tell.
             self.socket = None;
@@ -353,9 +354,34 @@ impl Instance {
         self.socket = self.channel().and_then(|channel| cx.sockets.on(&channel));
         let faults = self.faults(cx);
         for fault in faults.iter().filter(|fault| !self.faults.contains(fault)) {
-            info!("({self}): entering FAULT state ({fault})");
+            match fault {
+                Fault::Tracked(Object::Script(name)) => {
+                    info!("({self}): entering FAULT state due to script {name}");
+                }
+                _ => info!("({self}): entering FAULT state ({fault})"),
+            }
         }
         self.faults = faults;
+        let contributions = self.contributions(cx).map(|(_, contribution)| contribution);
+        self.total_priority = track::total(self.config.priority, contributions);
+        let priority = track::effective(self.config.priority, self.total_priority);
+        self.change_priority(priority, cx);
+    }
+
+    /// The next advert tells it, and none is sent for it. A backup waits by as much longer or
+    /// shorter as the skew changes.
+    fn change_priority(&mut self, priority: u8, cx: &mut Context<'_>) {
+        let before = self.master_down_interval();
+        let old = std::mem::replace(&mut self.priority, priority);
+        if old == priority || matches!(self.state, State::Init) {
+            return;
+        }
+        info!("({self}) Changing effective priority from {old} to {priority}");
+        let timer = Timer::Of(self.id, Alarm::MasterDown);
+        if let Some(at) = cx.timers.deadline_of(timer) {
+            let left = at.since(cx.now) + self.master_down_interval();
+            cx.timers.set(timer, cx.now + left.saturating_sub(before));
+        }
     }
 
     /// Draws the consequence of the last look.
@@ -605,62 +631,6 @@ impl Instance {
         }
     }
 
-    fn faults(&self, cx: &Context<'_>) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        match self.link.and_then(|link| cx.network.link(link)) {
-            None => faults.push(Fault::InterfaceMissing(self.config.interface.clone())),
-            Some(link) => {
-                if !link.multicast {
-                    faults.push(Fault::NoMulticast(link.name.clone()));
-                }
-                if !link.running && self.config.track_primary {
-                    faults.push(Fault::InterfaceDown(link.name.clone()));
-                }
-                faults.extend(self.device_fault(link, cx.network));
-                if self.socket.is_none() {
-                    faults.push(Fault::NoSocket);
-                }
-                if self.source.is_none() {
-                    faults.push(Fault::NoSource);
-                }
-            }
-        }
-        faults.extend(self.device_faults(cx.network));
-        if self.config.guards_service && !cx.directing {
-            faults.push(Fault::NoDirector);
-        }
-        faults
-    }
-
-    /// The device of its own; one that is down only because its base is, needs no word.
-    fn device_fault(&self, base: &Link, network: &Network) -> Option<Fault> {
-        match &self.over {
-            Over::Nothing | Over::Pending => None,
-            Over::Missing(name) => Some(Fault::InterfaceMissing(name.clone())),
-            Over::At(device) => {
-                let device = network.link(*device)?;
-                let down = !device.running && base.running && self.config.track_primary;
-                down.then(|| Fault::InterfaceDown(device.name.clone()))
-            }
-        }
-    }
-
-    /// Interfaces of addresses that are on another one than the instance's.
-    fn device_faults(&self, network: &Network) -> Vec<Fault> {
-        let addresses = self.config.addresses.iter().chain(&self.config.excluded);
-        let devices: BTreeSet<_> = addresses
-            .filter(|vip| vip.track)
-            .filter_map(|vip| vip.device.as_deref())
-            .filter(|device| *device != self.config.interface)
-            .collect();
-        let fault = |device: &str| match network.named(device) {
-            None => Some(Fault::InterfaceMissing(device.to_owned())),
-            Some(link) if !link.running => Some(Fault::InterfaceDown(device.to_owned())),
-            Some(_) => None,
-        };
-        devices.into_iter().filter_map(fault).collect()
-    }
-
     fn complain(&mut self, refusal: Refusal, source: IpAddr) {
         refusal.count(&mut self.statistics);
         if self.tell_once(Told::Refusal(refusal.kind())) {
@@ -717,7 +687,7 @@ impl Instance {
     }
 
     pub(super) fn priority(&self) -> u8 {
-        self.config.priority
+        self.priority
     }
 
     pub(super) fn vrid(&self) -> u8 {
@@ -744,7 +714,11 @@ impl Instance {
     pub(super) fn uses(&self, interface: &str) -> bool {
         let addresses = self.config.addresses.iter().chain(&self.config.excluded);
         let mut devices = addresses.filter_map(|vip| vip.device.as_deref());
-        self.config.interface == interface || devices.any(|device| device == interface)
+        let watched =
+            |watch: &Watch| matches!(&watch.object, Object::Interface(name) if name == interface);
+        self.config.interface == interface
+            || devices.any(|device| device == interface)
+            || self.watches.iter().any(watched)
     }
 
     /// Where its IPv6 addresses are.
@@ -791,18 +765,5 @@ impl Alarm {
 impl fmt::Display for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.config.name)
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InterfaceMissing(name) => write!(f, "interface {name} does not exist"),
-            Self::InterfaceDown(name) => write!(f, "interface {name} down"),
-            Self::NoMulticast(name) => write!(f, "interface {name} has no multicast"),
-            Self::NoSource => f.write_str("no IPv4 address for interface"),
-            Self::NoSocket => f.write_str("no VRRP socket"),
-            Self::NoDirector => f.write_str("no IPVS to direct the service of this address"),
-        }
     }
 }

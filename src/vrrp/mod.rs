@@ -14,9 +14,11 @@
 mod accept;
 mod announce;
 mod capacity;
+mod debounce;
 mod devices;
 pub mod election;
 mod entries;
+mod fault;
 mod instance;
 mod kernel;
 mod network;
@@ -25,6 +27,7 @@ mod reload;
 mod settings;
 mod sockets;
 mod sync;
+mod track;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -43,12 +46,15 @@ use crate::wire::sysctl;
 use crate::wire::sysctl::Setting;
 use crate::wire::{ip, vrrp};
 use announce::Burst;
+use debounce::Debounce;
 use devices::Devices;
 use instance::{Context, Input, Instance};
 use network::Network;
 use settings::Settings;
 use sockets::{Sockets, User};
 use sync::Groups;
+
+pub use track::{Condition, Object};
 
 pub use observe::{GroupState, InstanceState, Snapshot, StateName, Statistics};
 
@@ -83,6 +89,11 @@ pub enum Event<'a> {
     Failed { what: Attempt, error: Errno },
     /// Whether this machine can direct: false while IPVS is missing in the kernel.
     Directing(bool),
+    /// How something does that instances track; interfaces are told of by the kernel.
+    Tracked {
+        object: &'a Object,
+        condition: Condition,
+    },
     /// A new configuration; the first one is the start. Start is a change from nothing.
     Reload(&'a Config),
     /// The daemon stops: masters say goodbye and give up their addresses.
@@ -134,6 +145,8 @@ pub(crate) enum Timer {
     Of(InstanceId, Alarm),
     /// Try again to open sockets that could not be opened.
     Reopen(SocketId),
+    /// The new state of a link has lasted.
+    Settle(IfIndex),
     /// Try again to make the devices that the kernel refused.
     Devices,
 }
@@ -172,6 +185,8 @@ pub struct Core {
     timers: Timers<Timer>,
     virtual_addresses: BTreeSet<IpAddr>,
     directing: bool,
+    conditions: BTreeMap<Object, Condition>,
+    debounce: Debounce,
     log_unknown_vrids: bool,
     next_instance: u32,
 }
@@ -197,6 +212,8 @@ impl Core {
             timers: Timers::new(),
             virtual_addresses: BTreeSet::new(),
             directing: true,
+            conditions: BTreeMap::new(),
+            debounce: Debounce::default(),
             log_unknown_vrids: false,
             next_instance: 1,
         }
@@ -212,7 +229,12 @@ impl Core {
             Event::Datagram { on, datagram } => self.on_datagram(now, on, datagram, out),
             Event::Network(notice) => self.on_notice(now, &notice, out),
             Event::Resync { links, addresses } => {
-                self.network = Network::new(links, addresses);
+                let links = links.iter().map(|link| {
+                    let (known, timers) = (&self.network, &mut self.timers);
+                    self.debounce.hold_back(now, link, known, timers)
+                });
+                let links: Vec<_> = links.collect();
+                self.network = Network::new(&links, addresses);
                 self.each(now, out, |instance, cx| instance.owned.compare(cx.network));
                 self.reassess(now, out);
             }
@@ -247,6 +269,10 @@ impl Core {
                 self.directing = directing;
                 self.reassess(now, out);
             }
+            Event::Tracked { object, condition } => {
+                self.conditions.insert(object.clone(), condition);
+                self.reassess(now, out);
+            }
             Event::Reload(config) => self.reload(now, config, out),
             Event::Stop => self.stop(now, out),
         }
@@ -258,6 +284,11 @@ impl Core {
             match timer {
                 Timer::Of(id, alarm) => self.on_alarm(now, id, alarm, out),
                 Timer::Reopen(_) => self.reassess(now, out),
+                Timer::Settle(link) => {
+                    if let Some(notice) = Debounce::settled(link, &self.network) {
+                        self.take_in(now, &notice, out);
+                    }
+                }
                 Timer::Devices => {
                     self.devices.retry();
                     self.reassess(now, out);
@@ -348,6 +379,12 @@ impl Core {
     }
 
     fn on_notice(&mut self, now: Instant, notice: &Notice, out: &mut Vec<Effect>) {
+        let (known, timers) = (&self.network, &mut self.timers);
+        let notice = self.debounce.filter(now, notice, known, timers);
+        self.take_in(now, &notice, out);
+    }
+
+    fn take_in(&mut self, now: Instant, notice: &Notice, out: &mut Vec<Effect>) {
         self.tell_of_links(notice);
         if self.network.is_echo(notice) {
             return;
@@ -533,6 +570,7 @@ impl Core {
             sockets: &self.sockets,
             devices: &self.devices,
             directing: self.directing,
+            conditions: &self.conditions,
             defended: false,
             timers: &mut self.timers,
             out,

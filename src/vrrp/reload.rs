@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use log::{info, warn};
+use log::warn;
 
+use super::debounce::Debounce;
 use super::devices::Prefixes;
 use super::instance::{Context, Input, Instance, State};
-use super::{Alarm, Core, Effect, Identity, InstanceId, Timer};
+use super::{Alarm, Core, Effect, Identity, InstanceId, Timer, track};
 use crate::addr::Family;
 use crate::config::{self, Authentication, Config, Destination, InstanceKey, Layer, Version};
 use crate::time::Instant;
@@ -60,6 +61,13 @@ impl Core {
             self.by_key.insert(key, id);
         }
         self.groups.reload(config, &self.instances);
+        self.debounce = Debounce::new(&config.links.delays);
+        self.relate(config);
+        self.reassess(now, out);
+    }
+
+    /// What instances have from their groups.
+    fn relate(&mut self, config: &Config) {
         let (groups, instances) = (&self.groups, &mut self.instances);
         let at_once: Vec<_> = instances
             .iter()
@@ -69,9 +77,12 @@ impl Core {
             .map(|(id, _)| *id)
             .collect();
         for (id, instance) in instances {
+            let mut configured = config.sync_groups.iter();
+            let group = configured.find(|group| group.members.contains(&instance.config.name));
             instance.starts_as_master = at_once.contains(id);
+            instance.watches =
+                track::watches(group.map(|group| &group.track), &instance.config.track);
         }
-        self.reassess(now, out);
     }
 }
 
@@ -169,12 +180,6 @@ impl Instance {
             return;
         }
         let old = std::mem::replace(&mut self.config, new.clone());
-        if old.priority != new.priority {
-            info!(
-                "({self}) Changing effective priority from {} to {}",
-                old.priority, new.priority
-            );
-        }
         match self.state {
             State::Master => {
                 self.exchange(cx);

@@ -10,7 +10,8 @@ use keepalived::errno::Errno;
 use keepalived::rand::Rand;
 use keepalived::time::Instant;
 use keepalived::vrrp::{
-    Attempt, Core, Effect, Event, GroupState, InstanceState, SocketId, StateName, Statistics,
+    Attempt, Condition, Core, Effect, Event, GroupState, InstanceState, Object, SocketId,
+    StateName, Statistics,
 };
 use keepalived::wire::ip::Datagram;
 use keepalived::wire::rtnl::Notice;
@@ -269,6 +270,12 @@ impl Lan {
         while let Some(notice) = self.routers[id.0].kernel.notice() {
             self.notify(id, notice);
         }
+    }
+
+    /// A tracker tells how its object does.
+    pub(crate) fn tracked(&mut self, id: Id, object: &Object, condition: Condition) {
+        self.tell(id, Event::Tracked { object, condition });
+        self.run_timers(id);
     }
 
     fn notify(&mut self, id: Id, notice: Notice) {

@@ -7,6 +7,7 @@
 //! * `scenarios`: stories told by hand: configuration, timeline, what must be true;
 //! * `groups`: the same of sync groups;
 //! * `belongings`: the same of what a state owns in the kernel;
+//! * `tracking`: the same of what instances watch;
 //! * `packets`: what a scenario sends;
 //! * `random`: stories told by a seed, in two phases: faults with invariants, then convergence.
 
@@ -18,3 +19,4 @@ mod packets;
 mod random;
 mod record;
 mod scenarios;
+mod tracking;

@@ -39,7 +39,7 @@ pub(crate) struct Draft {
 const STATICS: &str = "static entries are not set yet";
 const NAMESPACE: &str = "the namespace of the command line counts";
 const NAMES: &str = "files have the names of the command line";
-const LINKS: &str = "the kernel tells of links, at once";
+const LINKS: &str = "the kernel tells of links";
 
 pub(crate) static ROOT: Table<Draft> = Table {
     name: "",
@@ -158,8 +158,7 @@ pub(crate) static ROOT: Table<Draft> = Table {
             "",
             "Block of interfaces whose changes must last: IFNAME SEC [SEC], down and up, 0..255.",
             statics::delays,
-        )
-        .stored(LINKS),
+        ),
         Keyword::<Draft>::flag("linkbeat_use_polling", "Ask all interfaces.", |draft| {
             &mut draft.global.global.namespace.poll_links
         })

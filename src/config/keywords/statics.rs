@@ -25,7 +25,8 @@ pub(crate) struct StaticsDraft {
     pub(crate) track_groups: Vec<(Named, GroupDraft)>,
     pub(crate) garp_groups: Vec<(Span, GarpGroupDraft)>,
     pub(crate) linkbeats: Vec<Linkbeat>,
-    pub(crate) delays: Vec<UpDownDelay>,
+    /// Each with its line.
+    pub(crate) delays: Vec<(UpDownDelay, Span)>,
 }
 
 /// A `group` block: names of instances.
@@ -193,7 +194,7 @@ pub(crate) fn delays(draft: &mut Draft, statement: &Statement, report: &mut Repo
                 down,
                 up,
             };
-            draft.statics.delays.push(delay);
+            draft.statics.delays.push((delay, line.span()));
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) static SYNC_GROUP: Table<SyncDraft> = Table {
         Row::values("track_interface", "", "As of an instance, for every member.",
             |draft, statement, report| {
                 TrackKind::Interface.read(&mut draft.track.interfaces, statement, report);
-            }).stored(TRACKING),
+            }),
         Row::values("track_script", "", "As of an instance, for every member.",
             |draft, statement, report| {
                 TrackKind::Script.read(&mut draft.track.scripts, statement, report);
@@ -65,9 +65,9 @@ pub(crate) static SYNC_GROUP: Table<SyncDraft> = Table {
                 let problem = Problem::warning(statement.head(), "`global_tracking` is old");
                 report.add(problem.help("write `sync_group_tracking_weight`"));
                 draft.tracking_weight = true;
-            }).stored(TRACKING),
+            }),
         Row::flag("sync_group_tracking_weight", "Members may have weights of their own.",
-            |draft| &mut draft.tracking_weight).stored(TRACKING),
+            |draft| &mut draft.tracking_weight),
         Row::field("notify_priority_changes", "[BOOL]", "Default of the members.",
             Field::MaybeTruth(|draft| &mut draft.notify.priority_changes)).stored(FIFOS),
     ],

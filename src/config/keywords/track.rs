@@ -14,7 +14,7 @@ use super::root::inside;
 use super::{Keyword, Table};
 
 /// Why none of this acts yet.
-pub(crate) const TRACKING: &str = "nothing but interfaces of addresses is tracked yet";
+pub(crate) const TRACKING: &str = "nothing but interfaces is tracked yet";
 
 /// A name with the place where it was given.
 #[derive(Clone)]

@@ -250,7 +250,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
             "Block of interfaces it needs: IFNAME [weight INT [reverse]].",
             |draft, statement, report| {
                 TrackKind::Interface.read(&mut draft.track.interfaces, statement, report);
-            }).stored(TRACKING),
+            }),
         Row::values("track_script", "", "Block of scripts: NAME [weight INT [reverse|noreverse]].",
             |draft, statement, report| {
                 TrackKind::Script.read(&mut draft.track.scripts, statement, report);

@@ -39,6 +39,7 @@ pub(crate) fn resolve(mut draft: Draft, report: &mut Report<'_>) -> Config {
     scripts::settle_user(&mut draft, report);
     let known = objects(&mut draft, &mut config, report);
     let mut preferences = Preferences::default();
+    let delays = std::mem::take(&mut draft.statics.delays);
     let instance_names: Vec<String> = draft
         .instances
         .iter()
@@ -75,6 +76,7 @@ pub(crate) fn resolve(mut draft: Draft, report: &mut Report<'_>) -> Config {
     for (instance, span) in &instances {
         lint::weights(instance, *span, report);
     }
+    config.links.delays = statics::delays(delays, &instances, report);
     report.settle_interfaces(|name| may_be_missing(name, &draft.global, &instances));
     config.instances = instances
         .into_iter()

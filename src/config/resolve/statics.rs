@@ -1,8 +1,10 @@
 //! Static entries, their groups, and what is said of single interfaces.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::addr::Family;
+use crate::config::Instance;
 use crate::config::diag::Problem;
 use crate::config::keywords::address::AddressDraft;
 use crate::config::keywords::route::RouteDraft;
@@ -13,7 +15,7 @@ use crate::config::report::Report;
 use crate::config::route::Route;
 use crate::config::rule::Rule;
 use crate::config::source::Span;
-use crate::config::statics::{GarpGroup, Links, StaticAddress, Statics, TrackGroup};
+use crate::config::statics::{GarpGroup, Links, StaticAddress, Statics, TrackGroup, UpDownDelay};
 
 /// Rules without a preference take these, from above, each family its own.
 const LAST_PREFERENCE: u32 = 16_384;
@@ -97,9 +99,45 @@ pub(crate) fn statics(
     let links = Links {
         garp_groups,
         linkbeats: draft.linkbeats,
-        delays: draft.delays,
+        delays: Vec::new(),
     };
     (statics, links)
+}
+
+/// A link may be down for so long that its backups still wait, and no longer: beyond that two would
+/// be master, one of them without knowing that nobody hears it.
+pub(crate) fn delays(
+    lines: Vec<(UpDownDelay, Span)>,
+    instances: &[(Instance, Span)],
+    report: &mut Report<'_>,
+) -> Vec<UpDownDelay> {
+    let mut delays = Vec::new();
+    for (mut delay, span) in lines {
+        let uses = |instance: &Instance| {
+            let mut watched = instance.track.interfaces.iter();
+            instance.interface == delay.interface
+                || watched.any(|watched| watched.name == delay.interface)
+        };
+        let users = instances.iter().filter(|(instance, _)| uses(instance));
+        let longest = users
+            .map(|(instance, _)| {
+                let interval = instance.advert_interval;
+                let adverts = interval * (instance.down_timer_adverts - 1);
+                let longest = adverts.saturating_sub(interval / 256);
+                // A duration of this file has six decimals.
+                Duration::from_micros(u64::try_from(longest.as_micros()).unwrap_or(u64::MAX))
+            })
+            .min();
+        if let Some(longest) = longest.filter(|longest| *longest < delay.down) {
+            let seconds = longest.as_secs_f64();
+            let message = format!("the backups do not wait so long, {seconds} s is used");
+            let help = "less than down_timer_adverts - 1 intervals";
+            report.add(Problem::warning(span, message).help(help));
+            delay.down = longest;
+        }
+        delays.push(delay);
+    }
+    delays
 }
 
 fn members_of(named: Vec<Named>, instances: &[&str], report: &mut Report<'_>) -> Vec<String> {

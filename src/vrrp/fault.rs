@@ -1,0 +1,150 @@
+//! Why an instance cannot take part: a set keyed by cause, found anew at every look. A count kept
+//! by hand goes wrong when one of two causes goes (as that of keepalived 2.4 does).
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::devices::Over;
+use super::instance::{Context, Instance};
+use super::network::Network;
+use super::track::{Condition, Contribution, Object};
+use crate::wire::rtnl::Link;
+
+/// One cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    InterfaceMissing(String),
+    InterfaceDown(String),
+    /// Tracked with `reverse`.
+    InterfaceUp(String),
+    NoMulticast(String),
+    NoSource,
+    NoSocket,
+    NoDirector,
+    /// Something watched without a weight is not as it should be.
+    Tracked(Object),
+}
+
+impl Instance {
+    pub(super) fn faults(&self, cx: &Context<'_>) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        match self.link.and_then(|link| cx.network.link(link)) {
+            None => faults.push(Fault::InterfaceMissing(self.config.interface.clone())),
+            Some(link) => {
+                if !link.multicast {
+                    faults.push(Fault::NoMulticast(link.name.clone()));
+                }
+                if !link.running && self.config.track_primary {
+                    faults.push(Fault::InterfaceDown(link.name.clone()));
+                }
+                faults.extend(self.own_device_fault(link, cx.network));
+                if self.socket.is_none() {
+                    faults.push(Fault::NoSocket);
+                }
+                if self.source.is_none() {
+                    faults.push(Fault::NoSource);
+                }
+            }
+        }
+        for fault in self
+            .device_faults(cx.network)
+            .chain(self.tracked_faults(cx))
+        {
+            // A device may be tracked as well: one cause.
+            if !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        }
+        if self.config.guards_service && !cx.directing {
+            faults.push(Fault::NoDirector);
+        }
+        faults
+    }
+
+    /// The device made for it; one that is down only because what is below it is, needs no word.
+    fn own_device_fault(&self, base: &Link, network: &Network) -> Option<Fault> {
+        match &self.over {
+            Over::Nothing | Over::Pending => None,
+            Over::Missing(name) => Some(Fault::InterfaceMissing(name.clone())),
+            Over::At(device) => {
+                let device = network.link(*device)?;
+                let down = !device.running && base.running && self.config.track_primary;
+                down.then(|| Fault::InterfaceDown(device.name.clone()))
+            }
+        }
+    }
+
+    /// Interfaces of addresses that are on another one than the instance's.
+    fn device_faults(&self, network: &Network) -> impl Iterator<Item = Fault> {
+        let addresses = self.config.addresses.iter().chain(&self.config.excluded);
+        let devices: BTreeSet<_> = addresses
+            .filter(|vip| vip.track)
+            .filter_map(|vip| vip.device.as_deref())
+            .filter(|device| *device != self.config.interface)
+            .collect();
+        devices
+            .into_iter()
+            .filter(|device| !is_up(device, network))
+            .map(|device| without(device, network))
+    }
+
+    fn tracked_faults(&self, cx: &Context<'_>) -> impl Iterator<Item = Fault> {
+        self.contributions(cx)
+            .filter(|(_, contribution)| *contribution == Contribution::Fault)
+            .map(|(object, _)| match object {
+                Object::Interface(name) if is_up(name, cx.network) => {
+                    Fault::InterfaceUp(name.clone())
+                }
+                Object::Interface(name) => without(name, cx.network),
+                object => Fault::Tracked(object.clone()),
+            })
+    }
+
+    /// What everything watched says, as far as it is known how it does.
+    pub(super) fn contributions(
+        &self,
+        cx: &Context<'_>,
+    ) -> impl Iterator<Item = (&Object, Contribution)> {
+        self.watches.iter().filter_map(|watch| {
+            let condition = match &watch.object {
+                Object::Interface(name) if is_up(name, cx.network) => Condition::Up,
+                Object::Interface(_) => Condition::Down,
+                object => *cx.conditions.get(object)?,
+            };
+            Some((&watch.object, watch.contribution(condition)))
+        })
+    }
+}
+
+fn is_up(interface: &str, network: &Network) -> bool {
+    network.named(interface).is_some_and(|link| link.running)
+}
+
+/// An interface is needed and is not up.
+fn without(interface: &str, network: &Network) -> Fault {
+    match network.named(interface) {
+        None => Fault::InterfaceMissing(interface.to_owned()),
+        Some(_) => Fault::InterfaceDown(interface.to_owned()),
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InterfaceMissing(name) => write!(f, "interface {name} does not exist"),
+            Self::InterfaceDown(name) => write!(f, "interface {name} down"),
+            Self::InterfaceUp(name) => write!(f, "interface {name} up"),
+            Self::NoMulticast(name) => write!(f, "interface {name} has no multicast"),
+            Self::NoSource => f.write_str("no IPv4 address for interface"),
+            Self::NoSocket => f.write_str("no VRRP socket"),
+            Self::NoDirector => f.write_str("no IPVS to direct the service of this address"),
+            Self::Tracked(object) => match object {
+                Object::Interface(name) => write!(f, "interface {name}"),
+                Object::Script(name) => write!(f, "script {name}"),
+                Object::File(name) => write!(f, "tracked file {name}"),
+                Object::Process(name) => write!(f, "tracked process {name} quorum not achieved"),
+                Object::Bfd(name) => write!(f, "BFD instance {name}"),
+            },
+        }
+    }
+}
