@@ -367,10 +367,10 @@ mod tests {
         let noted = options(line);
         assert_eq!(
             noted.without_effect.join(" "),
-            "--all --release-vips --address-monitoring \
+            "--all --address-monitoring \
              --snmp --snmp-agent-socket --core-dump --core-dump-pattern --config-fd"
         );
-        assert!(noted.unexpected.is_empty() && !noted.run_bfd);
+        assert!(noted.unexpected.is_empty() && !noted.run_bfd && noted.release_vips);
     }
 
     #[test]

@@ -183,7 +183,7 @@ pub(super) const FLAGS: &[Flag] = &[
         'X',
         "release-vips",
         "Remove addresses at a transition even if they are not known to be set",
-        NotYet(Argument::None),
+        Switch(|options| options.release_vips = true),
     ),
     Flag::new(
         'V',

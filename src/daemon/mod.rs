@@ -129,7 +129,11 @@ impl Daemon {
             .watch_readable(&signals, Source::Signals)
             .map_err(Error::Poll)?;
         let vrrp = if cores.vrrp {
-            Some(vrrp::Driver::new(Clock.now(), &mut reactor)?)
+            Some(vrrp::Driver::new(
+                Clock.now(),
+                manners.release_vips,
+                &mut reactor,
+            )?)
         } else {
             None
         };
@@ -264,6 +268,9 @@ impl Daemon {
     }
 
     fn reload(&mut self, now: Instant) {
+        if let Some(vrrp) = &mut self.vrrp {
+            vrrp.reloading(now, &mut self.reactor);
+        }
         info!("Reloading ...");
         if let Some(config) = self.files.reload() {
             self.apply(now, &config);
@@ -323,6 +330,7 @@ struct Cores {
 #[derive(Clone, Copy, Debug)]
 struct Manners {
     leave_vrrp: bool,
+    release_vips: bool,
     leave_ipvs: bool,
     ignore_sigint: bool,
     /// `--debug=panic`: for the test of what a panic leaves behind.

@@ -38,6 +38,8 @@ pub struct Options {
     pub vrrp_pid_file: Option<PathBuf>,
     pub checkers_pid_file: Option<PathBuf>,
     pub bfd_pid_file: Option<PathBuf>,
+    /// `-X`: a transition removes addresses that are not known to be set, too.
+    pub release_vips: bool,
     /// `-V`: a stop leaves addresses where they are, and says nothing on the wire.
     pub leave_vrrp: bool,
     /// `-I`: a stop leaves the IPVS table as it is.
@@ -86,6 +88,7 @@ impl Options {
             vrrp_pid_file: None,
             checkers_pid_file: None,
             bfd_pid_file: None,
+            release_vips: false,
             leave_vrrp: false,
             leave_ipvs: false,
             ignore_sigint: false,

@@ -113,6 +113,7 @@ fn serve(
     let config = files.config().clone();
     let manners = Manners {
         leave_vrrp: options.leave_vrrp,
+        release_vips: options.release_vips,
         leave_ipvs: options.leave_ipvs,
         ignore_sigint: options.ignore_sigint,
         panic_on_usr2: options.debug.as_deref() == Some("panic"),

@@ -56,7 +56,11 @@ struct Open {
 impl Driver {
     /// Subscribes to the kernel's changes before it asks for the present state: nothing falls
     /// between.
-    pub(super) fn new(now: Instant, reactor: &mut Reactor) -> Result<Self, Error> {
+    pub(super) fn new(
+        now: Instant,
+        releases_all: bool,
+        reactor: &mut Reactor,
+    ) -> Result<Self, Error> {
         let opening = |what| move |errno: Errno| Error::Open { what, errno };
         debug!(target: VRRP, "Registering Kernel netlink command channel");
         let route = RouteCommand::open().map_err(opening("netlink command channel"))?;
@@ -68,7 +72,11 @@ impl Driver {
             .watch_readable(&monitor, Source::Monitor)
             .map_err(Error::Poll)?;
         let mut driver = Self {
-            core: Core::new(),
+            core: if releases_all {
+                Core::new().releasing_all()
+            } else {
+                Core::new()
+            },
             sockets: BTreeMap::new(),
             packets,
             route,
@@ -79,8 +87,16 @@ impl Driver {
             effects: Vec::new(),
             buffer: Box::new([0; PACKET_MAX]),
         };
+        // The clock starts with the machine.
+        let uptime = now.since(Instant::ZERO);
+        driver.tell(now, Event::Uptime(uptime), reactor);
         driver.resynchronise(now, reactor);
         Ok(driver)
+    }
+
+    /// A configuration is about to be read.
+    pub(super) fn reloading(&mut self, now: Instant, reactor: &mut Reactor) {
+        self.tell(now, Event::Reloading, reactor);
     }
 
     pub(super) fn reload(&mut self, now: Instant, config: &Config, reactor: &mut Reactor) {

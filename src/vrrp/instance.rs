@@ -41,6 +41,9 @@ pub(super) struct Context<'a> {
     pub(super) directing: bool,
     /// How everything does that is tracked and no interface, as far as it was told.
     pub(super) conditions: &'a BTreeMap<Object, Condition>,
+    /// What is left until anybody may become master.
+    pub(super) start_delay: Duration,
+    pub(super) releases_all: bool,
     /// A master heard a weaker one: what its group does then as well.
     pub(super) defended: bool,
     pub(super) timers: &'a mut Timers<Timer>,
@@ -76,6 +79,8 @@ pub(super) struct Instance {
     /// What a crash may have left behind was taken away, or taken over.
     pub(super) cleaned: bool,
     pub(super) statistics: Statistics,
+    /// When its last advert left.
+    pub(super) advertised_at: Option<Instant>,
     /// The IP identification of the last packet, one per advert.
     identification: u16,
     /// What was complained about already; a new master starts a new slate.
@@ -124,6 +129,7 @@ pub(super) enum Told {
     Refusal(Discriminant<Refusal>),
     AddressList,
     OwnAddress,
+    Deaf,
 }
 
 impl Instance {
@@ -145,6 +151,7 @@ impl Instance {
             owned: Owned::default(),
             cleaned: false,
             statistics: Statistics::default(),
+            advertised_at: None,
             identification: 0,
             told: Vec::new(),
         }
@@ -155,7 +162,16 @@ impl Instance {
             return;
         }
         match received.check(&self.config) {
+            Ok(advert) if self.is_deaf() => {
+                if self.tell_once(Told::Deaf) {
+                    info!(
+                        "({self}) Dropping packet(s) from {} since we are address owner",
+                        advert.source
+                    );
+                }
+            }
             Ok(advert) => {
+                self.notice_lateness(cx);
                 self.statistics.advert_rcvd += 1;
                 if advert.priority == 0 {
                     self.statistics.pri_zero_rcvd += 1;
@@ -172,7 +188,10 @@ impl Instance {
     pub(super) fn on_alarm(&mut self, alarm: Alarm, cx: &mut Context<'_>) {
         match alarm {
             Alarm::MasterDown => self.step(Input::MasterDown, cx),
-            Alarm::Advert => self.step(Input::AdvertDue, cx),
+            Alarm::Advert => {
+                self.notice_lateness(cx);
+                self.step(Input::AdvertDue, cx);
+            }
             Alarm::PreemptDelay => self.step(Input::PreemptDelayOver, cx),
             Alarm::Announce => self.announce(Burst::Second, cx),
             Alarm::Refresh => self.announce(Burst::Refresh, cx),
@@ -419,6 +438,42 @@ impl Instance {
         }
     }
 
+    /// Listens for a whole interval before it believes that there is no master.
+    pub(super) fn await_master(&self, cx: &mut Context<'_>) {
+        self.set(
+            Alarm::MasterDown,
+            cx.start_delay + self.master_down_interval(),
+            cx,
+        );
+    }
+
+    /// `timer_expired_backup`: a master that could not run for so long that others took over does
+    /// not insist on being it.
+    fn notice_lateness(&mut self, cx: &mut Context<'_>) {
+        let (State::Master, Some(priority), Some(last)) = (
+            &self.state,
+            self.config.timer_expired_backup,
+            self.advertised_at,
+        ) else {
+            return;
+        };
+        let interval = self.config.advert_interval;
+        let priority = u8::try_from(priority).expect("the configuration ends at 254");
+        let patience = election::master_down_interval(3, interval, priority);
+        if cx.now.since(last) > patience {
+            let late = (cx.now.since(last) - interval).as_secs_f64();
+            info!("({self}) VRRP thread timer expired {late:.6} seconds ago");
+            self.become_backup(Leave::Quietly, cx);
+        }
+    }
+
+    /// A master says that it is here, outside of its interval.
+    pub(super) fn reaffirm(&mut self, cx: &mut Context<'_>) {
+        if matches!(self.state, State::Master) {
+            self.advertise(cx);
+        }
+    }
+
     /// Another member of the group brought it to this state. Who gives way with its group gives
     /// way to a master; who goes because the group cannot stay says so.
     pub(super) fn follow(&mut self, state: StateName, cx: &mut Context<'_>) {
@@ -433,7 +488,7 @@ impl Instance {
     fn begin(&mut self, cx: &mut Context<'_>) {
         self.become_backup(Leave::Quietly, cx);
         if self.starts_as_master {
-            self.set(Alarm::MasterDown, Duration::ZERO, cx);
+            self.set(Alarm::MasterDown, cx.start_delay, cx);
         }
     }
 
@@ -454,6 +509,9 @@ impl Instance {
             cx.timers.cancel(Timer::Of(self.id, alarm));
         }
         let old = std::mem::replace(&mut self.state, next);
+        if cx.releases_all {
+            self.cleaned = false;
+        }
         if matches!(old, State::Master) {
             self.leave_master(leave, cx);
         }
@@ -470,7 +528,7 @@ impl Instance {
                         if initial { " (init)" } else { "" }
                     );
                 }
-                self.set(Alarm::MasterDown, self.master_down_interval(), cx);
+                self.await_master(cx);
             }
             State::Master => self.become_master(cx),
             State::Fault => {
@@ -508,6 +566,7 @@ impl Instance {
 
     /// Sends an advert and starts the next interval; nothing else ever re-arms the timer.
     fn advertise(&mut self, cx: &mut Context<'_>) {
+        self.advertised_at = Some(cx.now);
         self.send_advert(self.priority(), cx);
         self.set(Alarm::Advert, self.config.advert_interval, cx);
     }
@@ -692,6 +751,11 @@ impl Instance {
 
     pub(super) fn vrid(&self) -> u8 {
         self.config.vrid.number()
+    }
+
+    /// `owner_ignore_adverts`.
+    fn is_deaf(&self) -> bool {
+        self.config.owner_ignore_adverts && self.config.is_owner()
     }
 
     pub(super) fn name(&self) -> &str {

@@ -26,6 +26,7 @@ mod observe;
 mod reload;
 mod settings;
 mod sockets;
+mod start;
 mod sync;
 mod track;
 
@@ -52,6 +53,7 @@ use instance::{Context, Input, Instance};
 use network::Network;
 use settings::Settings;
 use sockets::{Sockets, User};
+use start::StartDelay;
 use sync::Groups;
 
 pub use track::{Condition, Object};
@@ -94,6 +96,10 @@ pub enum Event<'a> {
         object: &'a Object,
         condition: Condition,
     },
+    /// How long the machine has been up; told before the first configuration.
+    Uptime(Duration),
+    /// A configuration is about to be read, which may take a while: masters say that they are here.
+    Reloading,
     /// A new configuration; the first one is the start. Start is a change from nothing.
     Reload(&'a Config),
     /// The daemon stops: masters say goodbye and give up their addresses.
@@ -149,6 +155,8 @@ pub(crate) enum Timer {
     Settle(IfIndex),
     /// Try again to make the devices that the kernel refused.
     Devices,
+    /// The start is not delayed any longer.
+    Started,
 }
 
 /// The timers of one instance.
@@ -175,6 +183,8 @@ pub(crate) enum Alarm {
 pub struct Core {
     instances: BTreeMap<InstanceId, Instance>,
     by_key: BTreeMap<Identity, InstanceId>,
+    /// All of them, in the order of the file.
+    order: Vec<InstanceId>,
     groups: Groups,
     sockets: Sockets,
     devices: Devices,
@@ -187,6 +197,9 @@ pub struct Core {
     directing: bool,
     conditions: BTreeMap<Object, Condition>,
     debounce: Debounce,
+    start_delay: StartDelay,
+    /// `-X`: whatever the kernel has of an instance goes when it does.
+    releases_all: bool,
     log_unknown_vrids: bool,
     next_instance: u32,
 }
@@ -203,6 +216,7 @@ impl Core {
         Self {
             instances: BTreeMap::new(),
             by_key: BTreeMap::new(),
+            order: Vec::new(),
             groups: Groups::default(),
             sockets: Sockets::default(),
             devices: Devices::default(),
@@ -214,8 +228,19 @@ impl Core {
             directing: true,
             conditions: BTreeMap::new(),
             debounce: Debounce::default(),
+            start_delay: StartDelay::default(),
+            releases_all: false,
             log_unknown_vrids: false,
             next_instance: 1,
+        }
+    }
+
+    /// `-X`: at every transition away from master an instance removes its addresses, known to be
+    /// set or not.
+    pub fn releasing_all(self) -> Self {
+        Self {
+            releases_all: true,
+            ..self
         }
     }
 
@@ -273,6 +298,8 @@ impl Core {
                 self.conditions.insert(object.clone(), condition);
                 self.reassess(now, out);
             }
+            Event::Uptime(uptime) => self.start_delay.uptime = uptime,
+            Event::Reloading => self.reaffirm(now, out),
             Event::Reload(config) => self.reload(now, config, out),
             Event::Stop => self.stop(now, out),
         }
@@ -284,6 +311,7 @@ impl Core {
             match timer {
                 Timer::Of(id, alarm) => self.on_alarm(now, id, alarm, out),
                 Timer::Reopen(_) => self.reassess(now, out),
+                Timer::Started => self.start_delay.complete(),
                 Timer::Settle(link) => {
                     if let Some(notice) = Debounce::settled(link, &self.network) {
                         self.take_in(now, &notice, out);
@@ -332,6 +360,9 @@ impl Core {
         datagram: Datagram<'_>,
         out: &mut Vec<Effect>,
     ) {
+        if !self.start_delay.left(now).is_zero() {
+            return;
+        }
         let Datagram::V4(bytes) = datagram else {
             return;
         };
@@ -492,8 +523,19 @@ impl Core {
         self.synchronise(now, out);
     }
 
+    /// Masters say that they are here, in the order of the file.
+    fn reaffirm(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        for id in self.order.clone() {
+            self.one(now, id, out, |instance, cx| instance.reaffirm(cx));
+        }
+    }
+
     fn stop(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        self.each(now, out, |instance, cx| instance.step(Input::Shutdown, cx));
+        for id in std::mem::take(&mut self.order) {
+            self.one(now, id, out, |instance, cx| {
+                instance.step(Input::Shutdown, cx);
+            });
+        }
         self.instances.clear();
         self.by_key.clear();
         self.groups = Groups::default();
@@ -571,6 +613,8 @@ impl Core {
             devices: &self.devices,
             directing: self.directing,
             conditions: &self.conditions,
+            start_delay: self.start_delay.left(now),
+            releases_all: self.releases_all,
             defended: false,
             timers: &mut self.timers,
             out,

@@ -10,7 +10,7 @@ use crate::wire::rtnl::Address;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// In the order of their creation.
+    /// In the order of the file.
     pub instances: Vec<InstanceState>,
     /// In the order of the file.
     pub groups: Vec<GroupState>,
@@ -89,7 +89,12 @@ pub struct Statistics {
 impl Core {
     pub fn observe(&self) -> Snapshot {
         Snapshot {
-            instances: self.instances.values().map(Instance::observe).collect(),
+            instances: self
+                .order
+                .iter()
+                .filter_map(|id| self.instances.get(id))
+                .map(Instance::observe)
+                .collect(),
             groups: self.groups.observe(&self.instances),
         }
     }

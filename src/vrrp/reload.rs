@@ -17,6 +17,11 @@ impl Core {
     /// Removals first, then changes, then additions: a VIP may move from one instance to another.
     pub(super) fn reload(&mut self, now: Instant, config: &Config, out: &mut Vec<Effect>) {
         self.log_unknown_vrids = config.global.log_unknown_vrids;
+        if let Some(at) = self.start_delay.reload(now, &config.global.vrrp) {
+            self.timers.set(Timer::Started, at);
+        } else {
+            self.timers.cancel(Timer::Started);
+        }
         let addresses = config
             .instances
             .iter()
@@ -30,6 +35,7 @@ impl Core {
         self.quiet_igmp = config.global.disable_local_igmp;
         let mut new: BTreeMap<_, _> = running.iter().cloned().collect();
 
+        let identities: Vec<_> = running.iter().map(|(key, _)| key.clone()).collect();
         let known: Vec<_> = self
             .by_key
             .iter()
@@ -45,6 +51,7 @@ impl Core {
             self.instances.remove(&id);
             self.by_key.remove(&key);
         }
+        let kept_ids: Vec<_> = kept.iter().map(|(_, id)| *id).collect();
         for (key, id) in kept {
             if let Some(config) = new.remove(&key) {
                 self.one(now, id, out, |instance, cx| {
@@ -60,10 +67,14 @@ impl Core {
             self.instances.insert(id, Instance::new(id, config.clone()));
             self.by_key.insert(key, id);
         }
+        self.order = identities.iter().map(|key| self.by_key[key]).collect();
         self.groups.reload(config, &self.instances);
         self.debounce = Debounce::new(&config.links.delays);
         self.relate(config);
         self.reassess(now, out);
+        for id in kept_ids {
+            self.one(now, id, out, |instance, cx| instance.reaffirm(cx));
+        }
     }
 
     /// What instances have from their groups.
@@ -176,9 +187,6 @@ fn speaks(instance: &config::Instance) -> Result<(), &'static str> {
 
 impl Instance {
     fn reconfigure(&mut self, new: &config::Instance, cx: &mut Context<'_>) {
-        if self.config == *new {
-            return;
-        }
         let old = std::mem::replace(&mut self.config, new.clone());
         match self.state {
             State::Master => {
@@ -193,7 +201,7 @@ impl Instance {
                     cx.timers.cancel(Timer::Of(self.id, Alarm::PreemptDelay));
                 }
                 // A fresh full interval, as after an advert.
-                self.set(Alarm::MasterDown, self.master_down_interval(), cx);
+                self.await_master(cx);
             }
             State::Init | State::Fault => {}
         }

@@ -77,6 +77,13 @@ impl Kernel {
         Notice::Link(link.clone())
     }
 
+    /// Another program adds an address to `eth0`.
+    pub(crate) fn add(&mut self, cidr: Cidr) {
+        let address = Address::new(ETH0, cidr);
+        self.addresses.push(address.clone());
+        self.told.push_back(Notice::Address(address));
+    }
+
     /// Another program removes an address.
     pub(crate) fn remove(&mut self, cidr: Cidr) {
         let at = self

@@ -62,6 +62,11 @@ pub(crate) struct Lan {
 struct Router {
     name: String,
     config: Config,
+    uptime: Duration,
+    /// `-X`.
+    releases_all: bool,
+    /// Another program has added an address that is not its own.
+    meddled: bool,
     kernel: Kernel,
     /// None: the process does not run.
     core: Option<Core>,
@@ -98,6 +103,25 @@ impl Lan {
         id
     }
 
+    /// The machine has been up for so long when the process starts.
+    pub(crate) fn booted(&mut self, id: Id, ago: Duration) {
+        self.routers[id.0].uptime = ago;
+    }
+
+    /// The process starts with `-X`.
+    pub(crate) fn release_all(&mut self, id: Id) {
+        self.routers[id.0].releases_all = true;
+    }
+
+    /// Another program adds an address to `eth0`.
+    pub(crate) fn add_address(&mut self, id: Id, cidr: &str) {
+        self.note(id, "gets an address from another program");
+        self.routers[id.0].meddled = true;
+        let cidr = cidr.parse().expect("an address");
+        self.routers[id.0].kernel.add(cidr);
+        self.hear(id);
+    }
+
     /// Adds a machine whose process does not run yet.
     pub(crate) fn configured(&mut self, name: &str, config: &str) -> Id {
         let id = Id(self.routers.len());
@@ -105,6 +129,9 @@ impl Lan {
         self.routers.push(Router {
             name: name.to_owned(),
             config: load(config),
+            uptime: Duration::from_secs(86_400),
+            releases_all: false,
+            meddled: false,
             kernel: Kernel::new(number),
             core: None,
             sockets: BTreeMap::new(),
@@ -125,8 +152,14 @@ impl Lan {
         self.note(id, "starts");
         let router = &mut self.routers[id.0];
         assert!(router.core.is_none(), "{} runs already", router.name);
-        router.core = Some(Core::new());
+        router.core = Some(if router.releases_all {
+            Core::new().releasing_all()
+        } else {
+            Core::new()
+        });
+        let uptime = router.uptime;
         let (links, addresses) = (router.kernel.links(), router.kernel.addresses());
+        self.tell(id, Event::Uptime(uptime));
         self.tell(
             id,
             Event::Resync {
@@ -169,6 +202,9 @@ impl Lan {
         self.note(id, "reloads");
         let config = load(config);
         self.routers[id.0].config = config.clone();
+        self.tell(id, Event::Reloading);
+        // Files are read.
+        self.run(2 * MS);
         self.tell(id, Event::Reload(&config));
         self.run_timers(id);
     }
@@ -489,7 +525,7 @@ impl Lan {
         let router = &self.routers[id.0];
         let Some(core) = &router.core else { return };
         // In the middle of a turn: an owner that starts is master only when its timers have run.
-        if core.deadline().is_some_and(|at| at <= self.now) {
+        if router.meddled || core.deadline().is_some_and(|at| at <= self.now) {
             return;
         }
         for instance in core.observe().instances {

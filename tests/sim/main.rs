@@ -8,6 +8,7 @@
 //! * `groups`: the same of sync groups;
 //! * `belongings`: the same of what a state owns in the kernel;
 //! * `tracking`: the same of what instances watch;
+//! * `lives`: the same of starts, reloads, stops, and of owners;
 //! * `packets`: what a scenario sends;
 //! * `random`: stories told by a seed, in two phases: faults with invariants, then convergence.
 
@@ -15,6 +16,7 @@ mod belongings;
 mod groups;
 mod kernel;
 mod lan;
+mod lives;
 mod packets;
 mod random;
 mod record;

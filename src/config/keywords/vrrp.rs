@@ -214,7 +214,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
             Field::Number(|draft| &mut draft.down_timer_adverts)),
         Row::line("timer_expired_backup", "[INT 1..254]",
             "Back to BACKUP when the daemon was late; goes with nopreempt.",
-            read::timer_expired_backup).stored(COMING),
+            read::timer_expired_backup),
         Row::line("thread_timer_expired", "[INT 1..254]", "Old name of timer_expired_backup.",
             |draft, statement, report| {
                 read::old(statement, "timer_expired_backup", report);
@@ -226,7 +226,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
             "Send one more advert when yielding to a higher priority.",
             Field::MaybeTruth(|draft| &mut draft.higher_prio_send_advert)),
         Row::field("owner_ignore_adverts", "[BOOL]", "An owner does not listen to adverts.",
-            Field::MaybeTruth(|draft| &mut draft.owner_ignore_adverts)).stored(COMING),
+            Field::MaybeTruth(|draft| &mut draft.owner_ignore_adverts)),
         Row::field("strict_mode", "[BOOL]", "As the RFC has it: without authentication, say.",
             Field::MaybeTruth(|draft| &mut draft.strict)),
         Row::field("skip_check_adv_addr", "[BOOL]",

@@ -1,0 +1,308 @@
+//! How instances begin, change and end: delays of the start, reloads, stops, and owners.
+
+use keepalived::vrrp::StateName::{Backup, Fault, Master};
+
+use crate::lan::{Lan, MS, SEC};
+use crate::packets::{PASSWORD, advert};
+
+const VIP: &str = "10.0.0.100";
+
+fn conf(priority: u8, extra: &str) -> String {
+    format!(
+        "vrrp_instance VI {{
+            interface eth0
+            virtual_router_id 51
+            priority {priority}
+            authentication {{
+                auth_type PASS
+                auth_pass 1111
+            }}
+            virtual_ipaddress {{
+                {VIP}
+            }}
+            {extra}
+        }}"
+    )
+}
+
+fn global(lines: &str) -> String {
+    format!("global_defs {{\n{lines}\n}}\n")
+}
+
+#[test]
+fn a_delayed_start_hears_nothing_and_takes_nothing() {
+    let mut lan = Lan::new(301);
+    let a = lan.router("a", &(global("vrrp_startup_delay 5") + &conf(150, "")));
+    lan.run(SEC);
+    let heard = lan.statistics(a).advert_rcvd;
+    lan.inject(&advert(51, 200, PASSWORD));
+    assert_eq!(lan.statistics(a).advert_rcvd, heard);
+    // 5 s and 3.414 s.
+    lan.run(7_400 * MS);
+    lan.expect(a, Backup);
+    lan.run(20 * MS);
+    lan.expect(a, Master);
+    let said = lan.transcript();
+    assert!(
+        said.contains("   0.000000 a Delaying startup for 5 seconds"),
+        "{said}"
+    );
+    assert!(
+        said.contains("   5.000000 a Delayed start completed"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_owner_waits_for_a_delayed_start_too() {
+    let mut lan = Lan::new(302);
+    let a = lan.router("a", &(global("vrrp_startup_delay 2.5") + &conf(255, "")));
+    lan.run(2_400 * MS);
+    lan.expect(a, Backup);
+    lan.run(110 * MS);
+    lan.expect(a, Master);
+}
+
+#[test]
+fn the_delay_after_the_boot_is_what_the_machine_has_not_been_up_for() {
+    for (uptime, late) in [(40, 20), (59, 1), (61, 0)] {
+        let mut lan = Lan::new(303);
+        let a = lan.configured("a", &(global("vrrp_delay_after_boot 60") + &conf(150, "")));
+        lan.booted(a, uptime * SEC);
+        lan.start(a);
+        lan.run(late * SEC + 3_410 * MS);
+        lan.expect(a, Backup);
+        lan.run(10 * MS);
+        lan.expect(a, Master);
+    }
+}
+
+#[test]
+fn a_reload_changes_what_is_left_of_a_delay() {
+    let delayed = |seconds| global(&format!("vrrp_startup_delay {seconds}")) + &conf(150, "");
+    let mut lan = Lan::new(304);
+    let a = lan.router("a", &delayed(60));
+    lan.run(5 * SEC);
+    lan.reload(a, &delayed(10));
+    assert!(
+        lan.transcript()
+            .contains("Delaying startup for a further 4.998 seconds")
+    );
+    lan.run(8 * SEC);
+    lan.expect(a, Backup);
+    lan.run(SEC);
+    lan.expect(a, Master);
+
+    let mut lan = Lan::new(305);
+    let a = lan.router("a", &delayed(60));
+    lan.run(5 * SEC);
+    lan.reload(a, &delayed(3));
+    assert!(lan.transcript().contains("Reduced delayed start passed"));
+    lan.run(3_420 * MS);
+    lan.expect(a, Master);
+}
+
+#[test]
+fn a_reload_gives_a_backup_a_fresh_interval() {
+    let mut lan = Lan::new(306);
+    let a = lan.router("a", &conf(150, ""));
+    lan.run(3 * SEC);
+    lan.reload(a, &conf(150, ""));
+    lan.run(3_400 * MS);
+    lan.expect(a, Backup);
+    lan.run(20 * MS);
+    lan.expect(a, Master);
+}
+
+#[test]
+fn a_renamed_instance_goes_on_and_one_of_another_number_is_another() {
+    let mut lan = Lan::new(307);
+    let a = lan.router("a", &conf(150, ""));
+    lan.run(10 * SEC);
+    lan.reload(a, &conf(150, "").replace("VI", "WEB"));
+    lan.run(10 * SEC);
+    let state = lan.instance(a, "WEB").expect("it runs");
+    assert_eq!((state.state, state.statistics.become_master), (Master, 1));
+    assert_eq!(state.statistics.release_master, 0);
+    lan.reload(a, &conf(150, "").replace("51", "52"));
+    lan.expect(a, Backup);
+    assert!(
+        lan.transcript().contains("vrid 51 priority 0"),
+        "{}",
+        lan.transcript()
+    );
+    assert!(lan.owners(VIP).is_empty());
+}
+
+#[test]
+fn a_master_that_a_reload_puts_into_fault_leaves_with_one_goodbye() {
+    let mut lan = Lan::new(308);
+    let a = lan.router("a", &conf(150, ""));
+    lan.run(10 * SEC);
+    lan.unplug_link(a, crate::kernel::ETH1);
+    lan.reload(a, &conf(150, "track_interface {\neth1\n}"));
+    lan.expect(a, Fault);
+    assert_eq!(lan.statistics(a).pri_zero_sent, 1);
+    assert!(lan.owners(VIP).is_empty());
+}
+
+#[test]
+fn instances_stop_in_the_order_of_the_file() {
+    let second = |text: String| text.replace("VI", "VJ").replace("51", "52");
+    let other = second(conf(150, "")).replace(VIP, "10.0.0.101");
+    let mut lan = Lan::new(309);
+    let a = lan.router("a", &conf(150, ""));
+    lan.reload(a, &(other + &conf(150, "")));
+    lan.run(10 * SEC);
+    lan.stop(a);
+    let said = lan.transcript();
+    let at = |words: &str| said.rfind(words).expect("it is said");
+    let order = [
+        "vrid 52 priority 0",
+        "- 10.0.0.101",
+        "vrid 51 priority 0",
+        "- 10.0.0.100",
+        "leaves the group",
+    ];
+    assert!(order.map(at).is_sorted(), "{said}");
+}
+
+/// The first start of an instance removes what a crash may have left; `-X` goes on doing so.
+#[test]
+fn with_release_vips_a_transition_removes_what_somebody_else_has_put_there() {
+    for (released, owners) in [(false, 1), (true, 0)] {
+        let mut lan = Lan::new(310);
+        let a = lan.configured("a", &conf(150, ""));
+        if released {
+            lan.release_all(a);
+        }
+        lan.start(a);
+        lan.run(SEC);
+        lan.add_address(a, VIP);
+        lan.unplug(a);
+        lan.expect(a, Fault);
+        assert_eq!(lan.owners(VIP).len(), owners, "{}", lan.transcript());
+    }
+}
+
+/// The configuration that makes a daemon quiet towards a weaker master.
+#[test]
+fn lower_prio_no_advert_and_strict_mode_do_not_answer_a_weaker_master() {
+    let plain = conf(150, "");
+    let strict = conf(150, "strict_mode").replace("PASS", "NONE");
+    for (text, adverts) in [
+        (plain.clone(), 1),
+        (conf(150, "lower_prio_no_advert"), 0),
+        (global("vrrp_lower_prio_no_advert") + &plain, 0),
+        (strict, 0),
+    ] {
+        let mut lan = Lan::new(311);
+        let a = lan.router("a", &text);
+        lan.run(30_200 * MS);
+        let before = lan.statistics(a).advert_sent;
+        let auth = if text.contains("strict") {
+            keepalived::wire::vrrp::Auth::None
+        } else {
+            PASSWORD
+        };
+        lan.inject(&advert(51, 100, auth));
+        assert_eq!(lan.statistics(a).advert_sent, before + adverts, "{text}");
+        lan.expect(a, Master);
+        // The own interval goes on as it was.
+        lan.run(SEC);
+        assert_eq!(lan.statistics(a).advert_sent, before + adverts + 1);
+    }
+}
+
+#[test]
+fn higher_prio_send_advert_lets_a_stronger_master_hear_of_the_weaker_once() {
+    for (extra, adverts) in [("", 0), ("higher_prio_send_advert", 1)] {
+        let mut lan = Lan::new(312);
+        let a = lan.router("a", &conf(150, extra));
+        lan.run(10 * SEC);
+        let before = lan.statistics(a).advert_sent;
+        lan.inject(&advert(51, 200, PASSWORD));
+        lan.expect(a, Backup);
+        assert_eq!(lan.statistics(a).advert_sent, before + adverts);
+        assert_eq!(lan.statistics(a).pri_zero_sent, 0);
+    }
+}
+
+#[test]
+fn down_timer_adverts_are_how_many_a_backup_may_miss() {
+    for (adverts, millis) in [(1, 1_414), (2, 2_414), (10, 10_414)] {
+        let mut lan = Lan::new(313);
+        let a = lan.router("a", &conf(150, &format!("down_timer_adverts {adverts}")));
+        lan.run(millis * MS);
+        lan.expect(a, Backup);
+        lan.run(MS);
+        lan.expect(a, Master);
+    }
+}
+
+/// It slept so long that the other became master; a packet that waited is no reason to answer it.
+#[test]
+fn a_master_that_was_late_becomes_backup_where_it_is_told_to() {
+    for (extra, stays) in [("", true), ("timer_expired_backup 100", false)] {
+        let mut lan = Lan::new(314);
+        let text = conf(150, &format!("nopreempt\n{extra}"));
+        let a = lan.router("a", &text);
+        let b = lan.router("b", &conf(100, "nopreempt"));
+        lan.run(10 * SEC);
+        lan.stall(a, 6 * SEC);
+        lan.run(10 * SEC);
+        let (master, other) = if stays { (a, b) } else { (b, a) };
+        lan.expect(master, Master);
+        lan.expect(other, Backup);
+        let line = "(VI) VRRP thread timer expired";
+        assert_eq!(
+            lan.transcript().contains(line),
+            !stays,
+            "{}",
+            lan.transcript()
+        );
+    }
+}
+
+#[test]
+fn a_master_that_was_a_little_late_stays() {
+    let mut lan = Lan::new(315);
+    let a = lan.router("a", &conf(150, "nopreempt\ntimer_expired_backup 100"));
+    lan.run(10 * SEC);
+    lan.stall(a, 2_900 * MS);
+    lan.run(10 * SEC);
+    lan.expect(a, Master);
+    assert_eq!(lan.statistics(a).release_master, 0);
+}
+
+#[test]
+fn an_owner_that_ignores_adverts_is_moved_by_none() {
+    for (extra, state) in [
+        ("owner_ignore_adverts", Master),
+        ("owner_ignore_adverts off", Master),
+        ("", Master),
+    ] {
+        let mut lan = Lan::new(316);
+        let a = lan.router("a", &conf(255, extra));
+        lan.run(SEC);
+        lan.inject(&advert(51, 254, PASSWORD));
+        let heard = lan.statistics(a).advert_rcvd;
+        assert_eq!(heard, u64::from(extra != "owner_ignore_adverts"), "{extra}");
+        lan.expect(a, state);
+    }
+}
+
+#[test]
+fn an_owner_in_fault_comes_back_through_backup() {
+    let mut lan = Lan::new(317);
+    let a = lan.router("a", &conf(255, ""));
+    lan.run(SEC);
+    lan.unplug(a);
+    lan.expect(a, Fault);
+    lan.plug(a);
+    lan.expect(a, Backup);
+    lan.run(3_003 * MS);
+    lan.expect(a, Backup);
+    lan.run(MS);
+    lan.expect(a, Master);
+}
