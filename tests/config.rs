@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use keepalived::addr::Cidr;
 use keepalived::config::{AnyHost, Host, Loaded, NoProgram, Reading, Severity, Unreadable};
 use keepalived::config::{load, load_bytes, load_text, lossless, manual, print};
 use keepalived::rand::Rand;
@@ -44,6 +45,11 @@ impl Host for Director {
 
     fn interface_exists(&self, name: &str) -> bool {
         ["lo", "eth0", "eth1", "eth2"].contains(&name)
+    }
+
+    fn networks(&self, interface: &str) -> Vec<Cidr> {
+        let own = Cidr::new([192, 0, 2, 200].into(), 24);
+        own.filter(|_| interface == "eth0").into_iter().collect()
     }
 
     fn program(&self, name: &OsStr) -> Result<(), NoProgram> {
@@ -355,6 +361,10 @@ impl Host for OneFile {
 
     fn interface_exists(&self, name: &str) -> bool {
         AnyHost.interface_exists(name)
+    }
+
+    fn networks(&self, interface: &str) -> Vec<Cidr> {
+        AnyHost.networks(interface)
     }
 
     fn program(&self, name: &OsStr) -> Result<(), NoProgram> {

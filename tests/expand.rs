@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use keepalived::addr::Cidr;
 use keepalived::config::{Host, Loaded, NoProgram, Place, Reading, Unreadable, load};
 use keepalived::rand::Rand;
 
@@ -100,6 +101,10 @@ impl Host for Memory {
 
     fn interface_exists(&self, _: &str) -> bool {
         true
+    }
+
+    fn networks(&self, _: &str) -> Vec<Cidr> {
+        Vec::new()
     }
 
     fn program(&self, _: &OsStr) -> Result<(), NoProgram> {

@@ -42,6 +42,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
+use crate::addr::Cidr;
+
 pub use bfd::Bfd;
 pub use check::{
     Checker, Checksum, Encapsulation, Endpoint, FileWeight, Forwarding, GroupEntry, HttpProbe,
@@ -106,6 +108,9 @@ pub trait Host {
     fn host_name(&self) -> String;
 
     fn interface_exists(&self, name: &str) -> bool;
+
+    /// The addresses that an interface has, with the lengths of their networks.
+    fn networks(&self, interface: &str) -> Vec<Cidr>;
 
     /// Whether a program can be started; one without `/` in its name is looked up in PATH.
     fn program(&self, name: &OsStr) -> Result<(), NoProgram>;
@@ -270,6 +275,10 @@ impl Host for AnyHost {
 
     fn interface_exists(&self, _: &str) -> bool {
         true
+    }
+
+    fn networks(&self, _: &str) -> Vec<Cidr> {
+        Vec::new()
     }
 
     fn program(&self, _: &OsStr) -> Result<(), NoProgram> {

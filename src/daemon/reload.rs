@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use log::{error, warn};
 
+use crate::addr::Cidr;
 use crate::config::{self, Config, Diagnostics, Host, Loaded, NoProgram, Reading, Unreadable};
 use crate::sys::host::{self, ReadError};
 
@@ -43,6 +44,10 @@ impl Host for Machine {
 
     fn interface_exists(&self, name: &str) -> bool {
         host::interface_index(name).is_some()
+    }
+
+    fn networks(&self, interface: &str) -> Vec<Cidr> {
+        host::networks(interface)
     }
 
     fn program(&self, name: &OsStr) -> Result<(), NoProgram> {

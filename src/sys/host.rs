@@ -4,11 +4,14 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, Metadata, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read};
+use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use crate::addr::IfIndex;
+use nix::sys::socket::SockaddrStorage;
+
+use crate::addr::{Cidr, IfIndex};
 use crate::errno::Errno;
 
 /// A regular file, read whole.
@@ -101,6 +104,29 @@ pub fn make_directory(path: &Path) -> Result<(), Errno> {
 /// The number of an interface of this network namespace.
 pub fn interface_index(name: &str) -> Option<IfIndex> {
     nix::net::if_::if_nametoindex(name).ok().map(IfIndex)
+}
+
+/// The addresses of an interface with the lengths of their networks.
+pub fn networks(interface: &str) -> Vec<Cidr> {
+    let Ok(addresses) = nix::ifaddrs::getifaddrs() else {
+        return Vec::new();
+    };
+    let ours = addresses.filter(|address| address.interface_name == interface);
+    ours.filter_map(|ours| {
+        let prefix = ip(ours.netmask.as_ref()?).map(|mask| match mask {
+            IpAddr::V4(mask) => u32::from(mask).leading_ones(),
+            IpAddr::V6(mask) => u128::from(mask).leading_ones(),
+        });
+        Cidr::new(ip(ours.address.as_ref()?)?, u8::try_from(prefix?).ok()?)
+    })
+    .collect()
+}
+
+fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address
+        .as_sockaddr_in()
+        .map(|address| IpAddr::V4(address.ip()));
+    v4.or_else(|| Some(IpAddr::V6(address.as_sockaddr_in6()?.ip())))
 }
 
 /// Whether the program of that name may be executed; None when there is no such file. A name
@@ -251,6 +277,18 @@ mod tests {
         assert_eq!(find_program(scratch.0.as_os_str()), Some(false));
         assert_eq!(find_program(OsStr::new("sh")), Some(true));
         assert_eq!(find_program(OsStr::new("no-such-program")), None);
+    }
+
+    #[test]
+    fn the_networks_of_the_loopback_are_told() {
+        let loopback = Cidr::new([127, 0, 0, 1].into(), 8).unwrap();
+        let networks = networks("lo");
+        // In a namespace of its own the loopback may be down and bare.
+        assert!(
+            networks.is_empty() || networks.contains(&loopback),
+            "{networks:?}"
+        );
+        assert_eq!(super::networks("no-such-0"), Vec::new());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use keepalived::addr::Cidr;
 use keepalived::config::{AnyHost, Config, Host, Loaded, NoProgram, Reading, Unreadable};
 use keepalived::config::{diff, load_bytes, load_text, print};
 
@@ -43,6 +44,11 @@ impl Host for Machine<'_> {
 
     fn interface_exists(&self, name: &str) -> bool {
         name.starts_with("eth")
+    }
+
+    fn networks(&self, interface: &str) -> Vec<Cidr> {
+        let own = Cidr::new([10, 0, 0, 1].into(), 24);
+        own.filter(|_| interface == "eth0").into_iter().collect()
     }
 
     fn program(&self, name: &OsStr) -> Result<(), NoProgram> {

@@ -29,6 +29,14 @@ pub(crate) struct GlobalDraft {
     pub(crate) notify_priority_changes: bool,
     /// Where `lvs_sync_daemon` stands.
     pub(crate) sync_daemon: Option<Span>,
+    /// Where `vrrp_notify_fifo` stands.
+    pub(crate) vrrp_fifo: Option<Span>,
+    /// Where `lvs_notify_fifo` stands.
+    pub(crate) lvs_fifo: Option<Span>,
+    /// Where `vrrp_iptables` stands.
+    pub(crate) iptables: Option<Span>,
+    /// Where `vrrp_ipsets` stands.
+    pub(crate) ipsets: Option<Span>,
     pub(crate) smtp_alert: Option<bool>,
     pub(crate) smtp_alert_vrrp: Option<bool>,
     pub(crate) smtp_alert_checker: Option<bool>,
@@ -113,13 +121,19 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
             |all| &mut all.global.fifos.all.reader).may_be_bare().stored(FIFOS),
         Row::line("vrrp_notify_fifo", "NAME [USER [[:]GROUP]]",
             "Pipe for the events of instances and groups.",
-            |all, statement, report| read::fifo(&mut all.global.fifos.vrrp, statement, report))
+            |all, statement, report| {
+                all.vrrp_fifo = Some(statement.span());
+                read::fifo(&mut all.global.fifos.vrrp, statement, report);
+            })
             .may_be_bare().first_counts().stored(FIFOS),
         Row::command("vrrp_notify_fifo_script", "Started to read it.",
             |all| &mut all.global.fifos.vrrp.reader).may_be_bare().stored(FIFOS),
         Row::line("lvs_notify_fifo", "NAME [USER [[:]GROUP]]",
             "Pipe for the events of virtual and real servers.",
-            |all, statement, report| read::fifo(&mut all.global.fifos.lvs, statement, report))
+            |all, statement, report| {
+                all.lvs_fifo = Some(statement.span());
+                read::fifo(&mut all.global.fifos.lvs, statement, report);
+            })
             .may_be_bare().first_counts().stored(FIFOS),
         Row::command("lvs_notify_fifo_script", "Started to read it.",
             |all| &mut all.global.fifos.lvs.reader).may_be_bare().stored(FIFOS),

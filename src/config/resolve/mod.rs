@@ -3,7 +3,9 @@
 mod check;
 mod checker;
 mod election;
+mod global;
 mod group;
+
 mod lint;
 mod objects;
 mod scripts;
@@ -11,6 +13,7 @@ mod server;
 mod statics;
 mod sync;
 mod track;
+mod vmac;
 mod vrrp;
 mod wire;
 
@@ -35,8 +38,9 @@ use vrrp::Around;
 /// Settles everything. What is wrong and cannot be put right makes the report fatal.
 pub(crate) fn resolve(mut draft: Draft, report: &mut Report<'_>) -> Config {
     let mut config = Config::default();
-    let watched: Vec<Named> = names(&draft);
+    let watched = names(&draft);
     scripts::settle_user(&mut draft, report);
+    global::settle(&mut draft.global, report);
     let known = objects(&mut draft, &mut config, report);
     let mut preferences = Preferences::default();
     let delays = std::mem::take(&mut draft.statics.delays);
@@ -76,12 +80,11 @@ pub(crate) fn resolve(mut draft: Draft, report: &mut Report<'_>) -> Config {
     for (instance, span) in &instances {
         lint::weights(instance, *span, report);
     }
+    vmac::shared(&instances, &config.sync_groups, report);
     config.links.delays = statics::delays(delays, &instances, report);
     report.settle_interfaces(|name| may_be_missing(name, &draft.global, &instances));
-    config.instances = instances
-        .into_iter()
-        .map(|(instance, _)| instance)
-        .collect();
+    let spans: Vec<Span>;
+    (config.instances, spans) = instances.into_iter().unzip();
     config.virtual_server_groups = group::groups(draft.virtual_server_groups, report);
     let around = check::Around {
         groups: &config.virtual_server_groups,
@@ -92,6 +95,7 @@ pub(crate) fn resolve(mut draft: Draft, report: &mut Report<'_>) -> Config {
     config.virtual_servers = check::virtual_servers(draft.virtual_servers, &around, report);
     config.ssl = draft.ssl.map(|(ssl, _)| ssl);
     guard(&mut config);
+    lint::out_of_reach(&config, &spans, report);
     sync_daemon(&mut draft.global, &instance_names, report);
     config.global = draft.global.global;
     lint::unused(&config, &watched, report);
@@ -99,11 +103,15 @@ pub(crate) fn resolve(mut draft: Draft, report: &mut Report<'_>) -> Config {
     config
 }
 
-/// Scripts and processes with where they are defined.
-fn names(draft: &Draft) -> Vec<Named> {
-    let scripts = draft.scripts.iter().map(|(name, _)| name);
-    let processes = draft.processes.iter().map(|(name, _)| name);
-    scripts.chain(processes).cloned().collect()
+/// What may be watched, with its kind and where it is defined.
+fn names(draft: &Draft) -> Vec<(&'static str, Named)> {
+    let scripts = draft.scripts.iter().map(|(name, _)| ("vrrp_script", name));
+    let processes = draft.processes.iter();
+    let processes = processes.map(|(name, _)| ("vrrp_track_process", name));
+    let files = draft.files.iter().map(|(name, _)| ("track_file", name));
+    let bfds = draft.bfds.iter().map(|(name, _)| ("bfd_instance", name));
+    let all = scripts.chain(processes).chain(files).chain(bfds);
+    all.map(|(kind, name)| (kind, name.clone())).collect()
 }
 
 /// Takes what instances may watch out of the draft.
@@ -116,6 +124,7 @@ fn objects(draft: &mut Draft, config: &mut Config, report: &mut Report<'_>) -> K
     };
     for (name, script) in draft.scripts.drain(..) {
         if let Some(script) = objects::script(&name, script, report) {
+            lint::slow_script(&name, &script, report);
             known.scripts.add(&name, script.weight);
             config.scripts.push(script);
         }
@@ -192,7 +201,7 @@ fn guard(config: &mut Config) {
 }
 
 /// Whether clients of the service come to that address.
-fn serves(server: &VirtualServer, groups: &[VirtualServerGroup], ip: IpAddr) -> bool {
+pub(super) fn serves(server: &VirtualServer, groups: &[VirtualServerGroup], ip: IpAddr) -> bool {
     match &server.key {
         ServiceKey::Address(service) => service.address.ip() == ip,
         ServiceKey::Fwmark { .. } => false,

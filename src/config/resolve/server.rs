@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::addr::Family;
-use crate::config::check::{Checker, Forwarding, RealServer, ServiceKey};
+use crate::config::check::{Checker, Forwarding, Probe, RealServer, ServiceKey};
 use crate::config::diag::Problem;
 use crate::config::keywords::server::RealServerDraft;
 use crate::config::report::Report;
@@ -120,16 +121,23 @@ fn lint(
 
 /// A check that may last longer than the time to the next one.
 fn is_hasty(checker: &Checker) -> bool {
-    let endpoint = checker.probe.endpoint();
-    endpoint.is_some_and(|endpoint| checker.delay_loop < endpoint.timeout)
+    timeout(checker).is_some_and(|(timeout, _)| checker.delay_loop < timeout)
+}
+
+/// How long a check may take, and the keyword that says it.
+fn timeout(checker: &Checker) -> Option<(Duration, &'static str)> {
+    match &checker.probe {
+        Probe::Misc { timeout, .. } => Some((*timeout, "misc_timeout")),
+        probe => Some((probe.endpoint()?.timeout, "connect_timeout")),
+    }
 }
 
 fn told_hasty(checker: &Checker) -> String {
-    let timeout = checker.probe.endpoint().map(|endpoint| endpoint.timeout);
+    let (timeout, keyword) = timeout(checker).unwrap_or_default();
     format!(
-        "a check waits up to {} s (connect_timeout), longer than the {} s to the next one \
+        "a check waits up to {} s ({keyword}), longer than the {} s to the next one \
          (delay_loop), which comes that much later",
-        print_seconds(timeout.unwrap_or_default()),
+        print_seconds(timeout),
         print_seconds(checker.delay_loop)
     )
 }

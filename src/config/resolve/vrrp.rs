@@ -110,7 +110,7 @@ fn instance(
     let family = draft.family.unwrap_or(Family::V4);
     let version = wire::version(&draft, family, strict, global, report);
     let role = election::role(&draft, strict, report);
-    let destination = wire::destination(&draft, family, &interface, global, report);
+    let destination = wire::destination(&draft, family, &interface, strict, global, report);
     let layer = wire::layer(&draft, vrid, &interface, &destination, strict, report);
     let (preempt, preempt_delay) = election::preemption(&draft, role, strict, report);
     let advert_interval = wire::advert_interval(&draft, version, report);
@@ -123,14 +123,13 @@ fn instance(
     let track = around
         .known
         .tracks(std::mem::take(&mut draft.track), own, report);
-    let state = role.state;
     Some(Instance {
         family,
         version,
         vmac_addresses: draft.layer.addresses,
         vrf: wire::vrf(&mut draft, &interface, &destination, report),
         vrid,
-        state: wire::state(state, role.priority, &authentication),
+        state: wire::state(&draft, role, &authentication, report),
         priority: role.priority,
         advert_interval,
         authentication,

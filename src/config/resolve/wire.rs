@@ -11,6 +11,8 @@ use crate::config::report::Report;
 use crate::config::vrrp::{Hmac, HmacMode, Ipvlan, Unicast, Vmac};
 use crate::config::{Authentication, Destination, InitialState, Layer, Version};
 
+use super::election::Role;
+
 const ADVERT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An instance says it, or its family, or the file.
@@ -89,14 +91,19 @@ pub(crate) fn authentication(
 
 /// With AH only an owner starts as master: the sequence of the others is not known yet.
 pub(crate) fn state(
-    state: InitialState,
-    priority: u8,
+    draft: &InstanceDraft,
+    role: Role,
     authentication: &Authentication,
+    report: &mut Report<'_>,
 ) -> InitialState {
-    match authentication {
-        Authentication::Ah(_) if priority != 255 => InitialState::Backup,
-        _ => state,
+    let hopes = role.state == InitialState::Master && role.priority != 255;
+    if !hopes || !matches!(authentication, Authentication::Ah(_)) {
+        return role.state;
     }
+    let message = "`state MASTER` does not go with AH, it starts as backup";
+    let span = draft.state.map_or(draft.name.span, |(_, span)| span);
+    report.add(Problem::error(span, message));
+    InitialState::Backup
 }
 
 pub(crate) fn hmac(
@@ -137,6 +144,7 @@ pub(crate) fn destination(
     draft: &InstanceDraft,
     family: Family,
     interface: &str,
+    strict: bool,
     global: &GlobalDraft,
     report: &mut Report<'_>,
 ) -> Destination {
@@ -157,6 +165,11 @@ pub(crate) fn destination(
         if !interface.is_empty() {
             return Destination::Multicast(group);
         }
+    }
+    if strict && !draft.peers.is_empty() && !interface.is_empty() {
+        let message = "strict mode has no unicast where there is multicast";
+        let help = "take `strict_mode` or `vrrp_strict` away; keepalived 2.4 refuses the file";
+        report.add(Problem::error(draft.name.span, message).help(help));
     }
     if let Some((_, span)) = draft.group {
         let message = "`mcast_dst_ip` does not go with unicast peers, it is ignored";
@@ -212,6 +225,10 @@ pub(crate) fn layer(
         base = true;
     }
     if let Some(ipvlan) = &layer.ipvlan {
+        if ipvlan.address.is_none() && draft.family != Some(Family::V6) {
+            let message = "an IPv4 ipvlan needs an address of its own: the instance stays in FAULT";
+            report.add(Problem::error(ipvlan.span, message));
+        }
         return Layer::Ipvlan(Ipvlan {
             name: ipvlan.name.clone(),
             address: ipvlan.address,

@@ -293,6 +293,7 @@ pub(super) fn iptables(draft: &mut GlobalDraft, statement: &Statement, report: &
         let message = "one chain for both directions, ignored";
         return report.add(Problem::error(statement.span(), message));
     }
+    draft.iptables = Some(statement.span());
     draft.global.firewall.iptables = Some(match name(0) {
         Some(input) => Iptables {
             input,
@@ -318,6 +319,7 @@ pub(super) fn ipsets(draft: &mut GlobalDraft, statement: &Statement, report: &mu
         }
         names.push(word.text.to_string());
     }
+    draft.ipsets = Some(statement.span());
     draft.global.firewall.ipsets = Some(names);
 }
 
