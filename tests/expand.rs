@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keepalived::addr::Cidr;
 use keepalived::config::{Host, Loaded, NoProgram, Place, Reading, Unreadable, load};
@@ -20,8 +20,11 @@ use keepalived::rand::Rand;
 
 #[path = "expand/cases.rs"]
 mod cases;
+#[path = "config/stopwatch.rs"]
+mod stopwatch;
 
 use cases::{CASES, Theirs};
+use stopwatch::Stopwatch;
 
 /// A machine called lb1 whose files are in memory. A name that ends in `!` is that of a file with
 /// an execute bit, one that ends in `/` that of a directory.
@@ -341,7 +344,7 @@ fn what_grows_without_end_is_refused_soon() {
     });
     let files = "include k.conf\ninclude a.conf\ninclude a.conf\n".repeat(200);
     for text in [lines, &longer, &words, &files] {
-        let start = Instant::now();
+        let start = Stopwatch::start();
         let loaded = Memory::new(&[("k.conf", text), ("a.conf", &files)]).load(&Reading::default());
         let took = start.elapsed();
         assert!(took < SOON, "{took:?} for {}", &text[..40]);
@@ -380,7 +383,7 @@ fn no_line_takes_much_more_than_linear_time() {
         "${_ENV A} ",
     ] {
         let text = format!("$A=a\n{}\n", piece.repeat(16_000 / piece.len()));
-        let start = Instant::now();
+        let start = Stopwatch::start();
         Memory::new(&[("k.conf", &text)]).load(&Reading::default());
         assert!(
             start.elapsed() < SOON,
@@ -461,7 +464,7 @@ fn any_text_is_read_and_every_problem_points_to_where_it_is() {
         };
         let (main, a, b) = (text(), text(), text());
         let files = Memory::new(&[("k.conf", &main), ("a.conf", &a), ("d/b.conf", &b)]);
-        let start = Instant::now();
+        let start = Stopwatch::start();
         let loaded = files.load(&Reading::default());
         assert!(start.elapsed() < SOON, "round {round}: {main:?}");
         for problem in loaded.diagnostics.iter() {

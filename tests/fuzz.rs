@@ -21,8 +21,11 @@ mod minimise;
 mod mutate;
 #[path = "fuzz/properties.rs"]
 mod properties;
+#[path = "config/stopwatch.rs"]
+mod stopwatch;
 
 use mutate::Mutator;
+use stopwatch::Stopwatch;
 
 /// The suite's run.
 const SHORT: Duration = Duration::from_secs(4);
@@ -53,9 +56,13 @@ fn no_text_breaks_the_reader() {
     let mut mutator = Mutator::new(corpus.map(|(_, text)| text).collect(), Rand::new(seed));
     let start = Instant::now();
     let (mut rounds, mut before) = (0_u64, None);
+    let mut slowest = (Duration::ZERO, 0);
     while start.elapsed() < budget {
         let text = mutator.next();
-        match check(&text, before.as_ref()) {
+        let watch = Stopwatch::start();
+        let checked = check(&text, before.as_ref());
+        slowest = slowest.max((watch.elapsed(), text.len()));
+        match checked {
             // Compared with the next one.
             Ok(config) => before = config.or(before),
             Err(why) => {
@@ -80,7 +87,11 @@ fn no_text_breaks_the_reader() {
             );
         }
     }
-    println!("{rounds} texts with seed {seed}, peak {} kB", peak_kb());
+    let (took, length) = slowest;
+    println!(
+        "{rounds} texts with seed {seed}, the slowest {took:?} for {length} octets, peak {} kB",
+        peak_kb()
+    );
 }
 
 /// All properties of one text; the message of the first that does not hold, or of a panic.

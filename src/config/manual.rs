@@ -62,6 +62,7 @@ const KEYWORDS: &str = ".SH KEYWORDS\n";
 const DIFFERENCES: &[&str] = &[
     "inet and inet6 in routes and rules take no word with them, and inet6 default is a route.",
     "A rule may have a single port as sport or dport.",
+    "ip_proto is ipproto, as the manual page of keepalived says.",
     "A nexthop that is wrong drops its route.",
     "unicast_ttl without a peer is ignored, multicast adverts keep their TTL of 255.",
     "owner_ignore_adverts off is honoured with priority 255.",

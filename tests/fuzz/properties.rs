@@ -3,11 +3,13 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keepalived::addr::Cidr;
 use keepalived::config::{AnyHost, Config, Host, Loaded, NoProgram, Reading, Unreadable};
 use keepalived::config::{diff, load_bytes, load_text, print};
+
+use crate::stopwatch::Stopwatch;
 
 /// The limit, for 100 kB and an optimised build.
 const SLOW: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
@@ -115,7 +117,7 @@ pub(crate) fn check(text: &[u8], before: Option<&Config>) -> Result<Option<Confi
 }
 
 fn quick<T>(what: &str, step: impl FnOnce() -> T) -> Result<T, String> {
-    let start = Instant::now();
+    let start = Stopwatch::start();
     let result = step();
     let took = start.elapsed();
     if took > SLOW {

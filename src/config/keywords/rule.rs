@@ -23,7 +23,7 @@ pub(crate) struct RuleDraft {
     pub(crate) has_preference: bool,
 }
 
-const OPTIONS: [&str; 33] = [
+const OPTIONS: [&str; 34] = [
     "from",
     "to",
     "inet",
@@ -50,6 +50,7 @@ const OPTIONS: [&str; 33] = [
     "l3mdev",
     "protocol",
     "ipproto",
+    "ip_proto",
     "sport",
     "dport",
     "type",
@@ -152,7 +153,7 @@ impl Line {
                 let value = words.value(word, report)?;
                 rule.users = Some(range(value, 0..=u32::MAX.into(), report)?);
             }
-            "ipproto" => {
+            "ipproto" | "ip_proto" => {
                 let value = words.value(word, report)?;
                 rule.ip_protocol = ip_protocol(&value.text);
                 if rule.ip_protocol.is_none() {

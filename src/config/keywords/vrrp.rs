@@ -301,6 +301,8 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
         Row::line("lvs_sync_daemon_interface", "IFNAME",
             "Old: connections are told to the other director over this interface.",
             read::sync_daemon_interface).stored(COMING),
+        Row::line("lvs_sync_daemon_inteface", "IFNAME", "Old: how keepalived 1.1 spelled it.",
+            read::sync_daemon_interface).other_name().stored(COMING),
 
         // Gratuitous ARP.
         Row::line("garp_master_delay", "INT 0..4294",
