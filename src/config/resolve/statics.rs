@@ -16,6 +16,7 @@ use crate::config::route::Route;
 use crate::config::rule::Rule;
 use crate::config::source::Span;
 use crate::config::statics::{GarpGroup, Links, StaticAddress, Statics, TrackGroup, UpDownDelay};
+use crate::config::value::print_seconds;
 
 /// Rules without a preference take these, from above, each family its own.
 const LAST_PREFERENCE: u32 = 16_384;
@@ -129,7 +130,7 @@ pub(crate) fn delays(
             })
             .min();
         if let Some(longest) = longest.filter(|longest| *longest < delay.down) {
-            let seconds = longest.as_secs_f64();
+            let seconds = print_seconds(longest);
             let message = format!("the backups do not wait so long, {seconds} s is used");
             let help = "less than down_timer_adverts - 1 intervals";
             report.add(Problem::warning(span, message).help(help));
