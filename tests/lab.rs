@@ -25,13 +25,15 @@ mod lab {
     pub(crate) mod interop;
     pub(crate) mod network;
     pub(crate) mod no_ipvs;
+    pub(crate) mod owners;
     pub(crate) mod process;
     pub(crate) mod scripts;
+    pub(crate) mod states;
     pub(crate) mod vrrp;
     pub(crate) mod wait;
 }
 
-use lab::{cluster, interop, network, no_ipvs, process, scripts, vrrp, wait};
+use lab::{cluster, interop, network, no_ipvs, process, scripts, states, vrrp, wait};
 
 /// Where a scenario can run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
     let all = [
         vrrp::SCENARIOS,
         interop::SCENARIOS,
+        states::SCENARIOS,
         process::SCENARIOS,
         scripts::SCENARIOS,
         cluster::SCENARIOS,

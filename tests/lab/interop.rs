@@ -1,11 +1,10 @@
 //! Ours and Debian's keepalived as a pair, in both orders: one master always, no complaint.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::daemon::{Daemon, Make};
-use super::network::{Host, Lab, seconds};
+use super::network::{Lab, seconds};
+use super::owners::Owners;
 use super::wait::{note, slack, stays_so, wait_until};
 
 crate::scenarios!(
@@ -40,7 +39,7 @@ const PASSWORD: &str = "authentication {
 const VIP: &str = "192.168.16.20";
 
 /// Words of a daemon that does not like what it hears.
-const COMPLAINTS: [&str; 9] = [
+pub(crate) const COMPLAINTS: [&str; 9] = [
     "invalid",
     "mismatch",
     "wrong",
@@ -76,7 +75,7 @@ fn play(master: Make, backup: Make, authentication: &str) {
     let mut lab = Lab::new();
     let high = lab.host("high", "192.168.16.21/24");
     let low = lab.host("low", "192.168.16.22/24");
-    let owners = Owners::watch(&[&high, &low]);
+    let owners = Owners::watch(&[&high, &low], "eth0", VIP);
 
     let backup = Daemon::start_make(backup, &low, &text("BACKUP", "100"));
     let first = Daemon::start_make(master, &high, &text("MASTER", "150"));
@@ -111,52 +110,5 @@ fn play(master: Make, backup: Make, authentication: &str) {
             .lines()
             .find(|line| COMPLAINTS.iter().any(|word| line.contains(word)));
         assert_eq!(line, None, "a complaint in\n{log}");
-    }
-}
-
-/// Looks all the time at who has the address.
-struct Owners {
-    stop: std::sync::Arc<AtomicBool>,
-    watcher: Option<thread::JoinHandle<Duration>>,
-}
-
-impl Owners {
-    fn watch(hosts: &[&Host]) -> Self {
-        let hosts: Vec<Host> = hosts.iter().map(|&host| host.clone()).collect();
-        let stop = std::sync::Arc::new(AtomicBool::new(false));
-        let stopped = std::sync::Arc::clone(&stop);
-        let watcher = thread::spawn(move || {
-            let (mut longest, mut since) = (Duration::ZERO, None);
-            while !stopped.load(Ordering::Relaxed) {
-                if hosts.iter().all(|host| host.has(VIP)) {
-                    let start = *since.get_or_insert_with(Instant::now);
-                    longest = longest.max(start.elapsed());
-                } else {
-                    since = None;
-                }
-                thread::sleep(Duration::from_millis(20));
-            }
-            longest
-        });
-        Self {
-            stop,
-            watcher: Some(watcher),
-        }
-    }
-
-    fn longest_time_with_two(mut self) -> Duration {
-        self.end()
-            .expect("it is ended once, and the hosts are still there")
-    }
-
-    fn end(&mut self) -> Option<Duration> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.watcher.take()?.join().ok()
-    }
-}
-
-impl Drop for Owners {
-    fn drop(&mut self) {
-        self.end();
     }
 }

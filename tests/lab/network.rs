@@ -97,6 +97,27 @@ impl Lab {
         host
     }
 
+    /// Gives a host an `eth1` on a second switch, which is made for the first of them.
+    pub(crate) fn second_cable(&self, host: &Host, address: &str) {
+        let (status, _) = self.switch().try_run(&["ip", "link", "show", "br1"]);
+        if status != Some(0) {
+            let bridge = ["type", "bridge", "mcast_snooping", "0"];
+            ip(&[&["-n", &self.switch, "link", "add", "br1"], &bridge[..]].concat());
+            ip(&["-n", &self.switch, "link", "set", "br1", "up"]);
+        }
+        let port = host.second_port();
+        let (near, far) = (
+            ["link", "add", "eth1", "type", "veth", "peer", "name"],
+            &port,
+        );
+        let there = ["netns", self.switch.as_str()];
+        host.ip(&[&near[..], &[far.as_str()], &there].concat());
+        let set = ["-n", &self.switch, "link", "set", &port];
+        ip(&[&set[..], &["master", "br1", "up"]].concat());
+        host.ip(&["address", "add", address, "brd", "+", "dev", "eth1"]);
+        host.ip(&["link", "set", "eth1", "up"]);
+    }
+
     /// The namespace in which the whole traffic of the network can be seen on `br0`.
     pub(crate) fn switch(&self) -> Host {
         Host {
@@ -137,6 +158,25 @@ impl Host {
         ip(&["-n", &self.switch, "link", "set", &self.port, "up"]);
     }
 
+    pub(crate) fn pull_second_cable(&self) {
+        ip(&[
+            "-n",
+            &self.switch,
+            "link",
+            "set",
+            &self.second_port(),
+            "down",
+        ]);
+    }
+
+    pub(crate) fn plug_second_cable(&self) {
+        ip(&["-n", &self.switch, "link", "set", &self.second_port(), "up"]);
+    }
+
+    fn second_port(&self) -> String {
+        format!("in-{}", self.name)
+    }
+
     /// The switch goes mad: the link stays up, but nothing gets through.
     pub(crate) fn isolate(&self) {
         ip(&["-n", &self.switch, "link", "set", &self.port, "nomaster"]);
@@ -156,7 +196,11 @@ impl Host {
 
     /// The IPv4 addresses of `eth0` as `ip` prints them: `192.168.16.20/32 scope global eth0`.
     pub(crate) fn addresses(&self) -> Vec<String> {
-        let text = self.ip(&["-4", "-o", "address", "show", "dev", "eth0"]);
+        self.addresses_on("eth0")
+    }
+
+    fn addresses_on(&self, device: &str) -> Vec<String> {
+        let text = self.ip(&["-4", "-o", "address", "show", "dev", device]);
         text.lines()
             .filter_map(|line| line.split_once(" inet "))
             .map(|(_, rest)| rest.split('\\').next().unwrap_or(rest).trim().to_owned())
@@ -165,8 +209,12 @@ impl Host {
 
     /// Whether `eth0` has the address, given without its prefix length.
     pub(crate) fn has(&self, address: &str) -> bool {
+        self.has_on("eth0", address)
+    }
+
+    pub(crate) fn has_on(&self, device: &str, address: &str) -> bool {
         let wanted = format!("{address}/");
-        self.addresses()
+        self.addresses_on(device)
             .iter()
             .any(|line| line.starts_with(&wanted))
     }
