@@ -5,6 +5,8 @@
     reason = "in a test, what cannot be unwrapped is a failure"
 )]
 
+#[path = "wire/adverts.rs"]
+mod adverts;
 #[path = "wire/ipvs.rs"]
 mod ipvs;
 #[path = "wire/links.rs"]

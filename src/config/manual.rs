@@ -97,6 +97,14 @@ const DIFFERENCES: &[&str] = &[
      in a real_server, connect_timeout in a MISC_CHECK, smtp_alert in a check.",
     "arp_ignore and arp_filter of an interface below a macvlan are given back at exit.",
     "A macvlan that another program deletes is made again at once, and its master stays master.",
+    "Unicast adverts over IPv6 leave with hop limit 255, not 64.",
+    "v3_checksum_as_v2 takes adverts with and without the pseudo header in the checksum, and no \
+     others.",
+    "A backup of version 3 does not adopt an interval of zero; a new master goes by its own.",
+    "Only an advert that was sent starts the interval anew: packets that do not count cannot \
+     silence a master.",
+    "Adverts refused are counted by sender and reason, and told once, then every ten minutes with \
+     their number.",
     "A regex option that does not exist and a switch of the other hashing scheduler get a warning.",
 ];
 

@@ -62,8 +62,9 @@ pub use script::{Script, ScriptUser};
 pub use statics::{Links, Statics, UpDownDelay};
 pub use track::{TrackFile, TrackProcess, Tracked, Tracks, VrrpScript, Weight};
 pub use vrrp::{
-    Authentication, Destination, GratuitousArp, InitialState, Instance, InstanceKey, IpvlanMode,
-    Layer, SyncGroup, Version, VirtualAddress,
+    Authentication, Destination, GratuitousArp, Hmac, HmacKey, HmacMode, InitialState, Instance,
+    InstanceKey, IpvlanMode, Layer, OldChecksum, ReplayGuard, SyncGroup, Unicast, Version,
+    VirtualAddress,
 };
 
 use diag::Problem;
@@ -94,6 +95,11 @@ pub struct Config {
 pub trait Host {
     /// A configuration file, whole. The file is opened once, so that what is said of it is true.
     fn read(&self, path: &Path) -> Result<Vec<u8>, Unreadable>;
+
+    /// A file with a key in it, which nobody else may read.
+    fn read_secret(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
+        self.read(path)
+    }
 
     /// The names in a directory, in any order, without those of itself and its parent.
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
@@ -133,6 +139,8 @@ pub enum Unreadable {
     /// It has an execute bit: keepalived takes such a file for a mistake.
     Executable,
     Directory,
+    /// A secret that its group or others may read.
+    Exposed,
     /// A device, a socket, a pipe.
     NotRegular,
     TooLong,
@@ -244,6 +252,7 @@ impl fmt::Display for Unreadable {
         match self {
             Self::Executable => f.write_str("it is executable (chmod a-x)"),
             Self::Directory => f.write_str("it is a directory"),
+            Self::Exposed => f.write_str("others may read it (chmod go-rwx)"),
             Self::NotRegular => f.write_str("it is not a regular file"),
             Self::TooLong => f.write_str("it is too long"),
             Self::Utf16 => f.write_str("it is UTF-16, save it as UTF-8"),

@@ -67,6 +67,8 @@ pub struct Instance {
     pub higher_prio_send_advert: bool,
     /// `owner_ignore_adverts`.
     pub owner_ignore_adverts: bool,
+    /// `skip_check_adv_addr`: the addresses of a known master's adverts are not compared.
+    pub skip_check_addresses: bool,
     /// `accept`: packets to the virtual addresses are taken by a master that does not own them.
     pub accept: bool,
     /// `v3_checksum_as_v2`: without the pseudo header.
@@ -154,13 +156,15 @@ pub enum Destination {
 pub struct Unicast {
     /// Only with `unicast_fault_no_peer` empty, and then in FAULT.
     pub peers: Vec<Peer>,
-    /// `unicast_ttl`, 0 to 255; None: 255 of IPv4, of IPv6 as the kernel has it.
+    /// `unicast_ttl`, 0 to 255; None: 255.
     pub ttl: Option<u8>,
     /// `check_unicast_src`: adverts of others than the peers are dropped.
     pub check_source: bool,
     /// `unicast_fault_no_peer`.
     pub fault_without_peer: bool,
     pub old_checksum: OldChecksum,
+    /// The group of `global_defs`: very old versions put it into the checksum.
+    pub group: IpAddr,
 }
 
 /// One line of `unicast_peer`.
@@ -228,8 +232,16 @@ pub struct HmacKey {
 pub enum Secret {
     /// 32 to 64 octets.
     Octets(Vec<u8>),
-    /// The path of a file that holds them.
-    File(String),
+    /// From a file, read with the configuration.
+    File { path: String, octets: Vec<u8> },
+}
+
+impl HmacKey {
+    pub fn octets(&self) -> &[u8] {
+        match &self.secret {
+            Secret::Octets(octets) | Secret::File { octets, .. } => octets,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -16,14 +16,19 @@ pub(super) struct Machine;
 
 impl Host for Machine {
     fn read(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
-        match host::read_file(path, CONFIG_MAX) {
-            Ok(content) if content.executable => Err(Unreadable::Executable),
-            Ok(content) => Ok(content.bytes),
-            Err(ReadError::TooLong(_)) => Err(Unreadable::TooLong),
-            Err(ReadError::Directory) => Err(Unreadable::Directory),
-            Err(ReadError::NotRegular) => Err(Unreadable::NotRegular),
-            Err(ReadError::System(errno)) => Err(Unreadable::System(errno.into())),
+        let content = host::read_file(path, CONFIG_MAX).map_err(unreadable)?;
+        if content.executable {
+            return Err(Unreadable::Executable);
         }
+        Ok(content.bytes)
+    }
+
+    fn read_secret(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
+        let content = host::read_file(path, SECRET_MAX).map_err(unreadable)?;
+        if content.exposed {
+            return Err(Unreadable::Exposed);
+        }
+        Ok(content.bytes)
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
@@ -64,6 +69,15 @@ impl Host for Machine {
 
     fn group_exists(&self, name: &str) -> bool {
         host::group_exists(name)
+    }
+}
+
+fn unreadable(error: ReadError) -> Unreadable {
+    match error {
+        ReadError::TooLong(_) => Unreadable::TooLong,
+        ReadError::Directory => Unreadable::Directory,
+        ReadError::NotRegular => Unreadable::NotRegular,
+        ReadError::System(errno) => Unreadable::System(errno.into()),
     }
 }
 
@@ -121,6 +135,8 @@ pub(super) fn log(diagnostics: &Diagnostics) {
 
 /// What the parser takes, and an octet more, so that it can say what is too long.
 const CONFIG_MAX: u64 = (16 << 20) + 1;
+/// The longest key in hexadecimal, and line ends.
+const SECRET_MAX: u64 = 256;
 
 /// A directory of more names is not one of configurations.
 const NAMES_MAX: usize = 1 << 16;

@@ -1,7 +1,6 @@
 //! The driver of the VRRP core: descriptors to `vrrp::Event`, `vrrp::Effect` to `sys`.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
 
 use log::{debug, error, warn};
 use mio::Token;
@@ -12,10 +11,11 @@ use super::reactor::{Reactor, Source};
 use crate::addr::{Family, IfIndex};
 use crate::config::Config;
 use crate::errno::Errno;
+use crate::sys::clock::Clock;
 use crate::sys::netlink::{Monitor, RouteCommand};
 use crate::sys::packet_socket::PacketSocket;
 use crate::sys::sysctl::Settings;
-use crate::sys::vrrp_socket::VrrpSocket;
+use crate::sys::vrrp_socket::{VrrpSocket, Way};
 use crate::time::Instant;
 use crate::vrrp::{Attempt, Core, Effect, Event, FORWARDING_AGE_MAX, Snapshot, SocketId};
 use crate::wire::channel::Channel;
@@ -100,6 +100,7 @@ impl Driver {
     }
 
     pub(super) fn reload(&mut self, now: Instant, config: &Config, reactor: &mut Reactor) {
+        self.tell_time(now);
         self.tell(now, Event::Reload(config), reactor);
     }
 
@@ -108,6 +109,7 @@ impl Driver {
     }
 
     pub(super) fn stop(&mut self, now: Instant, reactor: &mut Reactor) {
+        self.tell_time(now);
         self.tell(now, Event::Stop, reactor);
     }
 
@@ -115,6 +117,7 @@ impl Driver {
         if self.core.deadline().is_some_and(|deadline| deadline <= now) {
             self.read_forwarding(now, reactor);
         }
+        self.tell_time(now);
         self.core.on_time(now, &mut self.effects);
         self.settle(now, reactor);
     }
@@ -150,6 +153,7 @@ impl Driver {
         token: Token,
         reactor: &mut Reactor,
     ) {
+        self.tell_time(now);
         for _ in 0..PACKETS_PER_TURN {
             let Some(open) = self.sockets.get(&on) else {
                 return;
@@ -203,6 +207,12 @@ impl Driver {
         }
     }
 
+    /// The wall clock may have been set since the last turn.
+    fn tell_time(&mut self, now: Instant) {
+        let time = Event::WallClock(Clock.wall());
+        self.core.on_event(now, time, &mut self.effects);
+    }
+
     fn tell(&mut self, now: Instant, event: Event<'_>, reactor: &mut Reactor) {
         self.core.on_event(now, event, &mut self.effects);
         self.settle(now, reactor);
@@ -235,7 +245,13 @@ impl Driver {
                 self.open(socket, &channel, interface, reactor);
             }
             Effect::Close(socket) => self.close(socket, reactor),
-            Effect::Advertise { on, to, packet, .. } => self.advertise(on, to, &packet),
+            Effect::Advertise {
+                on,
+                to,
+                from,
+                ttl,
+                packet,
+            } => self.advertise(on, &Way { from, to, ttl }, &packet),
             Effect::Announce { on, frame } => self.announce(on, &frame),
             Effect::Kernel(request) => self.request(request),
             Effect::Setting(request) => self.set(&request),
@@ -281,11 +297,11 @@ impl Driver {
         }
     }
 
-    fn advertise(&mut self, on: SocketId, to: IpAddr, packet: &[u8]) {
+    fn advertise(&mut self, on: SocketId, way: &Way, packet: &[u8]) {
         let Some(open) = self.sockets.get_mut(&on) else {
             return;
         };
-        match open.socket.send(to, packet) {
+        match open.socket.send(way, packet) {
             Ok(()) => open.mute = false,
             Err(error) if !open.mute => {
                 warn!(target: VRRP, "({}) cannot send advert: {error}", open.interface);

@@ -20,6 +20,13 @@ impl Clock {
         let nanos = Duration::from(now).as_nanos();
         Instant::from_nanos(u64::try_from(nanos).expect("584 years of uptime fit"))
     }
+
+    /// CLOCK_REALTIME since 1970: it may be set, also back. Adverts with a time in their signature
+    /// need it, and nothing else.
+    pub fn wall(self) -> Duration {
+        let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_REALTIME);
+        now.map_or(Duration::ZERO, Duration::from)
+    }
 }
 
 /// A timerfd: readable once the instant it was set to has come, exact to the nanosecond, where

@@ -20,6 +20,8 @@ pub struct FileContent {
     pub bytes: Vec<u8>,
     /// One of the execute bits is set: a configuration file is not meant to be a program.
     pub executable: bool,
+    /// Its group or others may read it or write to it: no place for a secret.
+    pub exposed: bool,
 }
 
 /// Why a file was not read.
@@ -65,9 +67,11 @@ pub fn read_file(path: &Path, limit: u64) -> Result<FileContent, ReadError> {
     if u64::try_from(bytes.len()).is_ok_and(|length| length > limit) {
         return Err(ReadError::TooLong(limit));
     }
+    let mode = metadata.permissions().mode();
     Ok(FileContent {
         bytes,
-        executable: metadata.permissions().mode() & EXECUTE_BITS != 0,
+        executable: mode & EXECUTE_BITS != 0,
+        exposed: mode & OTHERS_BITS != 0,
     })
 }
 
@@ -200,6 +204,8 @@ fn first_directory<'a>(paths: &[&'a str]) -> &'a Path {
 }
 
 const EXECUTE_BITS: u32 = 0o111;
+/// What the group and others may read and write.
+const OTHERS_BITS: u32 = 0o066;
 /// Of a daemon that something starts without a PATH.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const DIRECTORY_MODE: u32 = 0o755;

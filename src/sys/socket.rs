@@ -32,7 +32,11 @@ unsafe impl KernelInput for libc::ip_mreqn {}
 // SAFETY: its pointer is made and used within one function, `reject_everything`.
 unsafe impl KernelInput for libc::sock_fprog {}
 // SAFETY: integers only.
+unsafe impl KernelInput for libc::ipv6_mreq {}
+// SAFETY: integers only.
 unsafe impl KernelInput for libc::sockaddr_in {}
+// SAFETY: integers only.
+unsafe impl KernelInput for libc::sockaddr_in6 {}
 // SAFETY: integers only.
 unsafe impl KernelInput for libc::sockaddr_nl {}
 // SAFETY: integers only.

@@ -10,11 +10,18 @@ pub fn skew_time(priority: u8) -> Duration {
     Duration::from_micros((256 - u64::from(priority)) * MICROS_PER_SECOND / 256)
 }
 
-/// Master_Down_Interval: `adverts` intervals (3 by the RFC) and the skew (RFC 3768 6.1).
-pub fn master_down_interval(adverts: u32, advert_interval: Duration, priority: u8) -> Duration {
-    advert_interval
-        .saturating_mul(adverts)
-        .saturating_add(skew_time(priority))
+/// Skew_Time of version 3: the same share of the master's interval (RFC 9568 6.1), in whole
+/// microseconds as keepalived has it.
+pub fn skew_time_v3(priority: u8, master_interval: Duration) -> Duration {
+    let hundredths = u64::try_from(master_interval.as_millis() / 10).unwrap_or(u64::MAX);
+    let share = 256 - u64::from(priority);
+    Duration::from_micros(share.saturating_mul(hundredths).saturating_mul(625) / 16)
+}
+
+/// Master_Down_Interval: `adverts` intervals of the master (3 by the RFC) and the skew (RFC 9568
+/// 6.1).
+pub fn master_down_interval(adverts: u32, master_interval: Duration, skew: Duration) -> Duration {
+    master_interval.saturating_mul(adverts).saturating_add(skew)
 }
 
 /// A contender: what counts in an election between masters.
@@ -57,8 +64,26 @@ mod tests {
     }
 
     #[test]
+    fn the_skew_of_version_3_follows_the_interval_of_the_master() {
+        for (priority, millis, micros) in [
+            (150, 1_000, 414_062),
+            (254, 1_000, 7_812),
+            (100, 100, 60_937),
+            (255, 10, 39),
+            (1, 40_950, 40_790_039),
+        ] {
+            let skew = skew_time_v3(priority, Duration::from_millis(millis));
+            assert_eq!(
+                skew,
+                Duration::from_micros(micros),
+                "{priority}, {millis} ms"
+            );
+        }
+    }
+
+    #[test]
     fn a_backup_of_150_waits_3_414_seconds() {
-        let interval = master_down_interval(3, Duration::from_secs(1), 150);
+        let interval = master_down_interval(3, Duration::from_secs(1), skew_time(150));
         assert_eq!(interval, Duration::from_micros(3_414_062));
     }
 

@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::binding;
 use super::devices::Over;
 use super::instance::{Context, Instance};
 use super::network::Network;
 use super::track::{Condition, Contribution, Object};
+use crate::addr::Family;
 use crate::wire::rtnl::Link;
 
 /// One cause.
@@ -18,7 +20,10 @@ pub(super) enum Fault {
     /// Tracked with `reverse`.
     InterfaceUp(String),
     NoMulticast(String),
-    NoSource,
+    NoSource(Family),
+    /// The configured one is not ours, or not for certain.
+    SourceMissing,
+    NoPeer,
     NoSocket,
     NoDirector,
     /// Something watched without a weight is not as it should be.
@@ -27,25 +32,7 @@ pub(super) enum Fault {
 
 impl Instance {
     pub(super) fn faults(&self, cx: &Context<'_>) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        match self.link.and_then(|link| cx.network.link(link)) {
-            None => faults.push(Fault::InterfaceMissing(self.config.interface.clone())),
-            Some(link) => {
-                if !link.multicast {
-                    faults.push(Fault::NoMulticast(link.name.clone()));
-                }
-                if !link.running && self.config.track_primary {
-                    faults.push(Fault::InterfaceDown(link.name.clone()));
-                }
-                faults.extend(self.own_device_fault(link, cx.network));
-                if self.socket.is_none() {
-                    faults.push(Fault::NoSocket);
-                }
-                if self.source.is_none() {
-                    faults.push(Fault::NoSource);
-                }
-            }
-        }
+        let mut faults = self.binding_faults(cx);
         for fault in self
             .device_faults(cx.network)
             .chain(self.tracked_faults(cx))
@@ -62,7 +49,7 @@ impl Instance {
     }
 
     /// The device made for it; one that is down only because what is below it is, needs no word.
-    fn own_device_fault(&self, base: &Link, network: &Network) -> Option<Fault> {
+    pub(super) fn own_device_fault(&self, base: &Link, network: &Network) -> Option<Fault> {
         match &self.over {
             Over::Nothing | Over::Pending => None,
             Over::Missing(name) => Some(Fault::InterfaceMissing(name.clone())),
@@ -135,7 +122,9 @@ impl fmt::Display for Fault {
             Self::InterfaceDown(name) => write!(f, "interface {name} down"),
             Self::InterfaceUp(name) => write!(f, "interface {name} up"),
             Self::NoMulticast(name) => write!(f, "interface {name} has no multicast"),
-            Self::NoSource => f.write_str("no IPv4 address for interface"),
+            Self::NoSource(family) => f.write_str(binding::without_source(*family)),
+            Self::SourceMissing => f.write_str("src address not configured"),
+            Self::NoPeer => f.write_str("unicast without any peers"),
             Self::NoSocket => f.write_str("no VRRP socket"),
             Self::NoDirector => f.write_str("no IPVS to direct the service of this address"),
             Self::Tracked(object) => match object {

@@ -4,35 +4,36 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::mem::Discriminant;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use log::{debug, info, warn};
 
-use super::accept::{self, AddressList, Advert, Received, Refusal};
+use super::accept::{AddressList, Advert, Received};
 use super::announce::Burst;
 use super::capacity::addresses_per_advert;
 use super::devices::{self, Devices, Over};
+use super::dialect::{Dialect, Saying};
 use super::election::{self, Contender};
 use super::fault::Fault;
 use super::kernel::Owned;
 use super::network::Network;
 use super::observe::{StateName, Statistics};
+use super::refusal::{Refusal, Refused};
 use super::sync::Wish;
 use super::track::{self, Condition, Object, Watch};
 use super::{Alarm, Effect, InstanceId, SocketId, Sockets, Timer};
 use crate::addr::IfIndex;
-use crate::config::{self, Destination, Layer, VirtualAddress};
+use crate::config::{self, Layer, Version, VirtualAddress};
 use crate::time::{Instant, Timers};
-use crate::wire::channel::{Carrier, Channel, Ear};
-use crate::wire::cursor::Writer;
-use crate::wire::{ip, vrrp};
+use crate::wire::vrrp;
 
 /// What an instance may look at and write to while it handles one event.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     pub(super) now: Instant,
+    /// Since 1970, for signatures with a time in them.
+    pub(super) time: Duration,
     pub(super) network: &'a Network,
     /// Of all instances: none of them is ever a source.
     pub(super) virtual_addresses: &'a BTreeSet<IpAddr>,
@@ -81,8 +82,13 @@ pub(super) struct Instance {
     pub(super) statistics: Statistics,
     /// When its last advert left.
     pub(super) advertised_at: Option<Instant>,
-    /// The IP identification of the last packet, one per advert.
-    identification: u16,
+    /// Whose packet came last.
+    pub(super) last_sender: Option<IpAddr>,
+    dialect: Dialect,
+    /// Version 3: the interval of the master, which a backup learns (RFC 9568 6.1,
+    /// Active_Adver_Interval).
+    master_interval: Duration,
+    pub(super) refused: Refused,
     /// What was complained about already; a new master starts a new slate.
     told: Vec<Told>,
 }
@@ -126,14 +132,15 @@ pub(super) enum Input {
 /// One kind of complaint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
-    Refusal(Discriminant<Refusal>),
     AddressList,
+    Interval,
+    ClockSkew,
     OwnAddress,
-    Deaf,
 }
 
 impl Instance {
     pub(super) fn new(id: InstanceId, config: config::Instance) -> Self {
+        let master_interval = config.advert_interval;
         Self {
             id,
             watches: Vec::new(),
@@ -152,7 +159,10 @@ impl Instance {
             cleaned: false,
             statistics: Statistics::default(),
             advertised_at: None,
-            identification: 0,
+            last_sender: None,
+            dialect: Dialect::default(),
+            master_interval,
+            refused: Refused::default(),
             told: Vec::new(),
         }
     }
@@ -161,28 +171,28 @@ impl Instance {
         if !matches!(self.state, State::Backup { .. } | State::Master) {
             return;
         }
-        match received.check(&self.config) {
-            Ok(advert) if self.is_deaf() => {
-                if self.tell_once(Told::Deaf) {
-                    info!(
-                        "({self}) Dropping packet(s) from {} since we are address owner",
-                        advert.source
-                    );
-                }
-            }
-            Ok(advert) => {
-                self.notice_lateness(cx);
-                self.statistics.advert_rcvd += 1;
-                if advert.priority == 0 {
-                    self.statistics.pri_zero_rcvd += 1;
-                }
-                self.compare_addresses(received);
-                self.step(Input::Advert(advert), cx);
-            }
-            // An advert that does not count changes nothing, no timer either: a stream of garbage
-            // with our VRID must not silence a master (keepalived re-arms its advert timer).
-            Err(refusal) => self.complain(refusal, received.source()),
+        // An advert that does not count changes nothing, no timer either: a stream of garbage with
+        // our VRID must not silence a master (keepalived re-arms its advert timer).
+        self.last_sender = Some(received.source);
+        let old_checksum = self.dialect.old_checksum;
+        let advert = match received.check(&self.config, &mut self.dialect, cx.time) {
+            Ok(advert) => advert,
+            Err(refusal) => return self.complain(refusal, received.source, cx),
+        };
+        if self.dialect.old_checksum != old_checksum {
+            info!("({self}) Setting unicast VRRPv3 checksum to old version");
         }
+        self.notice_lateness(cx);
+        self.statistics.advert_rcvd += 1;
+        self.compare_addresses(received);
+        if let Err(refusal) = received.check_sender(&self.config) {
+            return self.complain(refusal, received.source, cx);
+        }
+        if advert.priority == 0 {
+            self.statistics.pri_zero_rcvd += 1;
+        }
+        self.compare_clocks(&advert);
+        self.step(Input::Advert(advert), cx);
     }
 
     pub(super) fn on_alarm(&mut self, alarm: Alarm, cx: &mut Context<'_>) {
@@ -231,6 +241,7 @@ impl Instance {
         let delay = *delay;
         if known != Some(advert.source) {
             self.told.clear();
+            self.refused.begin_anew();
             match known {
                 None => debug!("({self}) master set to {}", advert.source),
                 Some(old) => debug!("({self}) master changed from {old} to {}", advert.source),
@@ -239,7 +250,7 @@ impl Instance {
         if advert.priority == 0 {
             // RFC 3768 6.4.2 (RFC 5798: 425): the master leaves, only the skew is left to wait.
             debug!("({self}) Backup received priority 0 advertisement");
-            self.set(Alarm::MasterDown, election::skew_time(self.priority()), cx);
+            self.set(Alarm::MasterDown, self.skew_time(), cx);
             return;
         }
         let yields = advert.priority >= self.priority();
@@ -249,6 +260,7 @@ impl Instance {
             if let State::Backup { ready, .. } = &mut self.state {
                 *ready = false;
             }
+            self.learn_interval(&advert);
             self.set(Alarm::MasterDown, self.master_down_interval(), cx);
             self.delay_preemption(yields, delay, cx);
             return;
@@ -329,6 +341,11 @@ impl Instance {
                 ""
             }
         );
+        if let Some(sequence) = advert.sequence {
+            // The other side takes our answer only with a later number than its own.
+            info!("({self}) IPSEC-AH : Syncing seq_num - Increment seq");
+            self.dialect.ah_sequence = sequence.saturating_add(1);
+        }
         if answers {
             self.advertise(cx);
         }
@@ -354,6 +371,7 @@ impl Instance {
                 advert.source, advert.priority
             );
         }
+        self.learn_interval(&advert);
         let state = State::Backup {
             master: Some(advert.source),
             delay: PreemptDelay::Idle,
@@ -459,7 +477,8 @@ impl Instance {
         };
         let interval = self.config.advert_interval;
         let priority = u8::try_from(priority).expect("the configuration ends at 254");
-        let patience = election::master_down_interval(3, interval, priority);
+        let skew = self.skew_of(priority, interval);
+        let patience = election::master_down_interval(3, interval, skew);
         if cx.now.since(last) > patience {
             let late = (cx.now.since(last) - interval).as_secs_f64();
             info!("({self}) VRRP thread timer expired {late:.6} seconds ago");
@@ -545,6 +564,10 @@ impl Instance {
     /// RFC 3768 6.4.2 (RFC 5798: 455-485).
     fn become_master(&mut self, cx: &mut Context<'_>) {
         self.told.clear();
+        self.refused.begin_anew();
+        self.dialect.begin_anew();
+        // keepalived keeps the interval of the master before, and its next timers are wrong.
+        self.master_interval = self.config.advert_interval;
         self.advertise(cx);
         info!("({self}) Entering MASTER STATE");
         self.statistics.become_master += 1;
@@ -556,6 +579,7 @@ impl Instance {
     /// RFC 3768 6.4.3: who leaves of its own accord says so with priority 0.
     fn leave_master(&mut self, leave: Leave, cx: &mut Context<'_>) {
         self.told.clear();
+        self.refused.begin_anew();
         if leave == Leave::SayingGoodbye {
             self.send_advert(0, cx);
             debug!("({self}) sent 0 priority");
@@ -572,44 +596,32 @@ impl Instance {
     }
 
     fn send_advert(&mut self, priority: u8, cx: &mut Context<'_>) {
-        let (Some(IpAddr::V4(source)), Some(on)) = (self.source, self.socket) else {
+        let (Some(source), Some(on)) = (self.source, self.socket) else {
             return;
         };
-        // The identification counts adverts from 1 and skips 0.
-        self.identification = self.identification.checked_add(1).unwrap_or(1);
-        let advert = vrrp::Advert {
-            vrid: self.config.vrid,
-            priority,
-            interval: u8::try_from(self.config.advert_interval.as_secs()).unwrap_or(u8::MAX),
-            auth: accept::auth_of(&self.config.authentication),
-            addresses: self.advertised(),
-        }
-        .emit();
-        let length = ip::LENGTH + advert.len();
-        let header = ip::Header {
-            total_length: u16::try_from(length).expect("255 addresses fit in a packet"),
-            identification: self.identification,
-            ttl: vrrp::TTL,
-            protocol: vrrp::PROTOCOL,
+        let addresses = self.advertised();
+        let saying = Saying {
             source,
-            destination: vrrp::GROUP,
+            priority,
+            addresses: &addresses,
+            time: cx.time,
         };
-        let mut writer = Writer::new();
-        header.emit(&mut writer);
-        writer.bytes(&advert);
+        let copies = self.dialect.say(&self.config, &saying);
         self.statistics.advert_sent += 1;
         self.statistics.pri_zero_sent += u64::from(priority == 0);
-        cx.out.push(Effect::Advertise {
-            on,
-            to: header.destination.into(),
-            from: header.source.into(),
-            ttl: header.ttl,
-            packet: writer.finish(),
-        });
+        for copy in copies {
+            cx.out.push(Effect::Advertise {
+                on,
+                to: copy.to,
+                from: source,
+                ttl: copy.ttl,
+                packet: copy.packet,
+            });
+        }
     }
 
     /// The first ones, as many as an advert has room for, are told of.
-    fn measure(&mut self, mtu: u32) {
+    pub(super) fn measure(&mut self, mtu: u32) {
         let capacity = addresses_per_advert(&self.config, mtu);
         let count = self.config.addresses.len();
         if capacity < count && capacity != self.capacity {
@@ -622,42 +634,8 @@ impl Instance {
         self.capacity = capacity;
     }
 
-    /// Finds interface and source address anew.
-    pub(super) fn locate(&mut self, cx: &Context<'_>) {
-        self.link = cx
-            .network
-            .named(&self.config.interface)
-            .map(|link| link.index);
-        self.over = match self.config.layer {
-            Layer::Interface => Over::Nothing,
-            Layer::Vmac(_) | Layer::Ipvlan(_) => cx.devices.over(self.id, &self.config.interface),
-        };
-        self.source = self.config.source.or_else(|| {
-            cx.network
-                .primary(self.link?, self.config.family, |address| {
-                    cx.virtual_addresses.contains(&address)
-                })
-        });
-        if let Some(link) = self.link.and_then(|link| cx.network.link(link)) {
-            self.measure(link.mtu);
-        }
-    }
-
-    /// Where it wants to be heard, as far as that is known.
-    pub(super) fn channel(&self) -> Option<Channel> {
-        let group = match self.config.destination {
-            Destination::Multicast(group) => group,
-            Destination::Unicast(_) => return None,
-        };
-        Some(Channel {
-            carrier: Carrier::Vrrp,
-            link: Some(self.wire()?),
-            ear: Ear::Group(group),
-        })
-    }
-
     /// The interface that adverts leave through and come in on.
-    fn wire(&self) -> Option<IfIndex> {
+    pub(super) fn wire(&self) -> Option<IfIndex> {
         let through_base = match &self.config.layer {
             Layer::Interface => true,
             Layer::Vmac(vmac) => vmac.base,
@@ -690,14 +668,31 @@ impl Instance {
         }
     }
 
-    fn complain(&mut self, refusal: Refusal, source: IpAddr) {
+    fn complain(&mut self, refusal: Refusal, source: IpAddr, cx: &Context<'_>) {
+        if refusal.is_foreign() && self.refused.is_new_stranger(source) {
+            warn!(
+                "({self}) virtual router id {} is also used by {source} on {}",
+                self.config.vrid, self.config.interface
+            );
+        }
         refusal.count(&mut self.statistics);
-        if self.tell_once(Told::Refusal(refusal.kind())) {
-            warn!("({self}) {}", refusal.told_of(source));
+        match self.refused.add(refusal, source, cx.now) {
+            None => {}
+            Some(0) => warn!("({self}) {}", refusal.told_of(source)),
+            Some(more) => warn!(
+                "({self}) {} ({more} more of this kind not told)",
+                refusal.told_of(source)
+            ),
         }
     }
 
     fn compare_addresses(&mut self, received: &Received<'_>) {
+        // `skip_check_adv_addr`: the master was compared with when it was new.
+        if self.config.skip_check_addresses
+            && matches!(self.state, State::Backup { master, .. } if master == Some(received.source))
+        {
+            return;
+        }
         let list = received.address_list(&self.advertised());
         if list == AddressList::Same {
             return;
@@ -714,9 +709,52 @@ impl Instance {
             AddressList::Missing(address) => warn!(
                 "({self}) ip address associated with VRID {} not present in advert from {}: \
                  {address}",
-                self.config.vrid,
-                received.source()
+                self.config.vrid, received.source
             ),
+        }
+    }
+
+    /// What version 3 and signatures tell of the sender, and is no reason to refuse it.
+    fn compare_clocks(&mut self, advert: &Advert) {
+        if let Some(theirs) = advert.interval
+            && theirs != self.config.advert_interval
+            && self.tell_once(Told::Interval)
+        {
+            info!(
+                "({self}) advertisement interval mismatch ours = {} centi-sec rcv'd={} centi-sec",
+                vrrp::hundredths(self.config.advert_interval),
+                vrrp::hundredths(theirs)
+            );
+        }
+        if let (Some(skew), Some(hmac)) = (advert.skew, &self.config.hmac) {
+            let window = hmac.window.as_secs();
+            if self.tell_once(Told::ClockSkew) {
+                warn!(
+                    "({self}) authentication clock skew {skew} sec from {} approaching window \
+                     {window} sec",
+                    advert.source
+                );
+            }
+        }
+    }
+
+    /// RFC 9568 6.4.2 (RFC 5798: 435): the interval of the master is that of its advert.
+    fn learn_interval(&mut self, advert: &Advert) {
+        if let Some(interval) = advert.interval.filter(|new| *new != self.master_interval) {
+            debug!(
+                "({self}) advertisement interval updated from {}ms to {}ms by master",
+                self.master_interval.as_millis(),
+                interval.as_millis()
+            );
+            self.master_interval = interval;
+        }
+    }
+
+    /// Only a backup goes by an interval that is not its own, and only in version 3.
+    pub(super) fn settle_interval(&mut self) {
+        let learns = matches!(self.state, State::Backup { .. });
+        if !learns || self.config.version == Version::V2 {
+            self.master_interval = self.config.advert_interval;
         }
     }
 
@@ -729,16 +767,10 @@ impl Instance {
         first
     }
 
-    /// The addresses of the packet, in the order of the configuration.
-    fn advertised(&self) -> Vec<Ipv4Addr> {
+    /// The addresses of the packet, in the order of the configuration, as far as they have room.
+    fn advertised(&self) -> Vec<IpAddr> {
         let addresses = self.config.addresses.iter().map(|vip| vip.cidr.address());
-        addresses
-            .take(self.capacity)
-            .filter_map(|address| match address {
-                IpAddr::V4(v4) => Some(v4),
-                IpAddr::V6(_) => None,
-            })
-            .collect()
+        addresses.take(self.capacity).collect()
     }
 
     pub(super) fn set(&self, alarm: Alarm, after: Duration, cx: &mut Context<'_>) {
@@ -754,10 +786,6 @@ impl Instance {
     }
 
     /// `owner_ignore_adverts`.
-    fn is_deaf(&self) -> bool {
-        self.config.owner_ignore_adverts && self.config.is_owner()
-    }
-
     pub(super) fn name(&self) -> &str {
         &self.config.name
     }
@@ -799,9 +827,20 @@ impl Instance {
     pub(super) fn master_down_interval(&self) -> Duration {
         election::master_down_interval(
             self.config.down_timer_adverts,
-            self.config.advert_interval,
-            self.priority(),
+            self.master_interval,
+            self.skew_time(),
         )
+    }
+
+    fn skew_time(&self) -> Duration {
+        self.skew_of(self.priority(), self.master_interval)
+    }
+
+    fn skew_of(&self, priority: u8, interval: Duration) -> Duration {
+        match self.config.version {
+            Version::V2 => election::skew_time(priority),
+            Version::V3 => election::skew_time_v3(priority, interval),
+        }
     }
 }
 

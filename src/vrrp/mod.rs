@@ -13,9 +13,11 @@
 
 mod accept;
 mod announce;
+mod binding;
 mod capacity;
 mod debounce;
 mod devices;
+mod dialect;
 pub mod election;
 mod entries;
 mod fault;
@@ -23,7 +25,9 @@ mod instance;
 mod kernel;
 mod network;
 mod observe;
+mod refusal;
 mod reload;
+mod replay;
 mod settings;
 mod sockets;
 mod start;
@@ -45,7 +49,6 @@ use crate::wire::ip::Datagram;
 use crate::wire::rtnl::{self, Address, Link, Notice};
 use crate::wire::sysctl;
 use crate::wire::sysctl::Setting;
-use crate::wire::{ip, vrrp};
 use announce::Burst;
 use debounce::Debounce;
 use devices::Devices;
@@ -56,9 +59,8 @@ use sockets::{Sockets, User};
 use start::StartDelay;
 use sync::Groups;
 
+pub use observe::{GroupState, InstanceState, RefusedPackets, Snapshot, StateName, Statistics};
 pub use track::{Condition, Object};
-
-pub use observe::{GroupState, InstanceState, Snapshot, StateName, Statistics};
 
 /// One virtual router of one configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,6 +91,9 @@ pub enum Event<'a> {
     Setting { setting: Setting, value: i32 },
     /// An effect failed.
     Failed { what: Attempt, error: Errno },
+    /// What the clock on the wall shows at `now`, since 1970. Told before the first
+    /// configuration, and whenever the clock may have been set.
+    WallClock(Duration),
     /// Whether this machine can direct: false while IPVS is missing in the kernel.
     Directing(bool),
     /// How something does that instances track; interfaces are told of by the kernel.
@@ -201,6 +206,8 @@ pub struct Core {
     /// `-X`: whatever the kernel has of an instance goes when it does.
     releases_all: bool,
     log_unknown_vrids: bool,
+    /// The wall clock when ours showed zero.
+    wall_clock: Duration,
     next_instance: u32,
 }
 
@@ -231,6 +238,7 @@ impl Core {
             start_delay: StartDelay::default(),
             releases_all: false,
             log_unknown_vrids: false,
+            wall_clock: Duration::ZERO,
             next_instance: 1,
         }
     }
@@ -290,6 +298,9 @@ impl Core {
                 });
             }
             Event::Forwarding { link, forwards } => self.network.set_forwarding(link, forwards),
+            Event::WallClock(time) => {
+                self.wall_clock = time.saturating_sub(now.since(Instant::ZERO))
+            }
             Event::Directing(directing) => {
                 self.directing = directing;
                 self.reassess(now, out);
@@ -363,31 +374,15 @@ impl Core {
         if !self.start_delay.left(now).is_zero() {
             return;
         }
-        let Datagram::V4(bytes) = datagram else {
-            return;
-        };
-        let Some((header, payload)) = ip::Header::parse(bytes) else {
-            debug!("IPv4 VRRP packet too short - {} bytes", bytes.len());
-            return;
-        };
-        let Some(packet) = vrrp::Packet::parse(payload) else {
-            debug!("IPv4 VRRP packet too short - {} bytes", bytes.len());
-            return;
-        };
-        let Some(id) = self.sockets.instance(on, packet.vrid()) else {
-            if self.log_unknown_vrids {
-                let vrid = packet.vrid();
-                info!(
-                    "Unknown VRID({vrid}) received from {}. ignoring...",
-                    header.source
-                );
+        let received = match accept::Received::parse(datagram) {
+            Ok(received) => received,
+            Err(short) => {
+                debug!("{short} - {} bytes", datagram.length());
+                return;
             }
-            return;
         };
-        let received = accept::Received {
-            header,
-            packet,
-            length: bytes.len(),
+        let Some(id) = self.addressee(on, &received) else {
+            return;
         };
         let (instances, mut cx) = self.split(now, out);
         if let Some(instance) = instances.get_mut(&id) {
@@ -407,6 +402,39 @@ impl Core {
                 instance.announce(Burst::LowerPriority, cx);
             });
         }
+    }
+
+    /// Which instance a packet is for. Unicast instances that share number and socket are told
+    /// apart by who sends: whom they heard last, else whom they have for a peer.
+    fn addressee(&self, on: SocketId, received: &accept::Received<'_>) -> Option<InstanceId> {
+        let (source, vrid) = (received.source, received.packet.vrid());
+        let candidates = self.sockets.instances(on, vrid);
+        let known = |id: &&InstanceId| self.instances.get(id);
+        let found = match candidates {
+            [only] => return Some(*only),
+            [] => None,
+            several => {
+                let heard = several.iter().find(|id| {
+                    known(id).is_some_and(|instance| instance.last_sender == Some(source))
+                });
+                heard.or_else(|| {
+                    let mut several = several.iter();
+                    several.find(|id| known(id).is_some_and(|one| one.has_peer(source)))
+                })
+            }
+        };
+        if found.is_none() && self.log_unknown_vrids {
+            let interface = self.sockets.interface(on);
+            if candidates.is_empty() {
+                info!("Unknown VRID({vrid}) received on interface({interface}). ignoring...");
+            } else {
+                info!(
+                    "Unknown VRID({vrid}) received on interface({interface}) from {source}. \
+                     ignoring..."
+                );
+            }
+        }
+        found.copied()
     }
 
     fn on_notice(&mut self, now: Instant, notice: &Notice, out: &mut Vec<Effect>) {
@@ -607,6 +635,7 @@ impl Core {
     ) -> (&'a mut BTreeMap<InstanceId, Instance>, Context<'a>) {
         let cx = Context {
             now,
+            time: self.wall_clock + now.since(Instant::ZERO),
             network: &self.network,
             virtual_addresses: &self.virtual_addresses,
             sockets: &self.sockets,

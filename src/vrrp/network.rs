@@ -47,8 +47,9 @@ impl Network {
             }
             Notice::Address(address) => {
                 let known = self.addresses.entry(address.link).or_default();
-                if !known.iter().any(|other| is_same(other, address)) {
-                    known.push(address.clone());
+                match known.iter_mut().find(|other| is_same(other, address)) {
+                    Some(known) => *known = address.clone(),
+                    None => known.push(address.clone()),
                 }
             }
             Notice::AddressGone(address) => {
@@ -136,16 +137,41 @@ impl Network {
         self.forwarding.contains(&link)
     }
 
-    /// The first address of a family on an interface that `is_virtual` does not claim.
+    /// True when an interface has the address.
+    pub(super) fn has_ip(&self, ip: IpAddr) -> bool {
+        self.all().any(|address| address.cidr.address() == ip)
+    }
+
+    /// True when the address is there and may yet turn out to be another machine's.
+    pub(super) fn is_doubtful(&self, ip: IpAddr) -> bool {
+        self.all()
+            .any(|address| address.cidr.address() == ip && is_doubtful(address))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Address> {
+        self.addresses.values().flatten()
+    }
+
+    /// What an instance sends from that is not told what to: the first address of its family on
+    /// the interface that `is_virtual` does not claim; of IPv6 a link-local one (RFC 9568
+    /// 5.1.2.1), and none that duplicate address detection has not cleared.
     pub(super) fn primary(
         &self,
         link: IfIndex,
         family: Family,
         is_virtual: impl Fn(IpAddr) -> bool,
     ) -> Option<IpAddr> {
-        let addresses = self.addresses.get(&link)?.iter();
-        let mut addresses = addresses.map(|address| address.cidr.address());
-        addresses.find(|address| Family::of(*address) == family && !is_virtual(*address))
+        let certain = self.addresses.get(&link)?.iter();
+        let mut certain = certain
+            .filter(|address| !is_doubtful(address))
+            .map(|address| address.cidr.address());
+        certain.find(|address| {
+            let fits = match address {
+                IpAddr::V4(_) => family == Family::V4,
+                IpAddr::V6(v6) => family == Family::V6 && v6.is_unicast_link_local(),
+            };
+            fits && !is_virtual(*address)
+        })
     }
 
     fn set_link(&mut self, link: &Link) {
@@ -169,6 +195,15 @@ impl Network {
 pub(super) fn is_same(one: &Address, other: &Address) -> bool {
     one.link == other.link && one.cidr == other.cidr
 }
+
+/// Duplicate address detection runs, or has found another machine with the address.
+fn is_doubtful(address: &Address) -> bool {
+    address.cidr.address().is_ipv6() && address.flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) != 0
+}
+
+/// linux/if_addr.h
+const IFA_F_DADFAILED: u32 = 0x08;
+const IFA_F_TENTATIVE: u32 = 0x40;
 
 #[cfg(test)]
 mod tests {

@@ -41,6 +41,16 @@ pub struct InstanceState {
     /// Why it is in FAULT.
     pub faults: Vec<String>,
     pub statistics: Statistics,
+    pub refused: Vec<RefusedPackets>,
+}
+
+/// Packets of one sender that were no adverts for an instance, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedPackets {
+    /// None: more senders than are kept apart.
+    pub from: Option<IpAddr>,
+    pub reason: &'static str,
+    pub count: u64,
 }
 
 /// The states of keepalived, with its numbers.
@@ -82,6 +92,12 @@ pub struct Statistics {
     pub pri_zero_sent: u64,
     pub chk_err: u64,
     pub vers_err: u64,
+    pub auth_ext_missing: u64,
+    pub auth_ext_malformed: u64,
+    pub auth_ext_unknown_key: u64,
+    pub auth_ext_invalid_hmac: u64,
+    pub auth_ext_stale: u64,
+    pub auth_ext_replay: u64,
     /// Addresses, routes and rules that somebody removed and that were put back.
     pub restored: u64,
 }
@@ -117,6 +133,7 @@ impl Instance {
             addresses: self.owned.addresses().cloned().collect(),
             faults: self.faults.iter().map(ToString::to_string).collect(),
             statistics: self.statistics.clone(),
+            refused: self.refused.observe(),
         }
     }
 }

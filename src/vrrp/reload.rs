@@ -8,10 +8,8 @@ use super::debounce::Debounce;
 use super::devices::Prefixes;
 use super::instance::{Context, Input, Instance, State};
 use super::{Alarm, Core, Effect, Identity, InstanceId, Timer, track};
-use crate::addr::Family;
-use crate::config::{self, Authentication, Config, Destination, InstanceKey, Layer, Version};
+use crate::config::{self, Config, InstanceKey, Layer};
 use crate::time::Instant;
-use crate::wire::vrrp;
 
 impl Core {
     /// Removals first, then changes, then additions: a VIP may move from one instance to another.
@@ -158,27 +156,9 @@ fn started(config: &Config) -> Vec<&config::Instance> {
 }
 
 /// An instance that would not hear its peers, or not be heard by them, must not run: there would
-/// be two masters. Its error is why it would not.
+/// be two masters. Its error is why it would not. Every dialect is spoken; what is left are
+/// devices of an instance's own that are not made yet.
 fn speaks(instance: &config::Instance) -> Result<(), &'static str> {
-    if instance.family == Family::V6 {
-        return Err("it is of IPv6");
-    }
-    if instance.version == Version::V3 {
-        return Err("it speaks version 3");
-    }
-    match instance.destination {
-        Destination::Unicast(_) => return Err("it speaks unicast"),
-        Destination::Multicast(group) if group != vrrp::GROUP => {
-            return Err("it speaks to another group than 224.0.0.18");
-        }
-        Destination::Multicast(_) => {}
-    }
-    if matches!(instance.authentication, Authentication::Ah(_)) {
-        return Err("its adverts are signed (AH)");
-    }
-    if instance.hmac.is_some() {
-        return Err("its adverts are signed (auth_hmac)");
-    }
     if matches!(instance.layer, Layer::Ipvlan(_)) {
         return Err("it speaks over an ipvlan");
     }
@@ -188,6 +168,7 @@ fn speaks(instance: &config::Instance) -> Result<(), &'static str> {
 impl Instance {
     fn reconfigure(&mut self, new: &config::Instance, cx: &mut Context<'_>) {
         let old = std::mem::replace(&mut self.config, new.clone());
+        self.settle_interval();
         match self.state {
             State::Master => {
                 self.exchange(cx);

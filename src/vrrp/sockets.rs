@@ -17,8 +17,10 @@ pub(super) struct Sockets {
 #[derive(Debug)]
 struct Socket {
     channel: Channel,
+    interface: String,
     usable: bool,
-    instances: BTreeMap<u8, InstanceId>,
+    /// By VRID; several of one only of unicast, whose peers differ.
+    instances: BTreeMap<u8, Vec<InstanceId>>,
 }
 
 /// An instance and where it wants to be heard.
@@ -56,7 +58,7 @@ impl Sockets {
                 .sockets
                 .get_mut(&id)
                 .expect("a channel names a socket there is");
-            socket.instances.insert(user.vrid, user.id);
+            socket.instances.entry(user.vrid).or_default().push(user.id);
         }
         self.close_unused(out);
     }
@@ -75,6 +77,7 @@ impl Sockets {
             socket,
             Socket {
                 channel,
+                interface: user.interface.to_owned(),
                 usable: true,
                 instances,
             },
@@ -103,8 +106,18 @@ impl Sockets {
         Some(socket.channel)
     }
 
-    pub(super) fn instance(&self, on: SocketId, vrid: u8) -> Option<InstanceId> {
-        self.sockets.get(&on)?.instances.get(&vrid).copied()
+    /// The instances a packet may be for.
+    pub(super) fn instances(&self, on: SocketId, vrid: u8) -> &[InstanceId] {
+        let socket = self.sockets.get(&on);
+        socket
+            .and_then(|socket| socket.instances.get(&vrid))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// The name of the interface of a socket.
+    pub(super) fn interface(&self, on: SocketId) -> &str {
+        let socket = self.sockets.get(&on);
+        socket.map_or("", |socket| socket.interface.as_str())
     }
 
     /// The usable socket of a channel.
@@ -164,13 +177,13 @@ mod tests {
         let [shared, other] = opened(&out)[..] else {
             panic!("{out:?}")
         };
-        assert_eq!(sockets.instance(shared, 52), Some(InstanceId(52)));
-        assert_eq!(sockets.instance(other, 52), None);
+        assert_eq!(sockets.instances(shared, 52), [InstanceId(52)]);
+        assert_eq!(sockets.instances(other, 52), []);
 
         out.clear();
         sockets.settle([user(2, 52)].into_iter(), &timers, &mut out);
         assert_eq!(out, [Effect::Close(other)]);
-        assert_eq!(sockets.instance(shared, 51), None);
+        assert_eq!(sockets.instances(shared, 51), []);
         out.clear();
         sockets.settle(std::iter::empty(), &timers, &mut out);
         assert_eq!(out, [Effect::Close(shared)]);

@@ -18,6 +18,16 @@ pub enum Datagram<'a> {
     },
 }
 
+impl Datagram<'_> {
+    /// How many octets were handed over.
+    pub fn length(&self) -> usize {
+        match self {
+            Self::V4(bytes) => bytes.len(),
+            Self::V6 { payload, .. } => payload.len(),
+        }
+    }
+}
+
 /// What VRRP reads from and writes to an IPv4 header.
 ///
 /// ```text

@@ -1,7 +1,7 @@
 //! One machine's kernel: its interfaces, their addresses, and what it refuses.
 
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use keepalived::addr::{Cidr, IfIndex, MacAddr};
 use keepalived::errno::Errno;
@@ -24,7 +24,7 @@ pub(crate) const ETH0: IfIndex = IfIndex(2);
 pub(crate) const ETH1: IfIndex = IfIndex(3);
 
 impl Kernel {
-    /// Machine N has 10.0.0.N on `eth0` and 10.1.0.N on `eth1`.
+    /// Machine N has 10.0.0.N on `eth0` and 10.1.0.N on `eth1`, and fe80::N on both.
     pub(crate) fn new(number: u8) -> Self {
         let link = |index, name: &str| Link {
             index,
@@ -40,9 +40,13 @@ impl Kernel {
             let ip = Ipv4Addr::new(10, segment, 0, number);
             Address::new(link, Cidr::new(ip.into(), 24).expect("24 is a length"))
         };
+        let local = |link| {
+            let ip = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, number.into());
+            Address::new(link, Cidr::new(ip.into(), 64).expect("64 is a length"))
+        };
         Self {
             links: vec![link(ETH0, "eth0"), link(ETH1, "eth1")],
-            addresses: vec![own(ETH0, 0), own(ETH1, 1)],
+            addresses: vec![own(ETH0, 0), own(ETH1, 1), local(ETH0), local(ETH1)],
             told: VecDeque::new(),
             forwards: false,
             refuses: false,
@@ -65,6 +69,11 @@ impl Kernel {
 
     pub(crate) fn has(&self, cidr: Cidr) -> bool {
         self.addresses.iter().any(|address| address.cidr == cidr)
+    }
+
+    pub(crate) fn has_address(&self, ip: IpAddr) -> bool {
+        let mut addresses = self.addresses.iter();
+        addresses.any(|address| address.cidr.address() == ip)
     }
 
     /// Carrier comes or goes.

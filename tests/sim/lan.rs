@@ -1,7 +1,6 @@
 //! The world: routers on two segments, packets in flight, faults, and the only clock.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use keepalived::addr::{Cidr, IfIndex};
@@ -13,12 +12,12 @@ use keepalived::vrrp::{
     Attempt, Condition, Core, Effect, Event, GroupState, InstanceState, Object, SocketId,
     StateName, Statistics,
 };
-use keepalived::wire::ip::Datagram;
+use keepalived::wire::channel::Channel;
 use keepalived::wire::rtnl::Notice;
-use keepalived::wire::{ip, vrrp};
 use log::Level;
 
 use crate::kernel::{ETH0, Kernel};
+use crate::packets::Packet;
 use crate::record::{self, Transcript};
 
 pub(crate) const SEC: Duration = Duration::from_secs(1);
@@ -54,7 +53,7 @@ pub(crate) struct Lan {
     rand: Rand,
     routers: Vec<Router>,
     /// Deliveries by time, then by order of sending.
-    in_flight: BTreeMap<(Instant, u64), (Id, IfIndex, Vec<u8>)>,
+    in_flight: BTreeMap<(Instant, u64), (Id, IfIndex, Packet)>,
     sent: u64,
     transcript: Transcript,
 }
@@ -70,10 +69,9 @@ struct Router {
     kernel: Kernel,
     /// None: the process does not run.
     core: Option<Core>,
-    /// The open sockets, each with its interface.
-    sockets: BTreeMap<SocketId, IfIndex>,
+    sockets: BTreeMap<SocketId, Channel>,
     /// Packets waiting in the sockets of a process that does not get the processor.
-    waiting: VecDeque<(IfIndex, Vec<u8>)>,
+    waiting: VecDeque<(SocketId, Packet)>,
     asleep_until: Option<Instant>,
     /// Interfaces that neither hear nor are heard, and do not notice.
     cut: BTreeSet<IfIndex>,
@@ -334,7 +332,7 @@ impl Lan {
 
     pub(crate) fn inject_on(&mut self, link: IfIndex, packet: &[u8]) {
         for id in self.routers() {
-            self.deliver(id, link, packet.to_vec());
+            self.deliver(id, link, &Packet::v4(packet));
         }
     }
 
@@ -377,7 +375,7 @@ impl Lan {
             }
             let (to, link, packet) = entry.remove();
             if self.routers[to.0].is_connected(link) {
-                self.deliver(to, link, packet);
+                self.deliver(to, link, &packet);
             }
         }
         for id in self.routers() {
@@ -387,34 +385,39 @@ impl Lan {
             {
                 self.routers[id.0].asleep_until = None;
                 self.note(id, "wakes up");
-                while let Some((link, packet)) = self.routers[id.0].waiting.pop_front() {
-                    self.deliver(id, link, packet);
+                while let Some((on, packet)) = self.routers[id.0].waiting.pop_front() {
+                    self.hand_over(id, on, packet);
                 }
             }
             self.run_timers(id);
         }
     }
 
-    fn deliver(&mut self, to: Id, link: IfIndex, packet: Vec<u8>) {
-        let router = &mut self.routers[to.0];
-        let mut sockets = router.sockets.iter();
-        let Some((&on, _)) = sockets.find(|(_, known)| **known == link) else {
-            return;
+    fn deliver(&mut self, to: Id, link: IfIndex, packet: &Packet) {
+        let sockets = self.routers[to.0].sockets.iter();
+        let hears = |channel: &Channel| {
+            channel.link.is_none_or(|known| known == link) && packet.is_for(channel)
         };
-        if router.core.is_none() {
+        let on: Vec<_> = sockets
+            .filter(|(_, channel)| hears(channel))
+            .map(|(on, _)| *on)
+            .collect();
+        for on in on {
+            self.hand_over(to, on, packet.clone());
+        }
+    }
+
+    fn hand_over(&mut self, to: Id, on: SocketId, packet: Packet) {
+        let router = &mut self.routers[to.0];
+        if router.core.is_none() || !router.sockets.contains_key(&on) {
             return;
         }
         if router.asleep_until.is_some() {
-            router.waiting.push_back((link, packet));
+            router.waiting.push_back((on, packet));
             return;
         }
-        self.tell(
-            to,
-            Event::Datagram {
-                on,
-                datagram: Datagram::V4(&packet),
-            },
-        );
+        let datagram = packet.datagram();
+        self.tell(to, Event::Datagram { on, datagram });
     }
 
     fn run_timers(&mut self, id: Id) {
@@ -466,16 +469,27 @@ impl Lan {
                 Effect::Open {
                     socket, channel, ..
                 } => {
-                    let link = channel.link.expect("instances here have an interface");
-                    self.routers[id.0].sockets.insert(socket, link);
+                    self.routers[id.0].sockets.insert(socket, channel);
                 }
                 Effect::Close(socket) => {
                     assert!(self.routers[id.0].sockets.remove(&socket).is_some());
                 }
-                Effect::Advertise { on, packet, .. } => {
-                    let sockets = &self.routers[id.0].sockets;
-                    let link = *sockets.get(&on).expect("sent on an open socket");
-                    self.broadcast(id, link, &packet);
+                Effect::Advertise {
+                    on,
+                    to,
+                    from,
+                    ttl,
+                    packet: bytes,
+                } => {
+                    let channel = self.routers[id.0].sockets.get(&on);
+                    let link = channel.expect("sent on an open socket").link;
+                    let packet = Packet {
+                        from,
+                        to,
+                        ttl,
+                        bytes,
+                    };
+                    self.send(id, link.unwrap_or(ETH0), &packet);
                 }
                 Effect::Announce { .. } | Effect::Setting(_) => {}
                 Effect::Kernel(request) => {
@@ -493,13 +507,11 @@ impl Lan {
         }
     }
 
-    fn broadcast(&mut self, from: Id, link: IfIndex, packet: &[u8]) {
+    /// To everybody on the segment: who does not listen to the destination does not hear it.
+    fn send(&mut self, from: Id, link: IfIndex, packet: &Packet) {
         let sender = &self.routers[from.0];
-        let (header, payload) = ip::Header::parse(packet).expect("cores send whole packets");
-        let advert = vrrp::Packet::parse(payload).expect("cores send whole adverts");
-        assert!(advert.checksum_holds());
-        let source = Cidr::new(IpAddr::V4(header.source), 24).expect("24 is a length");
-        assert!(sender.kernel.has(source), "sent from {source}");
+        let address = packet.from;
+        assert!(sender.kernel.has_address(address), "sent from {address}");
         if !sender.is_connected(link) {
             return;
         }
@@ -513,7 +525,7 @@ impl Lan {
                 let delay = self.weather.delay_min + self.rand.up_to(spread);
                 self.sent += 1;
                 self.in_flight
-                    .insert((self.now + delay, self.sent), (to, link, packet.to_vec()));
+                    .insert((self.now + delay, self.sent), (to, link, packet.clone()));
             }
         }
     }

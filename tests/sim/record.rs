@@ -6,8 +6,10 @@ use std::net::IpAddr;
 use keepalived::time::Instant;
 use keepalived::vrrp::Effect;
 use keepalived::wire::channel::Ear;
-use keepalived::wire::{ip, rtnl, vrrp};
+use keepalived::wire::rtnl;
 use log::{Level, LevelFilter, Metadata, Record};
+
+use crate::packets::Packet;
 
 thread_local! {
     /// Log lines of the core that is being called on this thread.
@@ -77,14 +79,22 @@ pub(crate) fn describe(effect: &Effect) -> Option<String> {
             Ear::Own(source) => format!("listens to {source}"),
         },
         Effect::Close(_) => "leaves the group".to_owned(),
-        Effect::Advertise { to, packet, .. } => {
-            let (header, payload) = ip::Header::parse(packet).expect("cores send whole packets");
-            let advert = vrrp::Packet::parse(payload).expect("cores send whole adverts");
+        Effect::Advertise {
+            to,
+            from,
+            ttl,
+            packet,
+            ..
+        } => {
+            let packet = Packet {
+                from: *from,
+                to: *to,
+                ttl: *ttl,
+                bytes: packet.clone(),
+            };
+            let advert = packet.advert();
             let (vrid, priority) = (advert.vrid(), advert.priority());
-            format!(
-                "advert {} > {to} vrid {vrid} priority {priority}",
-                header.source
-            )
+            format!("advert {from} > {to} vrid {vrid} priority {priority}")
         }
         Effect::Announce { frame, .. } => match frame.len() {
             42 => {

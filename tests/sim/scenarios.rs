@@ -488,30 +488,17 @@ fn the_intervals_are_those_of_the_rfc() {
 #[test]
 fn an_instance_that_would_not_be_heard_is_not_started_and_stops_on_reload() {
     let plain = conf(100, "");
-    let six = plain.replace(VIP, "fe80::1");
-    for other in [
-        conf(100, "version 3"),
-        conf(100, "mcast_dst_ip 224.0.0.19"),
-        conf(100, "unicast_peer {\n10.0.0.9\n}"),
-        conf(100, "use_ipvlan 10.0.0.9"),
-        conf(
-            100,
-            "auth_hmac {\nkey 1 0123456789abcdef0123456789abcdef\nactive_key 1\n}",
-        ),
-        plain.replace("PASS", "AH"),
-        six,
-    ] {
-        let mut lan = Lan::new(25);
-        let a = lan.router("a", &other);
-        lan.run(10 * SEC);
-        assert!(lan.state(a).is_none(), "{other}");
-        assert!(lan.owners(VIP).is_empty(), "{other}");
-        lan.reload(a, &plain);
-        lan.run(10 * SEC);
-        lan.expect_only_owner(a, VIP);
-        lan.reload(a, &other);
-        lan.run(SEC);
-        assert!(lan.state(a).is_none(), "{other}");
-        assert!(lan.owners(VIP).is_empty(), "{other}");
-    }
+    let other = conf(100, "use_ipvlan 10.0.0.9");
+    let mut lan = Lan::new(25);
+    let a = lan.router("a", &other);
+    lan.run(10 * SEC);
+    assert!(lan.state(a).is_none(), "{other}");
+    assert!(lan.owners(VIP).is_empty(), "{other}");
+    lan.reload(a, &plain);
+    lan.run(10 * SEC);
+    lan.expect_only_owner(a, VIP);
+    lan.reload(a, &other);
+    lan.run(SEC);
+    assert!(lan.state(a).is_none(), "{other}");
+    assert!(lan.owners(VIP).is_empty(), "{other}");
 }

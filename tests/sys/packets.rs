@@ -7,9 +7,9 @@ use keepalived::addr::IfIndex;
 use keepalived::errno::Errno;
 use keepalived::sys::host::interface_index;
 use keepalived::sys::packet_socket::PacketSocket;
-use keepalived::sys::vrrp_socket::VrrpSocket;
+use keepalived::sys::vrrp_socket::{VrrpSocket, Way};
 use keepalived::wire::channel::{Carrier, Channel, Ear};
-use keepalived::wire::ip::Datagram;
+use keepalived::wire::ip::{self, Datagram};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, socket};
 
 use crate::namespace::{Namespace, eventually, run};
@@ -58,6 +58,17 @@ fn packet(from: Ipv4Addr, to: Ipv4Addr, body: &[u8]) -> Vec<u8> {
     packet
 }
 
+/// Where its header says.
+fn send(socket: &VrrpSocket, packet: &[u8]) -> Result<(), Errno> {
+    let (header, _) = ip::Header::parse(packet).unwrap();
+    let way = Way {
+        from: header.source.into(),
+        to: header.destination.into(),
+        ttl: header.ttl,
+    };
+    socket.send(&way, packet)
+}
+
 fn next(socket: &VrrpSocket) -> Vec<u8> {
     let mut buffer = [0; 200];
     eventually("a VRRP packet", || {
@@ -81,7 +92,7 @@ fn a_multicast_packet_crosses_the_cable_and_does_not_come_back() {
 
     let from = Ipv4Addr::new(10, 0, 0, 1);
     let sent = packet(from, GROUP, b"a to b");
-    at_a.send(GROUP.into(), &sent).unwrap();
+    send(&at_a, &sent).unwrap();
     let received = next(&at_b);
     assert_eq!(received[..10], sent[..10], "length, id, ttl, protocol");
     assert_ne!(
@@ -104,10 +115,8 @@ fn a_packet_longer_than_the_buffer_is_told_and_the_next_one_is_whole() {
     b.enter();
     let at_b = open_on_eth0();
     let from = Ipv4Addr::new(10, 0, 0, 1);
-    at_a.send(GROUP.into(), &packet(from, GROUP, &[0x61; 100]))
-        .unwrap();
-    at_a.send(GROUP.into(), &packet(from, GROUP, b"next"))
-        .unwrap();
+    send(&at_a, &packet(from, GROUP, &[0x61; 100])).unwrap();
+    send(&at_a, &packet(from, GROUP, b"next")).unwrap();
     let mut short = [0; 30];
     let error = eventually("the long packet", || at_b.recv(&mut short).err());
     assert_eq!(error, Errno::EMSGSIZE);
@@ -128,10 +137,8 @@ fn only_the_group_on_this_interface_is_heard() {
     let at_b = open_on_eth0();
     let from = Ipv4Addr::new(10, 0, 0, 2);
     let unicast = Ipv4Addr::new(10, 0, 0, 1);
-    at_b.send(unicast.into(), &packet(from, unicast, b"unicast"))
-        .unwrap();
-    at_b.send(GROUP.into(), &packet(from, GROUP, b"group"))
-        .unwrap();
+    send(&at_b, &packet(from, unicast, b"unicast")).unwrap();
+    send(&at_b, &packet(from, GROUP, b"group")).unwrap();
     a.enter();
     assert_eq!(next(&at_a)[20..], *b"group");
     assert_eq!(at_a.recv(&mut [0; 200]), Ok(None));
@@ -149,17 +156,17 @@ fn an_interface_that_is_not_there_is_an_error_and_one_that_is_down_comes_back_to
     run("ip link set eth0 down");
     let from_a = packet(Ipv4Addr::new(10, 0, 0, 1), GROUP, b"a");
     let from_b = packet(Ipv4Addr::new(10, 0, 0, 2), GROUP, b"b");
-    assert_eq!(at_a.send(GROUP.into(), &from_a), Err(Errno::ENETUNREACH));
+    assert_eq!(send(&at_a, &from_a), Err(Errno::ENETUNREACH));
     // The membership outlives the interruption.
     run("ip link set eth0 up");
     b.enter();
     let at_b = open_on_eth0();
     eventually("the link to be up at both ends", || {
-        at_a.send(GROUP.into(), &from_a).ok()?;
+        send(&at_a, &from_a).ok()?;
         at_b.recv(&mut [0; 200]).unwrap().map(drop)
     });
     eventually("a packet on the socket that was down", || {
-        at_b.send(GROUP.into(), &from_b).unwrap();
+        send(&at_b, &from_b).unwrap();
         at_a.recv(&mut [0; 200]).unwrap().map(drop)
     });
 }

@@ -83,6 +83,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("env_logger", &["daemon"]),
     ("pest", &["config"]),
     ("pest_derive", &["config"]),
+    ("hmac", &["wire"]),
+    ("md5", &["wire"]),
+    ("sha2", &["wire"]),
     ("log", EVERYWHERE),
 ];
 

@@ -7,7 +7,7 @@ use crate::config::source::Span;
 
 use super::field::Field;
 use super::garp::{ExtraGarpDraft, GarpDraft, garp_delay, garp_refresh, garp_repeat};
-use super::{Keyword, Standing, Table};
+use super::{Keyword, Table};
 
 pub(crate) use read::{number, text};
 
@@ -50,8 +50,6 @@ const FIFOS: &str = "no pipe is written yet";
 const SNMP: &str = "there is no SNMP yet";
 const DBUS: &str = "there is no D-Bus yet";
 const FIREWALL: &str = "there is no packet filter yet";
-const VERSION_3: &str = "instances of version 3 do not run yet";
-const UNICAST: &str = "unicast instances do not run yet";
 const ONE_PROCESS: &str = "one process does everything, with the name and the priority it has";
 const PACING: &str = "gratuitous ARP is not paced yet";
 const COMING: &str = "it is not done yet";
@@ -176,13 +174,11 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
         Row::line("vrrp_mcast_group4", "IP", "Where IPv4 adverts go, 224.0.0.18 unless given.",
             |all, statement, report| {
                 read::group(&mut all.global.vrrp.group_v4, false, statement, report);
-            })
-            .stored("instances of another group do not run yet"),
+            }),
         Row::line("vrrp_mcast_group6", "IP", "Where IPv6 adverts go, ff02::12 unless given.",
             |all, statement, report| {
                 read::group(&mut all.global.vrrp.group_v6, true, statement, report);
-            })
-            .stored("instances of IPv6 do not run yet"),
+            }),
         Row::line("vrrp_garp_master_delay", "INT 0..4294",
             "Default of garp_master_delay, 5 unless given.",
             |all, statement, report| garp_delay(&mut all.garp.delay, statement, report)),
@@ -227,11 +223,11 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
             "Version of instances that do not say: 2 unless given, of IPv6 always 3.",
             Field::Number(|all| &mut all.version)),
         Row::line("v3_checksum_as_v2", "", "Default of v3_checksum_as_v2.",
-            |all, _, _| all.v3_checksum_as_v2 = true).judging_itself().stored(VERSION_3),
+            |all, _, _| all.v3_checksum_as_v2 = true).judging_itself(),
         Row::flag("vrrp_check_unicast_src", "Default of check_unicast_src.",
-            |all| &mut all.check_unicast_src).stored(UNICAST),
-        Row::truth("vrrp_skip_check_adv_addr", "The addresses in adverts are always compared.",
-            |all| &mut all.skip_check_adv_addr).standing(Standing::NoEffect),
+            |all| &mut all.check_unicast_src),
+        Row::truth("vrrp_skip_check_adv_addr", "Default of skip_check_adv_addr.",
+            |all| &mut all.skip_check_adv_addr),
         Row::truth("vrrp_strict", "Default of strict_mode.", |all| &mut all.strict),
         Row::truth("vrrp_owner_ignore_adverts", "Default of owner_ignore_adverts.",
             |all| &mut all.owner_ignore_adverts),

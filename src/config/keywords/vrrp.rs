@@ -71,7 +71,7 @@ pub(crate) struct InstanceDraft {
     pub(crate) accept: Option<(bool, Span)>,
     pub(crate) no_addresses: Option<Span>,
     pub(crate) v3_checksum_as_v2: Option<bool>,
-    pub(crate) skip_check_adv_addr: bool,
+    pub(crate) skip_check_adv_addr: Option<bool>,
     pub(crate) promote_secondaries: Option<Span>,
     pub(crate) poll_link: bool,
     pub(crate) receive_buffer: Option<u32>,
@@ -118,7 +118,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
             |draft, statement, report| {
                 let hmac = draft.hmac.get_or_insert_with(|| HmacDraft::new(statement.head()));
                 HMAC.read(hmac, inside(statement), report);
-            }).stored(NOT_RUN),
+            }),
 
         // Addresses, routes, rules.
         Row::values("virtual_ipaddress", "", ADDRESS, read::virtual_ipaddress),
@@ -156,28 +156,28 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
             |draft, statement, report| {
                 draft.is_unicast(statement);
                 read::source(draft, statement, report);
-            }).stored(NOT_RUN),
+            }),
         Row::marked("track_src_ip", "In FAULT while no interface has that address.",
             |draft| &mut draft.track_source).stored(TRACKING),
         Row::line("mcast_dst_ip", "IP", "Where adverts go; as vrrp_mcast_group4 unless given.",
-            read::destination).stored(NOT_RUN),
+            read::destination),
         Row::values("unicast_peer", "",
             "Block of the other routers: IP [min_ttl INT] [max_ttl INT].",
-            unicast::peers).stored(NOT_RUN),
+            unicast::peers),
         Row::field("unicast_ttl", "INT 0..255", "TTL of unicast adverts, 255 unless given.",
-            Field::Exact(|draft| &mut draft.unicast_ttl)).stored(NOT_RUN),
+            Field::Exact(|draft| &mut draft.unicast_ttl)),
         Row::line("unicast_fault_no_peer", "", "In FAULT without a peer, instead of multicast.",
             |draft, statement, _| {
                 draft.is_unicast(statement);
                 draft.fault_without_peer = true;
-            }).stored(NOT_RUN),
+            }),
         Row::line("check_unicast_src", "", "Take adverts of the peers and of nobody else.",
             |draft, statement, _| {
                 draft.is_unicast(statement);
                 draft.check_source = true;
-            }).stored(NOT_RUN),
+            }),
         Row::line("old_unicast_checksum", "[never]", "As keepalived computed it up to 1.3.6.",
-            unicast::old_checksum).stored(NOT_RUN),
+            unicast::old_checksum),
         Row::line("native_ipv6", "", "Old: an instance of IPv6.", read::native_ipv6),
 
         // What carries them.
@@ -199,7 +199,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
                     return;
                 };
                 draft.vrf = report.interface(word).map(|name| (name, word.span));
-            }).stored(NOT_RUN),
+            }).stored(COMING),
 
         // Who wins.
         Row::marked("nopreempt",
@@ -230,10 +230,10 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
         Row::field("strict_mode", "[BOOL]", "As the RFC has it: without authentication, say.",
             Field::MaybeTruth(|draft| &mut draft.strict)),
         Row::field("skip_check_adv_addr", "[BOOL]",
-            "The addresses in adverts are always compared.",
-            Field::Truth(|draft| &mut draft.skip_check_adv_addr)).standing(Standing::NoEffect),
+            "The addresses in adverts of a known master are not compared.",
+            Field::MaybeTruth(|draft| &mut draft.skip_check_adv_addr)),
         Row::field("v3_checksum_as_v2", "[BOOL]", "Version 3 without the pseudo header.",
-            Field::MaybeTruth(|draft| &mut draft.v3_checksum_as_v2)).stored(NOT_RUN),
+            Field::MaybeTruth(|draft| &mut draft.v3_checksum_as_v2)),
         Row::field("kernel_rx_buf_size", "INT 0..", "Receive buffer, octets.",
             Field::Exact(|draft| &mut draft.receive_buffer)).stored(COMING),
         Row::line("debug", "INT 0..4", "It never had an effect.",
@@ -379,7 +379,7 @@ impl InstanceDraft {
             accept: None,
             no_addresses: None,
             v3_checksum_as_v2: None,
-            skip_check_adv_addr: false,
+            skip_check_adv_addr: None,
             promote_secondaries: None,
             poll_link: false,
             receive_buffer: None,

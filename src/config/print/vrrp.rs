@@ -95,7 +95,7 @@ impl Printer {
         self.open("auth_hmac");
         for key in &hmac.keys {
             let value = match &key.secret {
-                Secret::File(path) => quoted(&format!("file:{path}")).to_string(),
+                Secret::File { path, .. } => quoted(&format!("file:{path}")).to_string(),
                 Secret::Octets(octets) => {
                     let digits = octets.iter().map(|octet| format!("{octet:02x}"));
                     format!("hex:{}", digits.collect::<String>())
@@ -181,6 +181,7 @@ impl Printer {
         if owner && instance.owner_ignore_adverts != instance.strict {
             self.word("owner_ignore_adverts", instance.owner_ignore_adverts);
         }
+        self.flag("skip_check_adv_addr", instance.skip_check_addresses);
         self.flag("v3_checksum_as_v2", instance.v3_checksum_as_v2);
         self.flag("nopreempt", !instance.preempt);
         self.seconds("preempt_delay", instance.preempt_delay);

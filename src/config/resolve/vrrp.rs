@@ -151,6 +151,9 @@ fn instance(
         higher_prio_send_advert: election::higher_prio_send_advert(&draft, strict, global, report),
         owner_ignore_adverts: election::owner_ignores(&draft, role, strict, global, report),
         accept: election::accept(&draft, role, version, strict, report),
+        skip_check_addresses: draft
+            .skip_check_adv_addr
+            .unwrap_or(global.skip_check_adv_addr),
         v3_checksum_as_v2: draft.v3_checksum_as_v2.unwrap_or(global.v3_checksum_as_v2),
         promote_secondaries: promote_secondaries(&draft, &layer, report),
         poll_link: draft.poll_link,

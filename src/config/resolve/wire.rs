@@ -185,6 +185,7 @@ pub(crate) fn destination(
         check_source: draft.check_source || global.check_unicast_src,
         fault_without_peer: draft.fault_without_peer,
         old_checksum: draft.old_checksum,
+        group: everyones,
     })
 }
 

@@ -1,9 +1,11 @@
 //! `authentication` and `auth_hmac`.
 
+use std::path::Path;
 use std::time::Duration;
 
+use crate::config::Unreadable;
 use crate::config::confusable::lint_strange;
-use crate::config::diag::Problem;
+use crate::config::diag::{Class, Problem};
 use crate::config::keywords::field::Field;
 use crate::config::keywords::{Keyword, Table};
 use crate::config::lossless;
@@ -35,8 +37,6 @@ pub(crate) struct HmacDraft {
     pub(crate) mode: Option<(HmacMode, Span)>,
 }
 
-const NOT_RUN: &str = "the instance does not run yet";
-
 type Row = Keyword<AuthenticationDraft>;
 
 #[rustfmt::skip]
@@ -44,8 +44,8 @@ pub(crate) static AUTHENTICATION: Table<AuthenticationDraft> = Table {
     name: "authentication",
     keywords: &[
         Row::line("auth_type", "PASS|AH",
-            "PASS: a password in clear in every advert. AH: a signature; the instance does not \
-             run yet.", auth_type),
+            "PASS: a password in clear in every advert. AH: a signature of every advert.",
+            auth_type),
         Row::line("auth_pass", "STRING", "The password; 8 octets count.", auth_pass),
     ],
 };
@@ -59,16 +59,16 @@ pub(crate) static HMAC: Table<HmacDraft> = Table {
         HmacRow::line("key", "INT VALUE",
             "A key: its number, 1..255, and 32 to 64 octets as they are, behind hex: in \
              hexadecimal, or behind file: the path of a file that holds either.",
-            key).judging_itself().stored(NOT_RUN),
+            key).judging_itself(),
         HmacRow::field("active_key", "INT 1..255", "The number of the key that signs. Needed.",
-            Field::Exact(|draft| &mut draft.active)).stored(NOT_RUN),
+            Field::Exact(|draft| &mut draft.active)),
         HmacRow::field("time_window", "INT 1..300",
             "Seconds an advert may be old, three adverts but at least 5 unless given.",
-            Field::WholeSeconds(|draft| &mut draft.window)).stored(NOT_RUN),
+            Field::WholeSeconds(|draft| &mut draft.window)),
         HmacRow::line("anti_replay", "time|monotonic", "By clocks, or by a counter.",
-            anti_replay).stored(NOT_RUN),
+            anti_replay),
         HmacRow::line("mode", "enforce|permissive|receive-only",
-            "What becomes of adverts that are not signed well.", mode).stored(NOT_RUN),
+            "What becomes of adverts that are not signed well.", mode),
     ],
 };
 
@@ -117,9 +117,8 @@ fn auth_pass(draft: &mut AuthenticationDraft, statement: &Statement, report: &mu
     draft.password = Some(password);
 }
 
-/// `key ID VALUE`; the value of a file is not read here.
+/// `key ID VALUE`.
 fn key(draft: &mut HmacDraft, statement: &Statement, report: &mut Report<'_>) {
-    const LENGTHS: std::ops::RangeInclusive<usize> = 32..=64;
     let (Some(id), Some(value)) = (statement.argument(1), statement.argument(2)) else {
         return;
     };
@@ -130,22 +129,46 @@ fn key(draft: &mut HmacDraft, statement: &Statement, report: &mut Report<'_>) {
         let message = format!("key {id} is given twice, the first counts");
         return report.add(Problem::error(statement.span(), message));
     }
-    let secret = if let Some(path) = value.text.strip_prefix("file:") {
-        Secret::File(path.to_owned())
-    } else {
-        let octets = match value.text.strip_prefix("hex:") {
-            Some(digits) => hexadecimal(digits),
-            None => Some(lossless::encode(&value.text)),
-        };
-        match octets.filter(|octets| LENGTHS.contains(&octets.len())) {
-            Some(octets) => Secret::Octets(octets),
-            None => {
-                let message = "a key has 32 to 64 octets, this one is ignored";
-                return report.add(Problem::error(value.span, message));
+    let file = value.text.strip_prefix("file:");
+    let octets = match file {
+        None => octets_of(&lossless::encode(&value.text)),
+        Some(path) => match report.host.read_secret(Path::new(path)) {
+            Ok(content) => octets_of(content.trim_ascii_end()),
+            Err(error) => {
+                let message = format!("cannot read {path}: {error}; the key is ignored");
+                let problem = Problem::error(value.span, message);
+                let exposed = matches!(error, Unreadable::Exposed);
+                let class = if exposed {
+                    Class::Security
+                } else {
+                    Class::Text
+                };
+                return report.add(problem.class(class));
             }
-        }
+        },
+    };
+    let Some(octets) = octets else {
+        let message = "a key has 32 to 64 octets, this one is ignored";
+        return report.add(Problem::error(value.span, message));
+    };
+    let secret = match file {
+        None => Secret::Octets(octets),
+        Some(path) => Secret::File {
+            path: path.to_owned(),
+            octets,
+        },
     };
     draft.keys.push(HmacKey { id, secret });
+}
+
+/// A key as it is, or behind hex: in hexadecimal.
+fn octets_of(value: &[u8]) -> Option<Vec<u8>> {
+    const LENGTHS: std::ops::RangeInclusive<usize> = 32..=64;
+    let octets = match value.strip_prefix(b"hex:") {
+        Some(digits) => hexadecimal(std::str::from_utf8(digits).ok()?),
+        None => Some(value.to_vec()),
+    };
+    octets.filter(|octets| LENGTHS.contains(&octets.len()))
 }
 
 fn hexadecimal(digits: &str) -> Option<Vec<u8>> {

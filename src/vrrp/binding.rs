@@ -1,0 +1,107 @@
+//! Where an instance is heard and what its adverts come from: interface, socket, source address.
+
+use std::net::IpAddr;
+
+use super::accept;
+use super::devices::Over;
+use super::dialect;
+use super::fault::Fault;
+use super::instance::{Context, Instance};
+use crate::addr::Family;
+use crate::config::{Destination, Layer};
+use crate::wire::channel::{Channel, Ear};
+
+impl Instance {
+    /// Finds interface and source address anew.
+    pub(super) fn locate(&mut self, cx: &Context<'_>) {
+        let link = cx.network.named(&self.config.interface);
+        self.link = link.map(|link| link.index);
+        self.over = match self.config.layer {
+            Layer::Interface => Over::Nothing,
+            Layer::Vmac(_) | Layer::Ipvlan(_) => cx.devices.over(self.id, &self.config.interface),
+        };
+        if let Some(link) = link {
+            self.measure(link.mtu);
+        }
+        self.source = match self.config.source {
+            // Others would not take our adverts from an address that is not ours for certain.
+            Some(source) if cx.network.is_doubtful(source) => None,
+            Some(source) if self.config.track_source && !cx.network.has_ip(source) => None,
+            Some(source) => Some(source),
+            None => self.link.and_then(|link| {
+                cx.network.primary(link, self.config.family, |address| {
+                    cx.virtual_addresses.contains(&address)
+                })
+            }),
+        };
+    }
+
+    /// Where it wants to be heard, as far as that is known.
+    pub(super) fn channel(&self) -> Option<Channel> {
+        let link = if self.config.interface.is_empty() {
+            None
+        } else {
+            Some(self.wire()?)
+        };
+        Some(Channel {
+            carrier: dialect::carrier(&self.config),
+            link,
+            ear: match self.config.destination {
+                Destination::Multicast(group) => Ear::Group(group),
+                Destination::Unicast(_) => Ear::Own(self.source?),
+            },
+        })
+    }
+
+    /// What stands in the way of being heard.
+    pub(super) fn binding_faults(&self, cx: &Context<'_>) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let link = self.link.and_then(|link| cx.network.link(link));
+        let unicast = match &self.config.destination {
+            Destination::Multicast(_) => None,
+            Destination::Unicast(unicast) => Some(unicast),
+        };
+        match link {
+            // Unicast does without.
+            None if self.config.interface.is_empty() => {}
+            None => {
+                faults.push(Fault::InterfaceMissing(self.config.interface.clone()));
+                return faults;
+            }
+            Some(link) => {
+                if !link.multicast && unicast.is_none() {
+                    faults.push(Fault::NoMulticast(link.name.clone()));
+                }
+                if !link.running && self.config.track_primary {
+                    faults.push(Fault::InterfaceDown(link.name.clone()));
+                }
+                faults.extend(self.own_device_fault(link, cx.network));
+            }
+        }
+        match (self.source, self.config.source) {
+            (None, Some(_)) => faults.push(Fault::SourceMissing),
+            (None, None) => faults.push(Fault::NoSource(self.config.family)),
+            (Some(_), _) if self.socket.is_none() => faults.push(Fault::NoSocket),
+            (Some(_), _) => {}
+        }
+        if unicast.is_some_and(|unicast| unicast.fault_without_peer && unicast.peers.is_empty()) {
+            faults.push(Fault::NoPeer);
+        }
+        faults
+    }
+
+    pub(super) fn has_peer(&self, source: IpAddr) -> bool {
+        match &self.config.destination {
+            Destination::Multicast(_) => false,
+            Destination::Unicast(unicast) => accept::is_peer(unicast, source),
+        }
+    }
+}
+
+/// What keepalived says when an interface has no address to send from.
+pub(super) fn without_source(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "no IPv4 address for interface",
+        Family::V6 => "no IPv6 address for interface",
+    }
+}
