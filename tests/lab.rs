@@ -22,6 +22,7 @@ mod lab {
     pub(crate) mod capture;
     pub(crate) mod cluster;
     pub(crate) mod daemon;
+    pub(crate) mod dialects;
     pub(crate) mod interop;
     pub(crate) mod network;
     pub(crate) mod no_ipvs;
@@ -29,11 +30,12 @@ mod lab {
     pub(crate) mod process;
     pub(crate) mod scripts;
     pub(crate) mod states;
+    pub(crate) mod timeline;
     pub(crate) mod vrrp;
     pub(crate) mod wait;
 }
 
-use lab::{cluster, interop, network, no_ipvs, process, scripts, states, vrrp, wait};
+use lab::{cluster, dialects, interop, network, no_ipvs, process, scripts, states, vrrp, wait};
 
 /// Where a scenario can run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
     let all = [
         vrrp::SCENARIOS,
         interop::SCENARIOS,
+        dialects::SCENARIOS,
         states::SCENARIOS,
         process::SCENARIOS,
         scripts::SCENARIOS,

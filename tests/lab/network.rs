@@ -196,13 +196,15 @@ impl Host {
 
     /// The IPv4 addresses of `eth0` as `ip` prints them: `192.168.16.20/32 scope global eth0`.
     pub(crate) fn addresses(&self) -> Vec<String> {
-        self.addresses_on("eth0")
+        self.addresses_on("eth0", "inet")
     }
 
-    fn addresses_on(&self, device: &str) -> Vec<String> {
-        let text = self.ip(&["-4", "-o", "address", "show", "dev", device]);
+    /// Those of a family, `inet` or `inet6`.
+    fn addresses_on(&self, device: &str, family: &str) -> Vec<String> {
+        let text = self.ip(&["-f", family, "-o", "address", "show", "dev", device]);
+        let before = format!(" {family} ");
         text.lines()
-            .filter_map(|line| line.split_once(" inet "))
+            .filter_map(|line| line.split_once(&before))
             .map(|(_, rest)| rest.split('\\').next().unwrap_or(rest).trim().to_owned())
             .collect()
     }
@@ -214,7 +216,12 @@ impl Host {
 
     pub(crate) fn has_on(&self, device: &str, address: &str) -> bool {
         let wanted = format!("{address}/");
-        self.addresses_on(device)
+        let family = if address.contains(':') {
+            "inet6"
+        } else {
+            "inet"
+        };
+        self.addresses_on(device, family)
             .iter()
             .any(|line| line.starts_with(&wanted))
     }
