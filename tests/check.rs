@@ -18,6 +18,8 @@ mod world;
 mod checks;
 #[path = "check/director.rs"]
 mod director;
+#[path = "check/kinds.rs"]
+mod kinds;
 #[path = "check/left_out.rs"]
 mod left_out;
 #[path = "check/random.rs"]
@@ -26,3 +28,5 @@ mod random;
 mod reload;
 #[path = "check/services.rs"]
 mod services;
+#[path = "check/sorry.rs"]
+mod sorry;

@@ -11,6 +11,7 @@ use crate::config;
 use crate::rand::Rand;
 use crate::time::Instant;
 
+use super::notice::{Notice, Why};
 use super::probe::{self, Input, Step, Told, Verdict};
 use super::service::ServerKey;
 use super::{Core, Effect, ProbeId, Reason, Timer};
@@ -40,6 +41,8 @@ pub(super) struct Checker {
 struct Judgement {
     /// The new verdict on the server, if it is another.
     changed: Option<bool>,
+    /// The first verdict of a check that was down from the start, and still is.
+    never_up: bool,
     /// Until the next attempt.
     next: Duration,
 }
@@ -74,6 +77,7 @@ impl Checker {
                 debug!("{}: {error}", self.server);
                 Judgement {
                     changed: None,
+                    never_up: false,
                     next: self.config.delay_loop,
                 }
             }
@@ -91,6 +95,7 @@ impl Checker {
         self.reason = None;
         Judgement {
             changed,
+            never_up: false,
             next: self.config.delay_loop,
         }
     }
@@ -107,6 +112,7 @@ impl Checker {
             debug!("{told}");
             return Judgement {
                 changed: None,
+                never_up: false,
                 next: self.config.delay_before_retry,
             };
         }
@@ -121,11 +127,13 @@ impl Checker {
         }
         // While down the attempts are delay_loop apart, and one success is enough.
         let changed = self.up.then_some(false);
+        let never_up = !self.up && !self.has_run;
         self.up = false;
         self.has_run = true;
         self.retries = 0;
         Judgement {
             changed,
+            never_up,
             next: self.config.delay_loop,
         }
     }
@@ -193,12 +201,29 @@ impl Core {
         checker.attempt = None;
         let server = checker.server;
         let judgement = checker.judge(verdict);
-        self.timers.set(Timer::Due(id), now + judgement.next);
-        match judgement.changed {
-            Some(true) => self.check_passed(server, out),
-            Some(false) => self.check_failed(server, out),
-            None => {}
+        let check = checker.config.probe.keyword();
+        // The last attempt of a check that was suspended meanwhile counts, too.
+        if !self.services[&server.service].suspended {
+            self.timers.set(Timer::Due(id), now + judgement.next);
         }
+        if judgement.never_up {
+            self.notify_server(server, false, Why::Checked);
+        }
+        let Some(passed) = judgement.changed else {
+            return;
+        };
+        if passed {
+            self.check_passed(server);
+        } else {
+            self.check_failed(server);
+        }
+        self.notices.push(Notice::Check {
+            service: self.name_of(server).clone(),
+            server: server.address,
+            check,
+            passed,
+            up: self.servers[&server].alive,
+        });
     }
 
     /// A checker of a server that is leaving.

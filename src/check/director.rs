@@ -12,7 +12,6 @@ use crate::errno::Errno;
 use crate::time::Instant;
 use crate::wire::ipvs::Request;
 
-use super::ipvs::Table;
 use super::refusal::Complaints;
 use super::{Core, Effect, Timer};
 
@@ -23,6 +22,8 @@ pub(super) struct Director {
     module_tried: bool,
     /// A configuration was seen.
     pub(super) started: bool,
+    /// `net_namespace_ipvs`, of the first configuration.
+    pub(super) namespace: Option<String>,
     /// `lvs_flush` is still to be done.
     pub(super) flush: bool,
     /// What the VRRP core was told last.
@@ -32,7 +33,7 @@ pub(super) struct Director {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
-    /// No virtual server was ever configured: IPVS is none of our business.
+    /// Nothing that needs it was ever configured: IPVS is none of our business.
     #[default]
     Idle,
     /// Asked for the first time.
@@ -78,21 +79,26 @@ impl Core {
         }
         self.timers.cancel(Timer::Director);
         match answer {
-            Ok(version) => self.found(version, out),
+            Ok(version) => self.found(now, version, out),
             Err(error) => self.not_found(now, error, out),
         }
     }
 
-    /// The module is there, or never will be: the next search tells.
-    pub(super) fn module_loaded(&mut self, now: Instant, success: bool, out: &mut Vec<Effect>) {
-        if self.director.state != State::Loading {
-            return;
+    /// A module is there, or never will be: the next search or request tells.
+    pub(super) fn module_loaded(
+        &mut self,
+        now: Instant,
+        module: &str,
+        success: bool,
+        out: &mut Vec<Effect>,
+    ) {
+        let outcome = if success { "succeeded" } else { "failed" };
+        debug!("loading {module} {outcome}");
+        if module != IPVS_MODULE {
+            self.table.module_loaded(module, success);
+        } else if self.director.state == State::Loading {
+            self.search(now, out);
         }
-        debug!(
-            "loading {IPVS_MODULE} {}",
-            if success { "succeeded" } else { "failed" }
-        );
-        self.search(now, out);
     }
 
     /// IPVS is missing, has not answered, or refused something: it is looked at again.
@@ -101,46 +107,70 @@ impl Core {
     }
 
     /// The kernel refused a request.
-    pub(super) fn ipvs_failed(
-        &mut self,
-        now: Instant,
-        request: &Request,
-        error: Errno,
-        out: &mut Vec<Effect>,
-    ) {
-        if self.table.refused(now, request, error, out) {
+    pub(super) fn ipvs_failed(&mut self, now: Instant, request: &Request, error: Errno) {
+        match request {
+            // Before a start both are told to end, whether they run or not.
+            Request::DelDaemon(..) if matches!(error, Errno::ESRCH | Errno::ENOENT) => return,
+            Request::NewDaemon(daemon) => self.sync.refused(daemon),
+            _ => {}
+        }
+        if self.table.refused(now, request, error) {
             self.director.complaints.write(now, request, error);
         }
         // Also after what needed no more than a correction: when the whole IPVS has gone, a
         // deletion only says that there is nothing to delete.
+        self.look_again(now);
+    }
+
+    /// Not now: what was refused a moment ago would be refused again.
+    pub(super) fn look_again(&mut self, now: Instant) {
         let waiting = self.timers.deadline_of(Timer::Director).is_some();
         if self.director.state == State::Ready && !waiting {
             self.timers.set(Timer::Director, now + RETRY);
         }
     }
 
+    /// A scheduler that is missing, or whose module is on its way, is asked for again.
+    pub(super) fn wait_for_modules(&mut self, now: Instant) {
+        let waits = self.table.waits_for_modules();
+        match self.timers.deadline_of(Timer::Modules) {
+            None if waits => self.timers.set(Timer::Modules, now + RETRY),
+            Some(_) if !waits => self.timers.cancel(Timer::Modules),
+            _ => {}
+        }
+    }
+
     /// The end: nothing is waited for any more, and late answers find nobody.
     pub(super) fn rest(&mut self) {
         self.director.state = State::Idle;
-        self.table = Table::default();
-        self.timers.cancel(Timer::Director);
+        for timer in [Timer::Director, Timer::Modules, Timer::Table, Timer::Audit] {
+            self.timers.cancel(timer);
+        }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.director.state == State::Ready
     }
 
     fn search(&mut self, now: Instant, out: &mut Vec<Effect>) {
         // Also when no answer ever comes.
         self.timers.set(Timer::Director, now + RETRY);
-        out.push(Effect::FindDirector);
+        let namespace = self.director.namespace.clone();
+        out.push(Effect::FindDirector { namespace });
     }
 
-    fn found(&mut self, version: u32, out: &mut Vec<Effect>) {
+    fn found(&mut self, now: Instant, version: u32, out: &mut Vec<Effect>) {
         self.director.module_tried = false;
         match self.director.state {
-            State::Ready => self.table.retry(out),
+            State::Ready => {
+                self.table.retry();
+                self.sync.settle(out);
+            }
             State::Missing => {
                 info!("IPVS is there now, programming the virtual servers");
-                self.program(out);
+                self.program(now, out);
             }
-            State::Idle | State::Searching | State::Loading => self.program(out),
+            State::Idle | State::Searching | State::Loading => self.program(now, out),
         }
         debug!(
             "IPVS version {}.{}.{}",
@@ -155,10 +185,12 @@ impl Core {
     fn not_found(&mut self, now: Instant, error: Errno, out: &mut Vec<Effect>) {
         self.timers.set(Timer::Director, now + RETRY);
         self.table.close();
+        self.sync.close();
+        self.timeouts.forget();
         if !self.director.module_tried {
             self.director.module_tried = true;
             self.director.state = State::Loading;
-            out.push(Effect::LoadModule(IPVS_MODULE));
+            out.push(Effect::LoadModule(IPVS_MODULE.to_owned()));
             return;
         }
         if self.director.state != State::Missing {
@@ -172,20 +204,27 @@ impl Core {
         self.tell(false, out);
     }
 
-    /// The whole table, in the order of the file, by the verdicts of this moment.
-    fn program(&mut self, out: &mut Vec<Effect>) {
-        if std::mem::take(&mut self.director.flush) {
+    /// Everything, in upstream's order; the table in the order of the file, by the verdicts of
+    /// this moment.
+    fn program(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        out.extend(self.timeouts.settle());
+        self.sync.open(out);
+        let flush = std::mem::take(&mut self.director.flush);
+        if flush {
             out.push(Effect::Ipvs(Request::Flush));
         }
-        self.table.open();
-        for key in &self.order {
-            let service = &self.services[key];
-            let id = service.kernel.id;
-            self.table.settle_service(id, out);
-            for &address in &service.servers {
-                self.table.settle_dest(id, address, out);
+        self.table.open(flush);
+        for id in &self.order {
+            for &at in &self.services[id].kernel {
+                self.table.queue(at);
             }
         }
+        self.plan_audit(now);
+    }
+
+    /// The table is read again after a while.
+    pub(super) fn plan_audit(&mut self, now: Instant) {
+        self.timers.set(Timer::Audit, now + AUDIT);
     }
 
     fn tell(&mut self, directing: bool, out: &mut Vec<Effect>) {
@@ -197,6 +236,9 @@ impl Core {
 }
 
 const IPVS_MODULE: &str = "ip_vs";
+
+/// How long the table is left alone before it is read again.
+const AUDIT: Duration = Duration::from_secs(10);
 
 /// How often a missing or refusing IPVS is looked at.
 const RETRY: Duration = Duration::from_secs(10);

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 
 use log::warn;
 
-use crate::config::{
-    self, Config, Encapsulation, Forwarding, RealServer, ServiceKey, Tunnel, VirtualServer,
-};
+use crate::config::{self, Config, RealServer, VirtualServer};
 
 use super::probe;
 
@@ -23,23 +21,11 @@ pub(super) fn checks(server: &RealServer) -> impl Iterator<Item = &config::Check
     checkers.filter(move |checker| !some || can_be_made(checker))
 }
 
-/// Whether a server cannot be reached as it is to be: a tunnel of another kind would lead nowhere.
-pub(super) fn server(server: &RealServer) -> bool {
-    match server.forwarding {
-        Forwarding::Tunnel(Tunnel { encapsulation, .. }) => encapsulation != Encapsulation::Ipip,
-        Forwarding::Nat | Forwarding::DirectRouting => false,
-    }
-}
-
 /// One line for each kind of thing that is left out.
 pub(super) fn tell(config: &Config) {
     let mut asked = Asked::new();
     for service in &config.virtual_servers {
-        match service.key {
-            ServiceKey::Address(_) => of_service(service, &mut asked),
-            ServiceKey::Fwmark { .. } => ask(&mut asked, "virtual_server fwmark", service),
-            ServiceKey::Group { .. } => ask(&mut asked, "virtual_server group", service),
-        }
+        of_service(service, &mut asked);
     }
     for (what, (count, first)) in asked {
         let others = match count {
@@ -52,9 +38,6 @@ pub(super) fn tell(config: &Config) {
 
 fn of_service(service: &VirtualServer, asked: &mut Asked) {
     for (there, what) in [
-        (service.persistence_engine.is_some(), "persistence_engine"),
-        (service.sorry_server.is_some(), "sorry_server"),
-        (service.ha_suspend, "ha_suspend"),
         (service.quorum_up.is_some(), "quorum_up"),
         (service.quorum_down.is_some(), "quorum_down"),
     ] {
@@ -64,9 +47,6 @@ fn of_service(service: &VirtualServer, asked: &mut Asked) {
     }
     for real in &service.real_servers {
         for (there, what) in [
-            (server(real), "a tunnel of type gue or gre"),
-            (real.upper_threshold != 0, "uthreshold"),
-            (real.lower_threshold != 0, "lthreshold"),
             (real.notify_up.is_some(), "notify_up"),
             (real.notify_down.is_some(), "notify_down"),
         ] {

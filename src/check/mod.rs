@@ -11,32 +11,50 @@
 
 mod checker;
 mod director;
-mod ipvs;
+mod kernel;
 mod left_out;
+mod map;
+mod notice;
 mod observe;
 mod probe;
 mod reason;
 mod refusal;
 mod reload;
+mod server;
 mod service;
+mod stop;
+mod suspend;
+mod sync;
+mod table;
+mod timeouts;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::config::{Config, ServiceAddress};
+use log::info;
+
+use crate::config::{Config, FlushOnStop, ServiceKey};
 use crate::errno::Errno;
 use crate::rand::Rand;
 use crate::time::{Instant, Timers};
-use crate::wire;
+use crate::wire::ipvs::{ServiceId, Timeouts};
+use crate::wire::{self, rtnl};
 
 pub use reason::Reason;
 
 use checker::{Checker, CheckerId};
 use director::Director;
-use ipvs::Table;
+use map::Map;
 use probe::Input;
-use service::{Server, ServerKey, Service};
+use server::Server;
+use service::{ServerKey, Service, VirtualId};
+use suspend::Addresses;
+use sync::Sync;
+use table::Table;
+use timeouts::TimeoutState;
+
+pub use notice::{Notice, Why};
+pub use table::Reading;
 
 /// One attempt of one check. Given out once, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,13 +77,26 @@ pub enum Event<'a> {
     },
     /// IPVS answers: the table can be programmed (version as 0x010201), or why not.
     Director(Result<u32, Errno>),
-    /// The child that loads the kernel module has ended.
-    ModuleLoaded { success: bool },
+    /// The child that loads a kernel module has ended.
+    ModuleLoaded { module: String, success: bool },
     /// A request to IPVS failed.
     IpvsFailed {
         request: wire::ipvs::Request,
         error: Errno,
     },
+    /// What IPVS has under one key.
+    IpvsRead {
+        id: ServiceId,
+        answer: Result<Reading, Errno>,
+    },
+    /// What IPVS forgets connections by.
+    TimeoutsRead(Result<Timeouts, Errno>),
+    /// The instance that the sync daemon follows is master, or is not.
+    Master(bool),
+    /// All addresses of this machine: when watching begins, and when notices were lost.
+    Addresses(Vec<rtnl::Address>),
+    /// An address came or went.
+    Network(rtnl::Notice),
     /// The daemon stops: the table is to be cleared.
     Stop,
 }
@@ -78,12 +109,21 @@ pub enum Effect {
     /// Close the descriptor of a probe; nothing more is heard of it. Comes exactly once for every
     /// `Connect`, also when that failed at once.
     Close(ProbeId),
-    /// Find the IPVS family and ask its version; answers with `Director`.
-    FindDirector,
+    /// Find the IPVS family, maybe that of another network namespace, and ask its version; answers
+    /// with `Director`.
+    FindDirector { namespace: Option<String> },
     /// Load a kernel module in a child; answers with `ModuleLoaded`.
-    LoadModule(&'static str),
+    LoadModule(String),
     /// One change of the kernel's table; a failure comes back as `IpvsFailed`.
     Ipvs(wire::ipvs::Request),
+    /// Answers with `IpvsRead`, before any other request.
+    ReadIpvs(ServiceId),
+    /// Answers with `TimeoutsRead`.
+    ReadTimeouts,
+    /// Tell of the addresses of this machine, with `Addresses` and `Network`, or no longer.
+    WatchAddresses(bool),
+    /// Scripts, pipes and mails are to tell of it.
+    Notify(Notice),
     /// Tell the VRRP core whether this machine can direct: false while IPVS is missing.
     Directing(bool),
 }
@@ -108,8 +148,12 @@ pub struct Snapshot {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceState {
-    pub key: ServiceAddress,
+    pub key: ServiceKey,
     pub quorum_up: bool,
+    /// The sorry server takes the clients.
+    pub sorry: bool,
+    /// It is not checked, because it is not on this machine.
+    pub suspended: bool,
     pub servers: Vec<ServerState>,
 }
 
@@ -135,14 +179,26 @@ pub struct Core {
     /// The last number given to a probe or a checker.
     last_id: u64,
     /// The services in the order of the file: they start, stop and are shown in it.
-    order: Vec<ServiceAddress>,
-    services: BTreeMap<ServiceAddress, Service>,
-    servers: BTreeMap<ServerKey, Server>,
-    checkers: BTreeMap<CheckerId, Checker>,
+    order: Vec<VirtualId>,
+    ids: Map<ServiceKey, VirtualId>,
+    services: Map<VirtualId, Service>,
+    servers: Map<ServerKey, Server>,
+    checkers: Map<CheckerId, Checker>,
     /// The attempts in flight.
-    probes: BTreeMap<ProbeId, CheckerId>,
+    probes: Map<ProbeId, CheckerId>,
     table: Table,
     director: Director,
+    timeouts: TimeoutState,
+    sync: Sync,
+    addresses: Addresses,
+    /// `rs_init_notifies`: servers that are there from the start are told of, too.
+    init_notifies: bool,
+    flush_on_stop: Option<FlushOnStop>,
+    /// To be told when the table has what they tell of.
+    notices: Vec<Notice>,
+    /// The turn of the loop, and the requests that it may still make.
+    turn: Instant,
+    budget: usize,
 }
 
 /// What the core waits for.
@@ -154,6 +210,12 @@ enum Timer {
     Limit(ProbeId),
     /// IPVS is looked at again: it is missing, or it refused something.
     Director,
+    /// More of the table is to be settled than fits into one turn.
+    Table,
+    /// The table is read back.
+    Audit,
+    /// Modules of schedulers that are missing are looked for again.
+    Modules,
 }
 
 impl Core {
@@ -164,16 +226,63 @@ impl Core {
             timers: Timers::new(),
             last_id: 0,
             order: Vec::new(),
-            services: BTreeMap::new(),
-            servers: BTreeMap::new(),
-            checkers: BTreeMap::new(),
-            probes: BTreeMap::new(),
+            ids: Map::default(),
+            services: Map::default(),
+            servers: Map::default(),
+            checkers: Map::default(),
+            probes: Map::default(),
             table: Table::default(),
             director: Director::default(),
+            timeouts: TimeoutState::default(),
+            sync: Sync::default(),
+            addresses: Addresses::default(),
+            init_notifies: false,
+            flush_on_stop: None,
+            notices: Vec::new(),
+            turn: Instant::ZERO,
+            budget: REQUESTS_PER_TURN,
         }
     }
 
     pub fn on_event(&mut self, now: Instant, event: Event<'_>, out: &mut Vec<Effect>) {
+        if self.turn != now {
+            self.begin_turn(now);
+        }
+        self.handle(now, event, out);
+        self.finish(now, out);
+    }
+
+    /// All timers due at `now`.
+    pub fn on_time(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        self.begin_turn(now);
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Due(checker) => self.start_attempt(now, checker, out),
+                Timer::Limit(probe) => self.advance(now, probe, Input::Limit, out),
+                Timer::Director => self.director_due(now, out),
+                // What is left is settled in any case.
+                Timer::Table => {}
+                Timer::Modules => self.table.retry_modules(out),
+                Timer::Audit => {
+                    self.table.audit();
+                    self.plan_audit(now);
+                }
+            }
+        }
+        self.finish(now, out);
+    }
+
+    /// When `on_time` has work next.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// The instance whose state the sync daemon follows.
+    pub fn follows(&self) -> Option<&str> {
+        self.sync.follows()
+    }
+
+    fn handle(&mut self, now: Instant, event: Event<'_>, out: &mut Vec<Effect>) {
         match event {
             Event::Reload(config) => self.reload(now, config, out),
             Event::Connected(probe) => self.advance(now, probe, Input::Connected, out),
@@ -183,26 +292,35 @@ impl Core {
                 started,
             } => self.advance(now, probe, Input::Failed { error, started }, out),
             Event::Director(answer) => self.director_answered(now, answer, out),
-            Event::ModuleLoaded { success } => self.module_loaded(now, success, out),
-            Event::IpvsFailed { request, error } => self.ipvs_failed(now, &request, error, out),
+            Event::ModuleLoaded { module, success } => {
+                self.module_loaded(now, &module, success, out);
+            }
+            Event::IpvsFailed { request, error } => self.ipvs_failed(now, &request, error),
+            Event::IpvsRead { id, answer } => self.table.read(id, answer),
+            Event::TimeoutsRead(answer) => self.timeouts_read(answer, out),
+            Event::Master(master) => self.sync.follow(master, out),
+            Event::Addresses(all) => self.addresses_read(now, &all),
+            Event::Network(notice) => self.address_changed(now, &notice),
             Event::Stop => self.stop(out),
         }
     }
 
-    /// All timers due at `now`.
-    pub fn on_time(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        while let Some(timer) = self.timers.pop_due(now) {
-            match timer {
-                Timer::Due(checker) => self.start_attempt(now, checker, out),
-                Timer::Limit(probe) => self.advance(now, probe, Input::Limit, out),
-                Timer::Director => self.director_due(now, out),
-            }
-        }
+    fn begin_turn(&mut self, now: Instant) {
+        self.turn = now;
+        self.budget = REQUESTS_PER_TURN;
     }
 
-    /// When `on_time` has work next.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.timers.next()
+    /// The end of every call: the table follows, then everybody is told.
+    fn finish(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        self.table.pump(&mut self.budget, out);
+        if self.table.is_busy() {
+            self.timers.set(Timer::Table, now);
+        }
+        self.wait_for_modules(now);
+        if let Some(count) = self.table.take_operations() {
+            info!("the number of IPVS operations of this configuration: {count}");
+        }
+        out.extend(self.notices.drain(..).map(Effect::Notify));
     }
 
     fn new_id(&mut self) -> u64 {
@@ -210,3 +328,7 @@ impl Core {
         self.last_id
     }
 }
+
+/// Changes and readings of the table in one turn of the loop, two milliseconds of it or three:
+/// neither adverts nor checks wait for a long table.
+const REQUESTS_PER_TURN: usize = 256;

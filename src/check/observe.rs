@@ -1,13 +1,11 @@
 //! What the core believes right now, as plain data.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::config::ServiceAddress;
 use crate::time::Instant;
 
 use super::checker::CheckerId;
-use super::service::ServerKey;
+use super::service::{ServerKey, VirtualId};
 use super::{Core, Reason, ServerState, ServiceState, Snapshot, Timer};
 
 impl Core {
@@ -17,36 +15,39 @@ impl Core {
             services: self
                 .order
                 .iter()
-                .map(|&key| self.show_service(now, key))
+                .map(|&id| self.observe_service(now, id))
                 .collect(),
         }
     }
 
-    fn show_service(&self, now: Instant, key: ServiceAddress) -> ServiceState {
-        let service = &self.services[&key];
-        let servers = service.servers.iter();
-        ServiceState {
-            key,
-            quorum_up: service.quorum_up,
-            servers: servers
-                .map(|&address| self.show_server(now, key, address))
-                .collect(),
-        }
-    }
-
-    fn show_server(
-        &self,
-        now: Instant,
-        service: ServiceAddress,
-        address: SocketAddr,
-    ) -> ServerState {
-        let server = &self.servers[&ServerKey { service, address }];
-        let id = self.services[&service].kernel.id;
-        let due = server.checkers.iter().filter_map(|&id| self.due(id)).min();
-        ServerState {
+    fn observe_service(&self, now: Instant, id: VirtualId) -> ServiceState {
+        let service = &self.services[&id];
+        let keys = service.servers.iter().map(|&address| ServerKey {
+            service: id,
             address,
+        });
+        ServiceState {
+            key: service.key.clone(),
+            quorum_up: service.quorum_up,
+            sorry: service.is_sorry(),
+            suspended: service.suspended,
+            servers: keys.map(|key| self.observe_server(now, key)).collect(),
+        }
+    }
+
+    fn observe_server(&self, now: Instant, key: ServerKey) -> ServerState {
+        let server = &self.servers[&key];
+        let service = &self.services[&key.service];
+        let due = server.checkers.iter().filter_map(|&id| self.due(id)).min();
+        // In a group it is the same everywhere, but for what was done by hand.
+        let weight = service.kernel.first().and_then(|&at| {
+            let place = service.place(server.dest(key.address), at);
+            self.table.weight_of(at, place.address)
+        });
+        ServerState {
+            address: key.address,
             alive: server.alive,
-            weight: self.table.weight_of(id, address),
+            weight,
             failed_checks: server.failed,
             reasons: server
                 .checkers

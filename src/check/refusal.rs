@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use log::error;
 
+use crate::addr::Family;
 use crate::errno::Errno;
 use crate::time::Instant;
 use crate::wire::ipvs::{Request, ServiceId};
@@ -57,6 +58,9 @@ impl Line<'_> {
             Request::NewDest(..) => ("ADDDEST", 1159),
             Request::DelDest(..) => ("DELDEST", 1160),
             Request::SetDest(..) => ("EDITDEST", 1161),
+            Request::SetTimeouts(_) => ("TIMEOUT", 1162),
+            Request::NewDaemon(_) => ("STARTDAEMON", 1163),
+            Request::DelDaemon(..) => ("STOPDAEMON", 1164),
         }
     }
 
@@ -69,6 +73,8 @@ impl Line<'_> {
                 "Scheduler or persistence engine not found"
             }
             (Request::SetDest(..) | Request::DelDest(..), Errno::ENOENT) => "No such destination",
+            (Request::NewDaemon(_), Errno::EEXIST) => "Daemon has already run",
+            (Request::DelDaemon(..), Errno::ESRCH | Errno::ENOENT) => "No daemon is running",
             (_, Errno::ESRCH) => "No such service",
             (_, Errno::EPERM) => "Permission denied (you must be root)",
             (_, Errno::EINVAL) => {
@@ -96,7 +102,10 @@ impl fmt::Display for Line<'_> {
         }
         write!(f, "({})", errno.number())?;
         match self.request {
-            Request::Flush => Ok(()),
+            Request::Flush
+            | Request::NewDaemon(_)
+            | Request::DelDaemon(..)
+            | Request::SetTimeouts(_) => Ok(()),
             Request::NewService(service) | Request::SetService(service) => {
                 write!(f, " ({})", Where(service.id))
             }
@@ -109,22 +118,29 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// A service in these lines: `192.168.200.254:tcp:80`.
-struct Where(ServiceId);
+/// A service in these lines: `192.168.200.254:tcp:80`, `Fwm 9`.
+pub(super) struct Where(pub(super) ServiceId);
 
 impl fmt::Display for Where {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ServiceId { protocol, address } = self.0;
-        let protocol = match protocol {
-            6 => "tcp",
-            17 => "udp",
-            132 => "sctp",
-            _ => "?",
-        };
-        if address.is_ipv6() {
-            write!(f, "[{}]:{protocol}:{}", address.ip(), address.port())
-        } else {
-            write!(f, "{}:{protocol}:{}", address.ip(), address.port())
+        match self.0 {
+            ServiceId::Address { protocol, address } => {
+                let protocol = match protocol {
+                    6 => "tcp",
+                    17 => "udp",
+                    132 => "sctp",
+                    _ => "?",
+                };
+                if address.is_ipv6() {
+                    write!(f, "[{}]:{protocol}:{}", address.ip(), address.port())
+                } else {
+                    write!(f, "{}:{protocol}:{}", address.ip(), address.port())
+                }
+            }
+            ServiceId::Fwmark { mark, family } => {
+                let inet6 = if family == Family::V6 { " inet6" } else { "" };
+                write!(f, "Fwm {mark}{inet6}")
+            }
         }
     }
 }
@@ -139,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_in_the_words_of_keepalived() {
-        let id = |protocol, address: &str| ServiceId {
+        let id = |protocol, address: &str| ServiceId::Address {
             protocol,
             address: address.parse().unwrap(),
         };
@@ -149,11 +165,12 @@ mod tests {
             flags: 0,
             timeout: 0,
             prefix: 128,
+            engine: None,
         };
-        let dest = Dest {
-            address: "192.168.200.2:80".parse().unwrap(),
-            method: Method::Route,
-            weight: 1,
+        let dest = Dest::new("192.168.200.2:80".parse().unwrap(), Method::Route, 1);
+        let mark = ServiceId::Fwmark {
+            mark: 9,
+            family: Family::V6,
         };
         let web = id(6, "192.168.200.254:80");
         for (request, errno, line) in [
@@ -172,6 +189,11 @@ mod tests {
                 Request::DelService(web),
                 Errno::ENODEV,
                 "DEL(1156) error: No such device(19) (192.168.200.254:tcp:80)",
+            ),
+            (
+                Request::DelService(mark),
+                Errno::ENODEV,
+                "DEL(1156) error: No such device(19) (Fwm 9 inet6)",
             ),
             (
                 Request::Flush,

@@ -4,86 +4,118 @@
 //! tries is. What is the same is not disturbed: no request, its state and its timers stay, where
 //! upstream starts every timer anew, so that frequent reloads there mean that nothing is checked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
 
 use log::{debug, info, warn};
 
 use crate::config::{
-    self, Config, Forwarding, Protocol, RealServer, ServiceAddress, VirtualServer,
+    self, Config, GroupEntry, RealServer, ServiceKey, VirtualServer, VirtualServerGroup,
 };
 use crate::time::Instant;
-use crate::wire::ipvs::{
-    self as kernel, FLAG_ONE_PACKET, FLAG_PERSISTENT, FLAGS_SCHEDULER, Method,
-};
 
 use super::checker::{Checker, CheckerId};
-use super::left_out;
-use super::service::{Occasion, Server, ServerKey, Service};
-use super::{Core, Effect, Timer, probe};
+use super::map::Map;
+use super::notice::{Notice, Why};
+use super::server::Server;
+use super::service::{Occasion, ServerKey, Service, Sorry, VirtualId};
+use super::{Core, Effect, Timer, kernel, left_out, probe};
 
 impl Core {
     /// In upstream's order: what left, what stayed, what came, then the checks of what came.
     pub(super) fn reload(&mut self, now: Instant, config: &Config, out: &mut Vec<Effect>) {
         let wanted = distinct_services(config);
-        if !wanted.is_empty() {
-            let first = self.order.is_empty();
-            debug!(
-                "{}",
-                if first {
-                    "Initializing ipvs"
-                } else {
-                    "Reinitializing ipvs"
-                }
-            );
-        }
+        self.tell_beginning(!wanted.is_empty());
         if !std::mem::replace(&mut self.director.started, true) {
             // Never at a later reload: that would cut off the clients of what stays.
             self.director.flush = config.global.lvs.flush;
+            self.director
+                .namespace
+                .clone_from(&config.global.namespace.ipvs);
         }
-        self.need_director(now, !wanted.is_empty(), out);
-        let keys: BTreeSet<ServiceAddress> = wanted.iter().map(|(key, _)| *key).collect();
-        for key in std::mem::take(&mut self.order) {
-            if !keys.contains(&key) {
-                self.leave_service(key, out);
+        self.init_notifies = config.global.rs_init_notifies;
+        self.flush_on_stop = config.global.lvs.flush_on_stop;
+        self.timeouts.configure(&config.global.lvs);
+        if self.is_ready() {
+            out.extend(self.timeouts.settle());
+        }
+        self.sync.configure(config, out);
+        let needed = !wanted.is_empty() || self.sync.follows().is_some();
+        self.need_director(now, needed, out);
+
+        let keys: HashSet<&ServiceKey> = wanted.iter().map(|service| &service.key).collect();
+        for id in std::mem::take(&mut self.order) {
+            if !keys.contains(&self.services[&id].key) {
+                self.leave_service(id, out);
             }
         }
+        let groups = config.virtual_server_groups.iter();
+        let groups: Map<&str, &VirtualServerGroup> =
+            groups.map(|group| (group.name.as_str(), group)).collect();
         let mut new_checkers = Vec::new();
-        for (key, service) in &wanted {
-            self.apply_service(now, *key, service, &mut new_checkers, out);
+        for service in wanted {
+            let entries = match &service.key {
+                ServiceKey::Group { name, .. } => groups.get(name.as_str()),
+                ServiceKey::Address(_) | ServiceKey::Fwmark { .. } => None,
+            };
+            let entries = entries.map_or(&[][..], |group| &group.entries);
+            self.apply_service(now, service, entries, &mut new_checkers, out);
         }
-        self.order = wanted.iter().map(|(key, _)| *key).collect();
         left_out::tell(config);
+        self.watch_addresses(out);
         for id in new_checkers {
             self.activate(now, id);
         }
-        let requests = out
-            .iter()
-            .filter(|effect| matches!(effect, Effect::Ipvs(_)));
-        debug!(
-            "the number of IPVS operations of this reload: {}",
-            requests.count()
-        );
     }
 
-    fn leave_service(&mut self, key: ServiceAddress, out: &mut Vec<Effect>) {
-        info!("Removing Virtual Server {key}");
-        for address in std::mem::take(&mut self.service_mut(key).servers) {
-            self.leave_server(
-                ServerKey {
-                    service: key,
-                    address,
-                },
-                out,
-            );
+    fn tell_beginning(&mut self, serves: bool) {
+        if serves || !self.order.is_empty() {
+            self.table.begin(false);
         }
-        self.remove_service(key, out);
+        if serves {
+            let first = self.order.is_empty();
+            let words = if first {
+                "Initializing ipvs"
+            } else {
+                "Reinitializing ipvs"
+            };
+            debug!("{words}");
+        }
+    }
+
+    fn leave_service(&mut self, id: VirtualId, out: &mut Vec<Effect>) {
+        let key = self.services[&id].key.clone();
+        match &key {
+            ServiceKey::Group { name, .. } => info!("Removing Virtual Server Group [{name}]"),
+            ServiceKey::Address(_) | ServiceKey::Fwmark { .. } => {
+                info!("Removing Virtual Server {key}");
+            }
+        }
+        let service = self.service_mut(id);
+        let had_quorum = service.quorum_up;
+        for address in std::mem::take(&mut service.servers) {
+            let service = id;
+            self.leave_server(ServerKey { service, address }, out);
+        }
+        if had_quorum {
+            let (service, why) = (key.clone(), Why::Removed);
+            let up = false;
+            self.notices.push(Notice::Service { service, up, why });
+        }
+        for at in self.services[&id].kernel.clone() {
+            self.table.drop_service(id, at);
+        }
+        self.leave_sorry(id);
+        self.ids.remove(&key);
+        self.services.remove(&id);
     }
 
     fn leave_server(&mut self, key: ServerKey, out: &mut Vec<Effect>) {
-        let id = self.services[&key.service].kernel.id;
-        if self.table.wants(id, key.address) {
-            info!("Removing service {key} from VS {}", key.service);
+        if self.desired(key).is_some() {
+            info!("Removing service {key} from VS {}", self.name_of(key));
+            if self.servers[&key].alive {
+                self.notify_server(key, false, Why::Removed);
+            }
         }
         self.remove_server(key, out);
     }
@@ -91,72 +123,165 @@ impl Core {
     fn apply_service(
         &mut self,
         now: Instant,
-        key: ServiceAddress,
         config: &VirtualServer,
+        entries: &[GroupEntry],
         new_checkers: &mut Vec<CheckerId>,
         out: &mut Vec<Effect>,
     ) {
+        let id = self.identify(&config.key);
+        self.order.push(id);
+        self.apply_kernel(id, config, entries);
+        self.apply_sorry(id, config);
         let wanted = distinct_servers(config);
-        let kernel = kernel_service(key, config);
-        self.table.set_service(&kernel, out);
-        let service = self
-            .services
-            .entry(key)
-            .or_insert_with(|| Service::new(kernel.clone()));
-        service.kernel = kernel;
+        let service = self.service_mut(id);
         service.quorum = config.quorum;
         service.hysteresis = config.hysteresis;
+        service.omega = config.omega;
+        service.ha_suspend = config.ha_suspend;
         let addresses = wanted.iter().map(|server| server.address).collect();
         let before = std::mem::replace(&mut service.servers, addresses);
-        let staying: BTreeSet<SocketAddr> = service.servers.iter().copied().collect();
+        let staying: HashSet<SocketAddr> = service.servers.iter().copied().collect();
         for address in before {
             if !staying.contains(&address) {
-                let gone = ServerKey {
-                    service: key,
-                    address,
-                };
+                let service = id;
+                let gone = ServerKey { service, address };
                 info!("service {gone} no longer exist");
                 self.leave_server(gone, out);
             }
         }
         for server in wanted {
-            self.apply_server(now, key, server, new_checkers, out);
+            self.apply_server(now, id, server, new_checkers, out);
         }
-        self.evaluate_quorum(key, Occasion::Configured);
+        self.evaluate_quorum(id, Occasion::Configured);
+        let away = self.is_away(&self.services[&id]);
+        if away != self.services[&id].suspended {
+            // The new ones are looked at when they are begun.
+            self.suspend(now, id, away);
+        }
+    }
+
+    /// The service of this key, which may be a new one.
+    fn identify(&mut self, key: &ServiceKey) -> VirtualId {
+        if let Some(&id) = self.ids.get(key) {
+            return id;
+        }
+        let id = VirtualId {
+            number: self.new_id(),
+            protocol: key.protocol(),
+        };
+        self.ids.insert(key.clone(), id);
+        self.services.insert(id, Service::new(key.clone()));
+        id
+    }
+
+    /// The services of the kernel: those that stay, come and go.
+    fn apply_kernel(&mut self, id: VirtualId, config: &VirtualServer, entries: &[GroupEntry]) {
+        let wanted = kernel::services(&config.key, entries);
+        let service = self.service_mut(id);
+        let before = std::mem::replace(&mut service.kernel, wanted.clone());
+        let old_entries = std::mem::replace(&mut service.entries, entries.to_vec());
+        for &at in &wanted {
+            self.table.set_service(id, &kernel::service(config, at));
+        }
+        if before.is_empty() || before == wanted {
+            return;
+        }
+        if let ServiceKey::Group { name, .. } = &config.key {
+            tell_entries(&config.key, name, &old_entries, entries);
+        }
+        let service = &self.services[&id];
+        let staying: HashSet<_> = wanted.iter().collect();
+        let keys = service.servers.iter().map(|&address| ServerKey {
+            service: id,
+            address,
+        });
+        for key in keys.collect::<Vec<_>>() {
+            for at in before.iter().filter(|at| !staying.contains(at)) {
+                let dest = self.servers[&key].dest(key.address);
+                let address = self.services[&id].place(dest, *at).address;
+                self.table.set_dest(key, *at, address, None);
+            }
+            self.show(key);
+        }
+        for at in before.iter().filter(|at| !staying.contains(at)) {
+            self.table.drop_service(id, *at);
+        }
+    }
+
+    fn apply_sorry(&mut self, id: VirtualId, config: &VirtualServer) {
+        let wanted = config.sorry_server.as_ref().map(|sorry| Sorry {
+            dest: kernel::sorry_server(sorry),
+            inhibit: sorry.inhibit,
+            in_use: false,
+        });
+        let service = self.service_mut(id);
+        let known = service.sorry;
+        let address = |sorry: Option<Sorry>| sorry.map(|sorry| sorry.dest.address);
+        if known.is_some() && address(known) != address(wanted) {
+            self.leave_sorry(id);
+        }
+        let service = self.service_mut(id);
+        let in_use = service.is_sorry();
+        service.sorry = wanted.map(|wanted| Sorry { in_use, ..wanted });
+        if let Some(sorry) = service.sorry {
+            let (service, address) = (id, sorry.dest.address);
+            self.show(ServerKey { service, address });
+        }
+    }
+
+    /// The sorry server goes, and those it stood in for come back.
+    fn leave_sorry(&mut self, id: VirtualId) {
+        let service = self.service_mut(id);
+        let Some(sorry) = service.sorry else {
+            return;
+        };
+        if sorry.in_use {
+            let server = service.key.name_of(sorry.dest.address);
+            info!("Removing sorry server {server} from VS {}", service.key);
+        }
+        service.sorry = Some(Sorry {
+            in_use: false,
+            inhibit: false,
+            ..sorry
+        });
+        self.show_all(id);
+        self.service_mut(id).sorry = None;
     }
 
     fn apply_server(
         &mut self,
         now: Instant,
-        service: ServiceAddress,
+        service: VirtualId,
         config: &RealServer,
         new_checkers: &mut Vec<CheckerId>,
         out: &mut Vec<Effect>,
     ) {
-        let key = ServerKey {
-            service,
-            address: config.address,
-        };
+        let address = config.address;
+        let key = ServerKey { service, address };
+        let dest = kernel::server(config);
         let known = self.servers.get(&key).map(|server| server.alive);
         let before = match known {
             Some(alive) => {
                 self.tell_weight(key, config.weight, alive);
+                if self.servers[&key].dest.method != dest.method {
+                    self.hide(key);
+                }
                 std::mem::take(&mut self.server_mut(key).checkers)
             }
             None => Vec::new(),
         };
         let checkers = self.apply_checkers(now, key, config, before, new_checkers, out);
         let failed = checkers.iter().filter(|id| !self.checkers[id].up).count();
-        self.servers
-            .entry(key)
-            .or_insert_with(|| Server::new(method(config.forwarding)));
+        let server = self.servers.entry(key);
+        server.or_insert_with(|| Server::new(dest)).inhibit = config.inhibit_on_failure;
         if known == Some(false) && failed == 0 {
-            key.tell_change(true, config.inhibit_on_failure);
+            self.tell_change(key, true);
+            self.notify_server(key, true, Why::Configured);
+        } else if known.is_none() && failed == 0 && self.init_notifies {
+            self.notify_server(key, true, Why::Configured);
         }
-        self.change_server(key, out, |server| {
-            server.method = method(config.forwarding);
-            server.weight = config.weight;
-            server.inhibit = config.inhibit_on_failure;
+        self.change_server(key, |server| {
+            server.dest = dest;
             server.alive = failed == 0;
             server.failed = failed;
             server.checkers = checkers;
@@ -233,37 +358,71 @@ impl Core {
         }
     }
 
-    fn activate(&mut self, now: Instant, id: CheckerId) {
+    /// A check begins, unless its service is somewhere else.
+    pub(super) fn activate(&mut self, now: Instant, id: CheckerId) {
         let checker = &self.checkers[&id];
-        let service = checker.server.service;
-        info!(
-            "Activating healthchecker for service {} for VS {service}",
-            checker.server
-        );
+        if !probe::can_be_made(&checker.config.probe) {
+            return;
+        }
+        let server = checker.server;
+        let service = &self.services[&server.service];
+        let key = &service.key;
+        if service.suspended {
+            info!("Deactivating healthchecker for service {server} for VS {key}");
+            return;
+        }
+        info!("Activating healthchecker for service {server} for VS {key}");
         let at = now + checker.first_delay(&mut self.rand);
         self.timers.set(Timer::Due(id), at);
     }
 
     fn tell_weight(&self, key: ServerKey, weight: i32, alive: bool) {
-        let before = self.servers[&key].weight;
+        let before = self.servers[&key].dest.weight;
         if before != weight {
             let state = if alive { "active" } else { "inactive" };
-            let of = format!("{state} service {key} of VS {}", key.service);
+            let of = format!("{state} service {key} of VS {}", self.name_of(key));
             info!("Changing weight from {before} to {weight} for {of}");
         }
     }
 }
 
-/// Two of one key would fight for the same entry of the kernel: the first one counts.
-fn distinct_services(config: &Config) -> Vec<(ServiceAddress, &VirtualServer)> {
-    let mut seen = BTreeSet::new();
-    let services = config.virtual_servers.iter().filter_map(|service| {
-        let key = service.key.address()?;
-        if !seen.insert(key) {
-            warn!("VS {key} is duplicated - ignoring the second");
-            return None;
+/// The lines of a group that went, and those that came.
+fn tell_entries(key: &ServiceKey, name: &str, old: &[GroupEntry], new: &[GroupEntry]) {
+    for gone in old.iter().filter(|entry| !new.contains(entry)) {
+        let entry = name_of_entry(key, gone);
+        info!("VS [{entry}] in group {name} no longer exists");
+    }
+    for come in new.iter().filter(|entry| !old.contains(entry)) {
+        let entry = name_of_entry(key, come);
+        info!("VS [{entry}] added into group {name}");
+    }
+}
+
+fn name_of_entry(key: &ServiceKey, entry: &GroupEntry) -> String {
+    match entry {
+        GroupEntry::Fwmark { mark, .. } => format!("FWM {mark}"),
+        GroupEntry::Addresses { first, last, port } => {
+            let first = key.name_of(SocketAddr::new(*first, *port));
+            let last = key.name_of(SocketAddr::new(*last, *port));
+            if first == last {
+                first
+            } else {
+                format!("{first}-{last}")
+            }
         }
-        Some((key, service))
+    }
+}
+
+/// Two of one key would fight for the same entry of the kernel: the first one counts.
+fn distinct_services(config: &Config) -> Vec<&VirtualServer> {
+    let mut seen = HashSet::new();
+    let services = config.virtual_servers.iter().filter(|service| {
+        let key = &service.key;
+        let first = seen.insert(key);
+        if !first {
+            warn!("VS {key} is duplicated - ignoring the second");
+        }
+        first
     });
     services.collect()
 }
@@ -271,9 +430,6 @@ fn distinct_services(config: &Config) -> Vec<(ServiceAddress, &VirtualServer)> {
 fn distinct_servers(config: &VirtualServer) -> Vec<&RealServer> {
     let mut seen = BTreeSet::new();
     let servers = config.real_servers.iter().filter(|server| {
-        if left_out::server(server) {
-            return false;
-        }
         let first = seen.insert(server.address);
         if !first {
             let key = &config.key;
@@ -283,47 +439,4 @@ fn distinct_servers(config: &VirtualServer) -> Vec<&RealServer> {
         first
     });
     servers.collect()
-}
-
-fn kernel_service(key: ServiceAddress, config: &VirtualServer) -> kernel::Service {
-    let address = key.address;
-    let mut service = kernel::Service {
-        id: kernel::ServiceId {
-            protocol: protocol(key.protocol),
-            address,
-        },
-        scheduler: config.scheduler.word().to_owned(),
-        flags: 0,
-        timeout: 0,
-        prefix: if address.is_ipv4() { 32 } else { 128 },
-    };
-    if let Some(persistence) = config.persistence {
-        service.flags |= FLAG_PERSISTENT;
-        service.timeout = u32::try_from(persistence.timeout.as_secs()).unwrap_or(u32::MAX);
-        service.prefix = persistence.prefix;
-    }
-    if config.one_packet {
-        service.flags |= FLAG_ONE_PACKET;
-    }
-    for (flag, set) in FLAGS_SCHEDULER.into_iter().zip(config.scheduler_flags.0) {
-        service.flags |= if set { flag } else { 0 };
-    }
-    service
-}
-
-/// The number of the protocol in the IP header.
-fn protocol(protocol: Protocol) -> u16 {
-    match protocol {
-        Protocol::Tcp => 6,
-        Protocol::Udp => 17,
-        Protocol::Sctp => 132,
-    }
-}
-
-fn method(forwarding: Forwarding) -> Method {
-    match forwarding {
-        Forwarding::Nat => Method::Masq,
-        Forwarding::Tunnel(_) => Method::Tunnel,
-        Forwarding::DirectRouting => Method::Route,
-    }
 }

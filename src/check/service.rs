@@ -1,50 +1,61 @@
-//! Services and their real servers: who is alive, at which weight, and whether the quorum is met.
-//!
-//! The verdicts come from `checker`; what the kernel is to have is told to the table in `ipvs`.
+//! Virtual servers: what they are to the kernel, and whether their quorum is met.
 
-use std::fmt;
 use std::net::SocketAddr;
 
 use log::info;
 
-use crate::config::ServiceAddress;
-use crate::wire::ipvs::{self as kernel, Dest, Method};
+use crate::config::{GroupEntry, Protocol, ServiceKey};
+use crate::wire::ipvs::{self as kernel, Dest, ServiceId};
 
-use super::checker::CheckerId;
-use super::{Core, Effect};
+use super::Core;
+use super::notice::{Notice, Why};
+
+/// One virtual server of one configuration and of all after it that have it, too. Given out once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct VirtualId {
+    pub(super) number: u64,
+    /// Part of the names of its real servers.
+    pub(super) protocol: Option<Protocol>,
+}
+
+/// A real server of a service; the same address in another service is another server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct ServerKey {
+    pub(super) service: VirtualId,
+    pub(super) address: SocketAddr,
+}
 
 /// A service, as configured and as it stands.
 #[derive(Debug)]
 pub(super) struct Service {
-    /// What the kernel is told of it.
-    pub(super) kernel: kernel::Service,
+    pub(super) key: ServiceKey,
+    /// The services of the kernel that it is made of: one, or those of a group.
+    pub(super) kernel: Vec<ServiceId>,
+    /// The lines of its group.
+    pub(super) entries: Vec<GroupEntry>,
     pub(super) quorum: u32,
     pub(super) hysteresis: u32,
+    pub(super) omega: bool,
     pub(super) quorum_up: bool,
     /// The sum of the weights of the servers that are alive, kept as they change: a service of ten
     /// thousand servers is not added up anew for each of them.
     pub(super) alive_weight: i64,
     /// In the order of the file.
     pub(super) servers: Vec<SocketAddr>,
+    pub(super) sorry: Option<Sorry>,
+    /// The checks wait until one of its addresses is on this machine.
+    pub(super) suspended: bool,
+    pub(super) ha_suspend: bool,
 }
 
-/// A real server of a service; the same address in another service is another server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct ServerKey {
-    pub(super) service: ServiceAddress,
-    pub(super) address: SocketAddr,
-}
-
-#[derive(Debug)]
-pub(super) struct Server {
-    pub(super) method: Method,
-    pub(super) weight: i32,
-    /// `inhibit_on_failure`: a server that is down stays in the table with weight 0.
+/// The server that takes the clients while the quorum is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sorry {
+    /// As in the kernel, but for the port in a group.
+    pub(super) dest: Dest,
+    /// It stays in the table with weight 0 while it is not needed.
     pub(super) inhibit: bool,
-    pub(super) alive: bool,
-    /// How many of the checkers say down.
-    pub(super) failed: usize,
-    pub(super) checkers: Vec<CheckerId>,
+    pub(super) in_use: bool,
 }
 
 /// When a quorum is looked at.
@@ -56,184 +67,206 @@ pub(super) enum Occasion {
     Changed,
 }
 
+/// What looking at a quorum comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Gained,
+    Lost,
+    /// It was never there, and a sorry server is.
+    StartedWithout,
+}
+
 impl Service {
-    pub(super) fn new(kernel: kernel::Service) -> Self {
+    pub(super) fn new(key: ServiceKey) -> Self {
         Self {
-            kernel,
+            key,
+            kernel: Vec::new(),
+            entries: Vec::new(),
             quorum: 0,
             hysteresis: 0,
+            omega: false,
             quorum_up: false,
             alive_weight: 0,
             servers: Vec::new(),
+            sorry: None,
+            suspended: false,
+            ha_suspend: false,
         }
     }
 
-    fn evaluate_quorum(&mut self, key: ServiceAddress, occasion: Occasion) {
-        let (quorum, hysteresis) = (self.quorum, self.hysteresis);
-        let weight = self.alive_weight;
-        let to_gain = i64::from(quorum) + i64::from(hysteresis);
-        let to_keep = i64::from(quorum) - i64::from(hysteresis);
-        if !self.quorum_up && weight >= to_gain {
-            self.quorum_up = true;
-            info!("Gained quorum {quorum}+{hysteresis}={to_gain} <= {weight} for VS {key}");
-        } else if self.quorum_up && (weight == 0 || weight < to_keep) {
-            self.quorum_up = false;
-            let event = match occasion {
-                Occasion::Configured => "Starting with quorum down",
-                Occasion::Changed => "Lost quorum",
-            };
-            info!("{event} {quorum}-{hysteresis}={to_keep} > {weight} for VS {key}");
-        }
-    }
-}
-
-impl ServerKey {
-    /// keepalived's line for a server that comes or goes.
-    pub(super) fn tell_change(self, alive: bool, inhibit: bool) {
-        let service = self.service;
-        match (alive, inhibit) {
-            (true, false) => info!("Adding service {self} to VS {service}"),
-            (true, true) => info!("Enabling service {self} of VS {service}"),
-            (false, false) => info!("Removing service {self} from VS {service}"),
-            (false, true) => info!("Disabling service {self} of VS {service}"),
-        }
-    }
-}
-
-impl Server {
-    /// Not yet in the table, and not yet alive.
-    pub(super) fn new(method: Method) -> Self {
-        Self {
-            method,
-            weight: 0,
-            inhibit: false,
-            alive: false,
-            failed: 0,
-            checkers: Vec::new(),
-        }
+    /// True while the sorry server stands in for the others.
+    pub(super) fn is_sorry(&self) -> bool {
+        self.sorry.is_some_and(|sorry| sorry.in_use)
     }
 
-    /// What the kernel is to have of it; nothing while it is down.
-    fn dest(&self, address: SocketAddr) -> Option<Dest> {
-        let weight = if self.alive { self.weight } else { 0 };
-        (self.alive || self.inhibit).then_some(Dest {
-            address,
-            method: self.method,
-            weight,
-        })
-    }
-
-    fn alive_weight(&self) -> i64 {
-        if self.alive {
-            i64::from(self.weight)
+    /// The weight needed to change the state.
+    fn threshold(&self) -> i64 {
+        let (quorum, hysteresis) = (i64::from(self.quorum), i64::from(self.hysteresis));
+        if self.quorum_up {
+            quorum - hysteresis
         } else {
-            0
+            quorum + hysteresis
         }
     }
-}
 
-impl fmt::Display for ServerKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.service.name_of(self.address))
+    fn turn(&self, occasion: Occasion) -> Option<Turn> {
+        let (weight, threshold) = (self.alive_weight, self.threshold());
+        if !self.quorum_up {
+            if weight >= threshold {
+                return Some(Turn::Gained);
+            }
+            let could_start = self.sorry.is_some_and(|sorry| !sorry.in_use);
+            let configured = occasion == Occasion::Configured;
+            return (could_start && configured).then_some(Turn::StartedWithout);
+        }
+        (weight == 0 || weight < threshold).then_some(Turn::Lost)
+    }
+
+    /// A destination in one of the kernel's services.
+    pub(super) fn place(&self, dest: Dest, at: ServiceId) -> Dest {
+        let mut address = dest.address;
+        if matches!(self.key, ServiceKey::Group { .. }) && dest.method != kernel::Method::Masq {
+            // Packets reach the server as they came: its port is that of the service.
+            address.set_port(match at {
+                ServiceId::Address { address, .. } => address.port(),
+                ServiceId::Fwmark { .. } => 0,
+            });
+        }
+        Dest { address, ..dest }
     }
 }
 
 impl Core {
-    /// A checker that said down says up: the last one of them brings the server back.
-    pub(super) fn check_passed(&mut self, key: ServerKey, out: &mut Vec<Effect>) {
-        let server = self.server_mut(key);
-        server.failed = server.failed.saturating_sub(1);
-        if server.failed == 0 {
-            self.bring(key, true, out);
-        }
-    }
-
-    /// A checker that said up says down: the first one of them takes the server out.
-    pub(super) fn check_failed(&mut self, key: ServerKey, out: &mut Vec<Effect>) {
-        let server = self.server_mut(key);
-        server.failed += 1;
-        if server.failed == 1 {
-            self.bring(key, false, out);
-        }
-    }
-
-    fn bring(&mut self, key: ServerKey, alive: bool, out: &mut Vec<Effect>) {
-        key.tell_change(alive, self.servers[&key].inhibit);
-        self.change_server(key, out, |server| server.alive = alive);
-        self.evaluate_quorum(key.service, Occasion::Changed);
-    }
-
-    /// The one place where a server changes: the sum of the weights and the table follow.
-    pub(super) fn change_server(
-        &mut self,
-        key: ServerKey,
-        out: &mut Vec<Effect>,
-        change: impl FnOnce(&mut Server),
-    ) {
-        let server = self.server_mut(key);
-        let before = server.alive_weight();
-        change(server);
-        let added = server.alive_weight() - before;
-        let dest = server.dest(key.address);
-        let service = self.service_mut(key.service);
-        service.alive_weight += added;
-        let id = service.kernel.id;
-        self.table.set_dest(id, key.address, dest, out);
-    }
-
-    pub(super) fn evaluate_quorum(&mut self, key: ServiceAddress, occasion: Occasion) {
-        self.service_mut(key).evaluate_quorum(key, occasion);
-    }
-
-    /// A server leaves the configuration, or everything ends. What is said of it has been said.
-    pub(super) fn remove_server(&mut self, key: ServerKey, out: &mut Vec<Effect>) {
-        let Some(server) = self.servers.remove(&key) else {
+    /// Gains or loses the quorum by the weights of the moment.
+    pub(super) fn evaluate_quorum(&mut self, id: VirtualId, occasion: Occasion) {
+        let service = self.service_mut(id);
+        let Some(turn) = service.turn(occasion) else {
             return;
         };
-        for &checker in &server.checkers {
-            self.remove_checker(checker, out);
+        let (quorum, hysteresis) = (service.quorum, service.hysteresis);
+        let (threshold, weight) = (service.threshold(), service.alive_weight);
+        let key = &service.key;
+        if turn == Turn::Gained {
+            info!("Gained quorum {quorum}+{hysteresis}={threshold} <= {weight} for VS {key}");
+        } else {
+            let event = match occasion {
+                Occasion::Configured => "Starting with quorum down",
+                Occasion::Changed => "Lost quorum",
+            };
+            // keepalived prints the minus also where it means a plus.
+            info!("{event} {quorum}-{hysteresis}={threshold} > {weight} for VS {key}");
         }
-        let service = self.service_mut(key.service);
-        service.alive_weight -= server.alive_weight();
-        let id = service.kernel.id;
-        self.table.set_dest(id, key.address, None, out);
+        service.quorum_up = turn == Turn::Gained;
+        let notice = Notice::Service {
+            service: service.key.clone(),
+            up: service.quorum_up,
+            why: Why::Quorum {
+                quorum,
+                hysteresis,
+                threshold,
+                weight,
+                configured: occasion == Occasion::Configured,
+            },
+        };
+        self.exchange_sorry(id, turn != Turn::Gained);
+        self.notices.push(notice);
     }
 
-    /// A service whose servers have left.
-    pub(super) fn remove_service(&mut self, key: ServiceAddress, out: &mut Vec<Effect>) {
-        if let Some(service) = self.services.remove(&key) {
-            self.table.drop_service(service.kernel.id, out);
+    /// The sorry server takes over, or gives back.
+    fn exchange_sorry(&mut self, id: VirtualId, needed: bool) {
+        let service = self.service_mut(id);
+        let Some(sorry) = &mut service.sorry else {
+            return;
+        };
+        if sorry.in_use == needed {
+            return;
         }
+        sorry.in_use = needed;
+        let inhibit = sorry.inhibit;
+        let server = service.key.name_of(sorry.dest.address);
+        let key = &service.key;
+        match (needed, inhibit) {
+            (true, false) => info!("Adding sorry server {server} to VS {key}"),
+            (true, true) => info!("Enabling sorry server {server} to VS {key}"),
+            (false, false) => info!("Removing sorry server {server} from VS {key}"),
+            (false, true) => info!("Disabling sorry server {server} from VS {key}"),
+        }
+        if needed {
+            info!("Removing alive servers from the pool for VS {key}");
+        } else {
+            info!("Adding alive servers to the pool for VS {key}");
+        }
+        self.show_all(id);
     }
 
-    /// The end: the table is cleared, and nothing is waited for any more.
-    pub(super) fn stop(&mut self, out: &mut Vec<Effect>) {
-        for service in std::mem::take(&mut self.order) {
-            for address in std::mem::take(&mut self.service_mut(service).servers) {
-                let key = ServerKey { service, address };
-                let server = &self.servers[&key];
-                // Told of every server, also of those that are not in the table.
-                if server.inhibit && !server.alive {
-                    info!("Shutting down (inhibited) service {key} from VS {service}");
-                } else {
-                    info!("Shutting down service {key} from VS {service}");
-                }
-                self.remove_server(key, out);
+    /// The destinations of a service as the moment wants them. Who leaves goes first, so that no
+    /// client meets both kinds of servers.
+    pub(super) fn show_all(&mut self, id: VirtualId) {
+        let service = &self.services[&id];
+        let sorry = service.sorry.map(|sorry| sorry.dest.address);
+        let mut addresses = service.servers.clone();
+        if let Some(sorry) = sorry.filter(|sorry| !addresses.contains(sorry)) {
+            if service.is_sorry() {
+                addresses.push(sorry);
+            } else {
+                addresses.insert(0, sorry);
             }
-            self.remove_service(service, out);
         }
-        self.rest();
+        for address in addresses {
+            let service = id;
+            self.show(ServerKey { service, address });
+        }
     }
 
-    pub(super) fn server_mut(&mut self, key: ServerKey) -> &mut Server {
-        self.servers
-            .get_mut(&key)
-            .expect("a server outlives its checkers")
+    /// What the kernel is to have of a server is told to the table.
+    pub(super) fn show(&mut self, key: ServerKey) {
+        let desired = self.desired(key);
+        let service = &self.services[&key.service];
+        // The place does not depend on whether it is wanted.
+        let shape = desired.or_else(|| self.shape(key));
+        let Some(shape) = shape else {
+            return;
+        };
+        for &at in &service.kernel {
+            let dest = service.place(shape, at);
+            let wanted = desired.is_some().then_some(dest);
+            self.table.set_dest(key, at, dest.address, wanted);
+        }
     }
 
-    pub(super) fn service_mut(&mut self, key: ServiceAddress) -> &mut Service {
+    /// The server as it would be in the table.
+    fn shape(&self, key: ServerKey) -> Option<Dest> {
+        if let Some(server) = self.servers.get(&key) {
+            return Some(server.dest(key.address));
+        }
+        let sorry = self.services.get(&key.service)?.sorry?;
+        (sorry.dest.address == key.address).then_some(sorry.dest)
+    }
+
+    /// What the kernel is to have of it at this moment; None: nothing.
+    pub(super) fn desired(&self, key: ServerKey) -> Option<Dest> {
+        let service = self.services.get(&key.service)?;
+        let sorry = service
+            .sorry
+            .filter(|sorry| sorry.dest.address == key.address);
+        if let Some(sorry) = sorry.filter(|sorry| sorry.in_use) {
+            return Some(sorry.dest);
+        }
+        let unused = |dest| Dest { weight: 0, ..dest };
+        let Some(server) = self.servers.get(&key) else {
+            let sorry = sorry.filter(|sorry| sorry.inhibit)?;
+            return Some(unused(sorry.dest));
+        };
+        let dest = server.dest(key.address);
+        if server.alive && !service.is_sorry() {
+            return Some(dest);
+        }
+        server.inhibit.then(|| unused(dest))
+    }
+
+    pub(super) fn service_mut(&mut self, id: VirtualId) -> &mut Service {
         self.services
-            .get_mut(&key)
+            .get_mut(&id)
             .expect("a service outlives its servers")
     }
 }

@@ -53,7 +53,7 @@ pub use check::{
 };
 pub use diag::{Diagnostic, Diagnostics, Note, Place, Severity};
 pub use diff::{Changes, diff};
-pub use global::{Global, Vrrp};
+pub use global::{FlushOnStop, Global, Lvs, SyncDaemon, Vrrp};
 pub use manual::manual;
 pub use print::print;
 pub use route::Route;

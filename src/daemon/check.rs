@@ -11,6 +11,7 @@ use crate::check::{Connect, Core, Effect, Event, ProbeId, Snapshot};
 use crate::config::Config;
 use crate::errno::Errno;
 use crate::sys::ipvs::Ipvs;
+use crate::sys::netlink::{Monitor, RouteCommand};
 use crate::sys::process::{self, Exit, Modprobe, Pid};
 use crate::sys::tcp::{Progress, StartError, TcpProbe};
 use crate::time::Instant;
@@ -21,8 +22,10 @@ pub(super) struct Driver {
     core: Core,
     ipvs: Option<Ipvs>,
     probes: BTreeMap<ProbeId, (TcpProbe, Token)>,
-    /// The child that loads a module, and what to load.
-    modprobe: Option<Loading>,
+    /// The children that load modules.
+    loading: Vec<Loading>,
+    /// Tells of addresses that come and go, while the core wants to know.
+    addresses: Option<(Monitor, Token)>,
     /// Answers that effects gave at once, to be told to the core in order.
     inbox: VecDeque<Event<'static>>,
     effects: Vec<Effect>,
@@ -33,7 +36,7 @@ pub(super) struct Driver {
 #[derive(Debug)]
 struct Loading {
     pid: Pid,
-    module: &'static str,
+    module: String,
     how: Modprobe,
 }
 
@@ -43,7 +46,8 @@ impl Driver {
             core: Core::new(seed),
             ipvs: None,
             probes: BTreeMap::new(),
-            modprobe: None,
+            loading: Vec::new(),
+            addresses: None,
             inbox: VecDeque::new(),
             effects: Vec::new(),
             directing: None,
@@ -95,18 +99,56 @@ impl Driver {
 
     /// A child of ours has ended.
     pub(super) fn on_exit(&mut self, now: Instant, pid: Pid, exit: Exit, reactor: &mut Reactor) {
-        let Some(loading) = self.modprobe.take_if(|loading| loading.pid == pid) else {
+        let Some(at) = self.loading.iter().position(|loading| loading.pid == pid) else {
             return;
         };
+        let Loading { module, how, .. } = self.loading.swap_remove(at);
         let success = exit == Exit::Code(0);
-        debug!(target: CHECK, "modprobe {} {exit:?}", loading.module);
-        if !success && loading.how == Modprobe::Syslog {
+        debug!(target: CHECK, "modprobe {module} {exit:?}");
+        if !success && how == Modprobe::Syslog {
             // Busybox has no -s.
-            self.load_module(loading.module, Modprobe::Quiet);
+            self.load_module(module, Modprobe::Quiet);
         } else {
-            self.inbox.push_back(Event::ModuleLoaded { success });
+            let event = Event::ModuleLoaded { module, success };
+            self.inbox.push_back(event);
         }
         self.settle(now, reactor);
+    }
+
+    /// The instance that the sync daemon follows.
+    pub(super) fn follows(&self) -> Option<&str> {
+        self.core.follows()
+    }
+
+    /// That instance is master, or is not.
+    pub(super) fn on_role(&mut self, now: Instant, master: bool, reactor: &mut Reactor) {
+        self.tell(now, Event::Master(master), reactor);
+    }
+
+    /// Addresses came or went.
+    pub(super) fn on_addresses(&mut self, now: Instant, token: Token, reactor: &mut Reactor) {
+        for _ in 0..NOTICES_PER_TURN {
+            let Some((monitor, _)) = &mut self.addresses else {
+                return;
+            };
+            match monitor.recv() {
+                Ok(None) => return,
+                Ok(Some(notices)) => {
+                    for notice in notices {
+                        self.tell(now, Event::Network(notice), reactor);
+                    }
+                }
+                Err(Errno::ENOBUFS) => {
+                    self.read_addresses();
+                    self.settle(now, reactor);
+                }
+                Err(error) => {
+                    error!(target: CHECK, "Netlink: cannot read monitor socket: {error}");
+                    return;
+                }
+            }
+        }
+        reactor.again(token);
     }
 
     fn tell(&mut self, now: Instant, event: Event<'_>, reactor: &mut Reactor) {
@@ -131,9 +173,20 @@ impl Driver {
         match effect {
             Effect::Connect(connect) => self.connect(&connect, reactor),
             Effect::Close(probe) => self.close(probe, reactor),
-            Effect::FindDirector => self.find_director(),
+            Effect::FindDirector { namespace } => self.find_director(namespace.as_deref()),
             Effect::LoadModule(module) => self.load_module(module, Modprobe::Syslog),
             Effect::Ipvs(request) => self.request(request),
+            Effect::ReadIpvs(id) => {
+                let answer = self.ask(|ipvs| ipvs.read(&id));
+                self.inbox.push_back(Event::IpvsRead { id, answer });
+            }
+            Effect::ReadTimeouts => {
+                let answer = self.ask(Ipvs::timeouts);
+                self.inbox.push_back(Event::TimeoutsRead(answer));
+            }
+            Effect::WatchAddresses(true) => self.watch_addresses(reactor),
+            Effect::WatchAddresses(false) => self.leave_addresses(reactor),
+            Effect::Notify(notice) => debug!(target: CHECK, "{notice}"),
             Effect::Directing(directing) => self.directing = Some(directing),
         }
     }
@@ -176,8 +229,8 @@ impl Driver {
         }
     }
 
-    fn find_director(&mut self) {
-        let found = Ipvs::open();
+    fn find_director(&mut self, namespace: Option<&str>) {
+        let found = namespace.map_or_else(Ipvs::open, Ipvs::open_in);
         let answer = match found {
             Ok((ipvs, version)) => {
                 self.ipvs = Some(ipvs);
@@ -191,23 +244,68 @@ impl Driver {
         self.inbox.push_back(Event::Director(answer));
     }
 
-    fn load_module(&mut self, module: &'static str, how: Modprobe) {
-        match process::load_module(module, how) {
-            Ok(pid) => self.modprobe = Some(Loading { pid, module, how }),
+    fn load_module(&mut self, module: String, how: Modprobe) {
+        let success = process::has_module(&module);
+        if success {
+            let event = Event::ModuleLoaded { module, success };
+            self.inbox.push_back(event);
+            return;
+        }
+        if self.loading.iter().any(|loading| loading.module == module) {
+            return;
+        }
+        match process::load_module(&module, how) {
+            Ok(pid) => self.loading.push(Loading { pid, module, how }),
             Err(error) => {
                 debug!(target: CHECK, "cannot start modprobe {module}: {error}");
-                self.inbox.push_back(Event::ModuleLoaded { success: false });
+                let event = Event::ModuleLoaded { module, success };
+                self.inbox.push_back(event);
             }
         }
     }
 
     fn request(&mut self, request: Request) {
-        let outcome = match &mut self.ipvs {
-            Some(ipvs) => ipvs.perform(&request),
-            None => Err(Errno::ENOPROTOOPT),
-        };
+        let outcome = self.ask(|ipvs| ipvs.perform(&request));
         if let Err(error) = outcome {
             self.inbox.push_back(Event::IpvsFailed { request, error });
         }
     }
+
+    fn ask<T>(&mut self, ask: impl FnOnce(&mut Ipvs) -> Result<T, Errno>) -> Result<T, Errno> {
+        self.ipvs.as_mut().map_or(Err(Errno::ENOPROTOOPT), ask)
+    }
+
+    /// Subscribes to the changes before it asks for the present state: nothing falls between.
+    fn watch_addresses(&mut self, reactor: &mut Reactor) {
+        let opened = Monitor::open(0).and_then(|monitor| {
+            let watched = reactor.watch_readable(&monitor, Source::Addresses);
+            watched
+                .map(|token| (monitor, token))
+                .map_err(|error| Errno::of(&error))
+        });
+        match opened {
+            Ok(watched) => {
+                self.addresses = Some(watched);
+                self.read_addresses();
+            }
+            Err(error) => error!(target: CHECK, "cannot watch addresses: {error}"),
+        }
+    }
+
+    fn leave_addresses(&mut self, reactor: &mut Reactor) {
+        if let Some((monitor, token)) = self.addresses.take() {
+            reactor.forget(&monitor, token);
+        }
+    }
+
+    fn read_addresses(&mut self) {
+        let read = RouteCommand::open().and_then(|mut route| route.snapshot());
+        match read {
+            Ok(all) => self.inbox.push_back(Event::Addresses(all.addresses)),
+            Err(error) => error!(target: CHECK, "cannot read addresses: {error}"),
+        }
+    }
 }
+
+/// Datagrams of the monitor, each with as many notices as fit in it.
+const NOTICES_PER_TURN: usize = 32;

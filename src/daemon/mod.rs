@@ -110,6 +110,8 @@ struct Daemon {
     signals: Signals,
     vrrp: Option<vrrp::Driver>,
     check: Option<check::Driver>,
+    /// What the check core was told of the instance that it follows.
+    master: Option<bool>,
     files: ConfigFile,
     stopping: bool,
     manners: Manners,
@@ -146,6 +148,7 @@ impl Daemon {
             signals,
             vrrp,
             check,
+            master: None,
             files,
             stopping: false,
             manners,
@@ -192,23 +195,27 @@ impl Daemon {
             (Source::Vrrp(socket), Some(vrrp), _) => {
                 vrrp.on_packets(now, socket, token, &mut self.reactor);
             }
+            (Source::Addresses, _, Some(check)) => {
+                check.on_addresses(now, token, &mut self.reactor);
+            }
             (Source::Probe(probe), _, Some(check)) => {
                 check.on_writable(now, probe, &mut self.reactor);
             }
             // A source belongs to a core that runs.
-            (Source::Monitor | Source::Vrrp(_) | Source::Probe(_), ..) => {}
+            (Source::Monitor | Source::Vrrp(_) | Source::Addresses | Source::Probe(_), ..) => {}
         }
-        self.pass_on_directing(now);
+        self.pass_on(now);
     }
 
     fn on_time(&mut self, now: Instant) {
         if let Some(check) = &mut self.check {
             check.on_time(now, &mut self.reactor);
         }
-        self.pass_on_directing(now);
+        self.pass_on(now);
         if let Some(vrrp) = &mut self.vrrp {
             vrrp.on_time(now, &mut self.reactor);
         }
+        self.pass_on(now);
     }
 
     /// An alarm that has fired is set no more.
@@ -261,10 +268,11 @@ impl Daemon {
         if let Some(check) = &mut self.check {
             check.reload(now, config, &mut self.reactor);
         }
-        self.pass_on_directing(now);
+        self.pass_on(now);
         if let Some(vrrp) = &mut self.vrrp {
             vrrp.reload(now, config, &mut self.reactor);
         }
+        self.pass_on(now);
     }
 
     fn reload(&mut self, now: Instant) {
@@ -278,11 +286,22 @@ impl Daemon {
         }
     }
 
-    /// The one word between the cores.
-    fn pass_on_directing(&mut self, now: Instant) {
+    /// The two words between the cores: whether this machine directs, and who tells connections to
+    /// the other director.
+    fn pass_on(&mut self, now: Instant) {
         let directing = self.check.as_mut().and_then(check::Driver::take_directing);
         if let (Some(directing), Some(vrrp)) = (directing, &mut self.vrrp) {
             vrrp.directing(now, directing, &mut self.reactor);
+        }
+        let (Some(check), Some(vrrp)) = (&mut self.check, &self.vrrp) else {
+            return;
+        };
+        if let Some(name) = check.follows() {
+            let master = vrrp.is_master(name);
+            if self.master != Some(master) {
+                self.master = Some(master);
+                check.on_role(now, master, &mut self.reactor);
+            }
         }
     }
 
@@ -292,7 +311,7 @@ impl Daemon {
                 check.on_exit(now, pid, exit, &mut self.reactor);
             }
         }
-        self.pass_on_directing(now);
+        self.pass_on(now);
     }
 
     fn dump(&self, now: Instant) {

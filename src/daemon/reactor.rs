@@ -21,6 +21,8 @@ pub(super) enum Source {
     /// The netlink monitor.
     Monitor,
     Vrrp(SocketId),
+    /// The addresses of this machine, for the check core.
+    Addresses,
     Probe(ProbeId),
 }
 

@@ -238,7 +238,7 @@ pub(super) fn check_data(config: &Config, now: Option<&check::Snapshot>) -> Stri
         let state = now.and_then(|now| {
             now.services
                 .iter()
-                .find(|service| server.key.address() == Some(service.key))
+                .find(|service| server.key == service.key)
         });
         virtual_server(&mut text, server, state);
     }
@@ -275,6 +275,8 @@ fn virtual_server(
     field(text, 3, "Hysteresis", server.hysteresis);
     if let Some(now) = now {
         field(text, 3, "Quorum up", now.quorum_up);
+        field(text, 3, "Sorry server in use", now.sorry);
+        field(text, 3, "Checks suspended", now.suspended);
     }
     for real in &server.real_servers {
         field(text, 3, "RIP", real.address.ip());

@@ -141,6 +141,10 @@ impl Driver {
         self.core.deadline()
     }
 
+    pub(super) fn is_master(&self, instance: &str) -> bool {
+        self.core.is_master(instance)
+    }
+
     pub(super) fn observe(&self) -> Snapshot {
         self.core.observe()
     }

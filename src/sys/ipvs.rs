@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use super::netlink::Channel;
+use super::netns;
 use crate::errno::Errno;
 use crate::wire::ipvs::{
-    Dest, Request, Service, emit_dest_dump, emit_family_request, emit_info_request,
-    emit_service_dump, parse_family, parse_info,
+    DestState, Request, Service, ServiceId, Timeouts, emit_dest_dump, emit_family_request,
+    emit_info_request, emit_service_dump, emit_service_request, emit_timeouts_request,
+    parse_family, parse_info,
 };
 
 /// The way to the table.
@@ -39,6 +41,11 @@ impl Ipvs {
         Ok((Self { channel, family }, version))
     }
 
+    /// The table of another network namespace; the empty name is that of the first process.
+    pub fn open_in(namespace: &str) -> Result<(Self, u32), Errno> {
+        netns::within(namespace, Self::open)
+    }
+
     /// One change of the table. What is not there is ENOENT, be it a service or a destination.
     pub fn perform(&mut self, request: &Request) -> Result<(), Errno> {
         let family = self.family;
@@ -48,8 +55,37 @@ impl Ipvs {
             .map_err(missing)
     }
 
-    /// The whole table, but for services keyed by a firewall mark.
-    pub fn dump(&mut self) -> Result<Vec<(Service, Vec<Dest>)>, Errno> {
+    /// One service with its destinations; None when there is none of this key.
+    pub fn read(&mut self, id: &ServiceId) -> Result<Option<(Service, Vec<DestState>)>, Errno> {
+        let family = self.family;
+        let mut service = None;
+        let asked = self.channel.exchange(
+            |sequence| emit_service_request(family, sequence, id),
+            |answer| service = service.take().or_else(|| Service::parse(answer.payload)),
+        );
+        match asked.map_err(missing) {
+            Ok(_) => {}
+            Err(Errno::ENOENT) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let Some(service) = service else {
+            return Ok(None);
+        };
+        Ok(Some((service, self.dests(id)?)))
+    }
+
+    pub fn timeouts(&mut self) -> Result<Timeouts, Errno> {
+        let family = self.family;
+        let mut timeouts = None;
+        self.channel.exchange(
+            |sequence| emit_timeouts_request(family, sequence),
+            |answer| timeouts = timeouts.or_else(|| Timeouts::parse(answer.payload)),
+        )?;
+        timeouts.ok_or(Errno::EINVAL)
+    }
+
+    /// The whole table.
+    pub fn dump(&mut self) -> Result<Vec<(Service, Vec<DestState>)>, Errno> {
         let family = self.family;
         let mut services = Vec::new();
         self.channel
@@ -61,16 +97,22 @@ impl Ipvs {
 
         let mut table = Vec::with_capacity(services.len());
         for service in services {
-            let mut dests = Vec::new();
-            self.channel
-                .exchange(
-                    |sequence| emit_dest_dump(family, sequence, &service.id),
-                    |answer| dests.extend(Dest::parse(answer.payload, &service.id)),
-                )
-                .map_err(missing)?;
+            let dests = self.dests(&service.id)?;
             table.push((service, dests));
         }
         Ok(table)
+    }
+
+    fn dests(&mut self, id: &ServiceId) -> Result<Vec<DestState>, Errno> {
+        let family = self.family;
+        let mut dests = Vec::new();
+        self.channel
+            .exchange(
+                |sequence| emit_dest_dump(family, sequence, id),
+                |answer| dests.extend(DestState::parse(answer.payload, id)),
+            )
+            .map_err(missing)?;
+        Ok(dests)
     }
 }
 

@@ -25,6 +25,21 @@ pub fn enter(name: &OsStr) -> Result<(), Errno> {
     outcome
 }
 
+/// Does something in another namespace and comes back: what is opened there stays there. The
+/// empty name is the namespace of the machine's first process.
+pub fn within<T>(name: &str, act: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+    let open = |path: &str| File::open(path).map_err(|error| Errno::of(&error));
+    let here = open("/proc/self/ns/net")?;
+    if name.is_empty() {
+        join(&open("/proc/1/ns/net")?)?;
+    } else {
+        enter(OsStr::new(name))?;
+    }
+    let outcome = act();
+    join(&here)?;
+    outcome
+}
+
 fn join(namespace: &File) -> Result<(), Errno> {
     // SAFETY: the call takes a descriptor, which is open, and a flag. By number, because the C
     // library of an old system may lack the function.

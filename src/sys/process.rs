@@ -84,6 +84,11 @@ pub enum Modprobe {
     Quiet,
 }
 
+/// True when /sys says that a module is loaded. One that is built in is not always told of.
+pub fn has_module(name: &str) -> bool {
+    Path::new("/sys/module").join(name).exists()
+}
+
 /// Starts what loads a kernel module. ENOENT: this system forbids loading modules.
 pub fn load_module(name: &str, how: Modprobe) -> Result<Pid, Errno> {
     let program = modprobe_path()?;

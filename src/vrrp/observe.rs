@@ -114,6 +114,12 @@ impl Core {
             groups: self.groups.observe(&self.instances),
         }
     }
+
+    /// Whether an instance of this name is master.
+    pub fn is_master(&self, name: &str) -> bool {
+        let mut instances = self.instances.values();
+        instances.any(|known| known.config.name == name && matches!(known.state, State::Master))
+    }
 }
 
 impl Instance {

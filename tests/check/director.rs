@@ -36,7 +36,7 @@ const PAIR_TABLE: &str = "
 ";
 
 fn id() -> ServiceId {
-    ServiceId {
+    ServiceId::Address {
         protocol: 6,
         address: "10.0.0.1:80".parse().unwrap(),
     }
@@ -50,13 +50,10 @@ fn leftovers() -> Kernel {
         flags: 0,
         timeout: 0,
         prefix: 32,
+        engine: None,
     };
     kernel.request(&Request::NewService(service)).unwrap();
-    let dest = Dest {
-        address: "10.0.0.3:80".parse().unwrap(),
-        method: Method::Masq,
-        weight: 0,
-    };
+    let dest = Dest::new("10.0.0.3:80".parse().unwrap(), Method::Masq, 0);
     kernel.request(&Request::NewDest(id(), dest)).unwrap();
     kernel
 }
@@ -67,13 +64,103 @@ fn what_is_left_in_the_table_is_adopted_at_start() {
     world.reload(PAIR);
     world.expect_table(PAIR_TABLE);
     world.expect_requests(
-        "0 -A -t 10.0.0.1:80 -s rr
-        0 -a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 3
-        0 -a -t 10.0.0.1:80 -r 10.0.0.3:80 -g -w 3
-        0 -E -t 10.0.0.1:80 -s rr
-        0 -e -t 10.0.0.1:80 -r 10.0.0.3:80 -g -w 3",
+        "0 -a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 3
+        0 -e -t 10.0.0.1:80 -r 10.0.0.3:80 -g -w 3
+        0 -E -t 10.0.0.1:80 -s rr",
     );
+    assert_eq!(world.kernel.surprises, [""; 0]);
     assert_eq!(world.searches(), 1, "nothing is left to be retried");
+}
+
+#[test]
+fn after_a_crash_what_is_right_is_not_touched_and_what_is_left_over_goes() {
+    let mut before = World::running(PAIR);
+    before.run(2.0);
+    let mut kernel = std::mem::take(&mut before.kernel);
+    let stale = Dest::new("10.0.0.9:80".parse().unwrap(), Method::Route, 1);
+    kernel.request(&Request::NewDest(id(), stale)).unwrap();
+    let mut world = World::with(kernel, 1);
+    world.reload(PAIR);
+    world.expect_requests("0 -d -t 10.0.0.1:80 -r 10.0.0.9:80");
+    assert_eq!(world.operations, Some(1));
+    let lines = world.lines();
+    assert!(
+        lines[3].contains("10.0.0.1:tcp:80 -> 10.0.0.9:80 is left from before"),
+        "{lines:?}"
+    );
+    world.expect_table(PAIR_TABLE);
+}
+
+#[test]
+fn a_service_of_somebody_else_is_none_of_our_business() {
+    let mut kernel = Kernel::with_ipvs();
+    let foreign = ServiceId::Address {
+        protocol: 17,
+        address: "10.0.0.1:80".parse().unwrap(),
+    };
+    let service = Service {
+        id: foreign,
+        scheduler: "wlc".to_owned(),
+        flags: 0,
+        timeout: 0,
+        prefix: 32,
+        engine: None,
+    };
+    kernel.request(&Request::NewService(service)).unwrap();
+    let mut world = World::with(kernel, 1);
+    world.reload(PAIR);
+    world.run(100.0);
+    world.stop();
+    world.expect_table("-A -u 10.0.0.1:80 -s wlc");
+}
+
+#[test]
+fn entries_that_somebody_deletes_come_back() {
+    let mut world = World::running(PAIR);
+    world.run(2.0);
+    world.forget();
+    let dests = &mut world.kernel.table.get_mut(&id()).unwrap().1;
+    dests.remove(&"10.0.0.2:80".parse().unwrap());
+    world.run(10.0);
+    world.expect_lines(
+        "10 IPVS: 10.0.0.1:tcp:80 -> 10.0.0.2:80 was deleted by somebody else, making it again",
+    );
+    world.expect_requests("10 -a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 3");
+    world.kernel.table.clear();
+    world.run(10.0);
+    world.expect_lines("20 IPVS: 10.0.0.1:tcp:80 was deleted by somebody else, making it again");
+    world.expect_table(PAIR_TABLE);
+    assert_eq!(world.kernel.surprises, [""; 0]);
+}
+
+#[test]
+fn what_was_done_by_hand_is_told_once_and_left_alone() {
+    let mut world = World::running(PAIR);
+    world.run(2.0);
+    world.forget();
+    // The everyday drain, and a server on trial.
+    let dests = &mut world.kernel.table.get_mut(&id()).unwrap().1;
+    dests
+        .get_mut(&"10.0.0.2:80".parse().unwrap())
+        .unwrap()
+        .weight = 0;
+    let trial = Dest::new("10.0.0.9:80".parse().unwrap(), Method::Route, 1);
+    world
+        .kernel
+        .request(&Request::NewDest(id(), trial))
+        .unwrap();
+    world.run(50.0);
+    world.expect_lines(
+        "10 IPVS: 10.0.0.1:tcp:80 -> 10.0.0.2:80 has weight 0 in place of 3, set by somebody \
+        else, leaving it
+        10 IPVS: 10.0.0.1:tcp:80 -> 10.0.0.9:80 was added by somebody else, leaving it",
+    );
+    world.reload(PAIR);
+    assert_eq!(world.operations, Some(0));
+    world.expect_requests("");
+    // A wish of ours that concerns it counts again.
+    world.reload(&PAIR.replacen("weight 3", "weight 5", 1));
+    world.expect_requests("52 -e -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 5");
 }
 
 #[test]
@@ -200,7 +287,10 @@ fn after_a_stop_late_answers_find_nobody() {
     let error = Errno::ENOMEM;
     world.event(Event::Connected(probe));
     world.event(Event::Director(Err(Errno::ENOENT)));
-    world.event(Event::ModuleLoaded { success: false });
+    world.event(Event::ModuleLoaded {
+        module: "ip_vs".to_owned(),
+        success: false,
+    });
     world.event(Event::IpvsFailed { request, error });
     world.expect_requests("");
     // That the table could not be cleared is still told.
@@ -280,11 +370,26 @@ fn a_scheduler_the_kernel_has_not_costs_its_own_service_only() {
     world.run(0.0);
     world.forget();
     world.run(10.0);
+    // A child has looked for it again. The kernel is not asked: it would look itself, while we
+    // wait.
+    world.expect_requests("");
+    assert_eq!(world.modules, ["ip_vs_mh", "ip_vs_rr", "ip_vs_mh"]);
+    world.kernel.without = "none";
+    world.run(10.0);
     world.expect_requests(
-        "10 -A -t 10.0.0.1:80 -s mh
-        10 -a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 3
-        10 -a -t 10.0.0.1:80 -r 10.0.0.3:80 -g -w 3",
+        "20 -A -t 10.0.0.1:80 -s mh
+        20 -a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 3
+        20 -a -t 10.0.0.1:80 -r 10.0.0.3:80 -g -w 3",
     );
+    world.run(60.0);
+    world.expect_requests("");
+}
+
+#[test]
+fn a_scheduler_the_kernel_has_not_is_mended_by_a_reload() {
+    let two = format!("{PAIR}{}", PAIR.replace("10.0.0.1 80", "10.0.0.9 80"));
+    let mut world = World::running(&two.replacen("lb_algo rr", "lb_algo mh", 1));
+    world.run(10.0);
     // Mended by a reload at once, without waiting for the next look.
     world.forget();
     world.reload(&two);

@@ -3,15 +3,27 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use keepalived::addr::Family;
+use keepalived::check::Reading;
 use keepalived::errno::Errno;
 use keepalived::rand::Rand;
-use keepalived::wire::ipvs::{Dest, Method, Request, Service, ServiceId};
+use keepalived::wire::ipvs::{
+    Dest, DestState, Method, Request, Role, Service, ServiceId, SyncDaemon, Timeouts, Tunnel,
+};
 
-#[derive(Default)]
 pub(crate) struct Kernel {
     /// The module is loaded.
     pub(crate) present: bool,
     pub(crate) table: BTreeMap<ServiceId, (Service, BTreeMap<SocketAddr, Dest>)>,
+    /// Which sync daemons run.
+    pub(crate) daemons: BTreeMap<Role, SyncDaemon>,
+    pub(crate) timeouts: Timeouts,
+    /// Open connections by destination.
+    pub(crate) active: BTreeMap<SocketAddr, u32>,
+    /// The scheduler whose module it has not.
+    pub(crate) without: &'static str,
+    /// It knows no tunnel but IP in IP, and says nothing of it.
+    pub(crate) old_tunnels: bool,
     /// Requests answered "exists already" or "no such": nobody asks such a thing unless somebody
     /// else changes the table.
     pub(crate) surprises: Vec<String>,
@@ -21,12 +33,46 @@ pub(crate) struct Kernel {
     pub(crate) faults: Option<Rand>,
 }
 
+impl Default for Kernel {
+    fn default() -> Self {
+        Self {
+            present: false,
+            table: BTreeMap::new(),
+            daemons: BTreeMap::new(),
+            timeouts: Timeouts {
+                tcp: 900,
+                tcp_fin: 120,
+                udp: 300,
+            },
+            active: BTreeMap::new(),
+            without: "mh",
+            old_tunnels: false,
+            surprises: Vec::new(),
+            refusing: None,
+            faults: None,
+        }
+    }
+}
+
 impl Kernel {
     pub(crate) fn with_ipvs() -> Self {
         Self {
             present: true,
             ..Self::default()
         }
+    }
+
+    pub(crate) fn read(&self, id: ServiceId) -> Result<Reading, Errno> {
+        if !self.present {
+            return Err(Errno::ENOENT);
+        }
+        Ok(self.table.get(&id).map(|(service, dests)| {
+            let dests = dests.values().map(|&dest| DestState {
+                dest,
+                active: self.active.get(&dest.address).copied().unwrap_or(0),
+            });
+            (service.clone(), dests.collect())
+        }))
     }
 
     pub(crate) fn request(&mut self, request: &Request) -> Result<(), Errno> {
@@ -53,14 +99,16 @@ impl Kernel {
                 if self.table.contains_key(&service.id) {
                     return Err(Errno::EEXIST);
                 }
-                scheduler(service)?;
+                self.scheduler(service)?;
                 self.table
                     .insert(service.id, (service.clone(), BTreeMap::new()));
             }
             Request::SetService(service) => {
-                let entry = self.table.get_mut(&service.id).ok_or(Errno::ESRCH)?;
-                scheduler(service)?;
-                entry.0 = service.clone();
+                self.dests(service.id)?;
+                self.scheduler(service)?;
+                self.table
+                    .entry(service.id)
+                    .and_modify(|entry| entry.0 = service.clone());
             }
             Request::DelService(id) => {
                 self.table.remove(id).ok_or(Errno::ESRCH)?;
@@ -70,19 +118,48 @@ impl Kernel {
                 if dests.contains_key(&dest.address) {
                     return Err(Errno::EEXIST);
                 }
-                dests.insert(dest.address, *dest);
+                let known = self.as_understood(*dest);
+                self.dests(*id)?.insert(dest.address, known);
             }
             Request::SetDest(id, dest) => {
+                let known = self.as_understood(*dest);
                 *self
                     .dests(*id)?
                     .get_mut(&dest.address)
-                    .ok_or(Errno::ENOENT)? = *dest;
+                    .ok_or(Errno::ENOENT)? = known;
             }
             Request::DelDest(id, address) => {
                 self.dests(*id)?.remove(address).ok_or(Errno::ENOENT)?;
             }
+            Request::NewDaemon(daemon) => {
+                if self.daemons.contains_key(&daemon.role) {
+                    return Err(Errno::EEXIST);
+                }
+                self.daemons.insert(daemon.role, daemon.clone());
+            }
+            Request::DelDaemon(role, _) => {
+                self.daemons.remove(role).ok_or(Errno::ESRCH)?;
+            }
+            Request::SetTimeouts(timeouts) => self.timeouts = *timeouts,
         }
         Ok(())
+    }
+
+    fn scheduler(&self, service: &Service) -> Result<(), Errno> {
+        if service.scheduler == self.without {
+            return Err(Errno::ENOENT);
+        }
+        Ok(())
+    }
+
+    fn as_understood(&self, dest: Dest) -> Dest {
+        match dest.method {
+            Method::Tunnel(_) if self.old_tunnels => Dest {
+                method: Method::Tunnel(Tunnel::Ipip),
+                ..dest
+            },
+            _ => dest,
+        }
     }
 
     fn dests(&mut self, id: ServiceId) -> Result<&mut BTreeMap<SocketAddr, Dest>, Errno> {
@@ -102,14 +179,6 @@ impl Kernel {
     }
 }
 
-/// A kernel without the module of one scheduler.
-fn scheduler(service: &Service) -> Result<(), Errno> {
-    if service.scheduler == "mh" {
-        return Err(Errno::ENOENT);
-    }
-    Ok(())
-}
-
 /// A request as the ipvsadm command that does the same.
 pub(crate) fn command(request: &Request) -> String {
     match request {
@@ -120,23 +189,67 @@ pub(crate) fn command(request: &Request) -> String {
         Request::NewDest(id, dest) => format!("-a {} {}", name(*id), describe_dest(dest)),
         Request::SetDest(id, dest) => format!("-e {} {}", name(*id), describe_dest(dest)),
         Request::DelDest(id, address) => format!("-d {} -r {address}", name(*id)),
+        Request::NewDaemon(daemon) => {
+            let word = role_word(daemon.role);
+            let (interface, id) = (&daemon.interface, daemon.id);
+            format!("--start-daemon {word} --mcast-interface {interface} --syncid {id}")
+        }
+        Request::DelDaemon(role, id) => {
+            format!("--stop-daemon {} --syncid {id}", role_word(*role))
+        }
+        Request::SetTimeouts(all) => {
+            format!("--set {} {} {}", all.tcp, all.tcp_fin, all.udp)
+        }
+    }
+}
+
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Master => "master",
+        Role::Backup => "backup",
     }
 }
 
 fn name(id: ServiceId) -> String {
-    let option = if id.protocol == 6 { "-t" } else { "-u" };
-    format!("{option} {}", id.address)
+    match id {
+        ServiceId::Address { protocol, address } => {
+            let option = match protocol {
+                6 => "-t",
+                17 => "-u",
+                _ => "--sctp-service",
+            };
+            format!("{option} {address}")
+        }
+        ServiceId::Fwmark { mark, family } => {
+            let inet6 = if family == Family::V6 { " -6" } else { "" };
+            format!("-f {mark}{inet6}")
+        }
+    }
 }
 
 fn describe(service: &Service) -> String {
     let mut text = format!("{} -s {}", name(service.id), service.scheduler);
     if service.flags & 1 != 0 {
         text += &format!(" -p {}", service.timeout);
+        let whole = if service.id.family() == Family::V4 {
+            32
+        } else {
+            128
+        };
+        if service.prefix != whole {
+            text += &format!(" -M {}", service.prefix);
+        }
+    }
+    if service.flags & 4 != 0 {
+        text += " -o";
     }
     for (flag, word) in [(0x8, "flag-1"), (0x10, "flag-2"), (0x20, "flag-3")] {
         if service.flags & flag != 0 {
             text += &format!(" -b {word}");
         }
+    }
+    if let Some(engine) = &service.engine {
+        text += &format!(" --pe {engine}");
     }
     text
 }
@@ -144,8 +257,19 @@ fn describe(service: &Service) -> String {
 fn describe_dest(dest: &Dest) -> String {
     let method = match dest.method {
         Method::Masq => "-m",
-        Method::Tunnel => "-i",
+        Method::Tunnel(_) => "-i",
         Method::Route | Method::Local => "-g",
     };
-    format!("-r {} {method} -w {}", dest.address, dest.weight)
+    let mut text = format!("-r {} {method} -w {}", dest.address, dest.weight);
+    match dest.method {
+        Method::Tunnel(Tunnel::Gue { port, .. }) => {
+            text += &format!(" --tun-type gue --tun-port {port}");
+        }
+        Method::Tunnel(Tunnel::Gre { .. }) => text += " --tun-type gre",
+        _ => {}
+    }
+    if dest.upper_threshold != 0 || dest.lower_threshold != 0 {
+        text += &format!(" -x {} -y {}", dest.upper_threshold, dest.lower_threshold);
+    }
+    text
 }

@@ -12,7 +12,7 @@ use keepalived::config::{
 };
 use keepalived::errno::Errno;
 use keepalived::rand::Rand;
-use keepalived::wire::ipvs::Method;
+use keepalived::wire::ipvs::{self, Method, ServiceId};
 
 use crate::kernel::Kernel;
 use crate::world::{Backend, Modprobe, World};
@@ -216,7 +216,7 @@ impl Run {
                 if up || server.inhibit_on_failure {
                     let weight = if up { server.weight } else { 0 };
                     let method = match server.forwarding {
-                        Forwarding::Tunnel(_) => Method::Tunnel,
+                        Forwarding::Tunnel(_) => Method::Tunnel(ipvs::Tunnel::Ipip),
                         _ => Method::Route,
                     };
                     expected.push((address, server.address, weight, method));
@@ -227,8 +227,11 @@ impl Run {
         let table = self.world.kernel.table.iter();
         let actual: Vec<_> = table
             .flat_map(|(id, (_, dests))| {
+                let ServiceId::Address { address, .. } = *id else {
+                    unreachable!("all are of addresses")
+                };
                 let dests = dests.values();
-                dests.map(|dest| (id.address, dest.address, dest.weight, dest.method))
+                dests.map(move |dest| (address, dest.address, dest.weight, dest.method))
             })
             .collect();
         assert_eq!(actual, expected);

@@ -94,9 +94,7 @@ fn servers_and_services_come_and_go() {
         2 Activating healthchecker for service [10.0.0.3]:tcp:80 for VS [10.0.0.9]:tcp:80",
     );
     world.expect_requests(
-        "2 -d -t 10.0.0.1:80 -r 10.0.0.2:80
-        2 -d -t 10.0.0.1:80 -r 10.0.0.3:80
-        2 -D -t 10.0.0.1:80
+        "2 -D -t 10.0.0.1:80
         2 -A -t 10.0.0.9:80 -s rr
         2 -a -t 10.0.0.9:80 -r 10.0.0.2:80 -g -w 1
         2 -a -t 10.0.0.9:80 -r 10.0.0.3:80 -g -w 1",

@@ -10,6 +10,7 @@ use keepalived::check::{Core, Effect, Event, ProbeId, ServerState};
 use keepalived::config::{self, AnyHost, Config};
 use keepalived::errno::Errno;
 use keepalived::time::Instant;
+use keepalived::wire::rtnl::Address;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::kernel::{Kernel, command};
@@ -32,6 +33,8 @@ pub(crate) enum Modprobe {
     Failing,
     /// It never ends.
     Hanging,
+    /// IPVS loads, and nothing more.
+    HangingAtSchedulers,
 }
 
 /// How the lines begin that say why a check failed.
@@ -47,12 +50,20 @@ pub(crate) struct World {
     pub(crate) recording: bool,
     /// Everything that was ever asked or said.
     pub(crate) transcript: Vec<String>,
+    /// How many changes the last configuration came to.
+    pub(crate) operations: Option<u64>,
     now: Instant,
     lines: Vec<String>,
     reasons: Vec<String>,
     requests: Vec<String>,
     connects: Vec<String>,
     searches: usize,
+    notices: Vec<String>,
+    /// Every module that was to be loaded.
+    pub(crate) modules: Vec<String>,
+    /// The addresses of this machine.
+    pub(crate) addresses: Vec<Address>,
+    watching: bool,
     open: BTreeMap<ProbeId, SocketAddr>,
     last_probe: Option<ProbeId>,
 }
@@ -72,12 +83,17 @@ impl World {
             directing: None,
             recording: false,
             transcript: Vec::new(),
+            operations: None,
             now: Instant::ZERO,
             lines: Vec::new(),
             reasons: Vec::new(),
             requests: Vec::new(),
             connects: Vec::new(),
             searches: 0,
+            notices: Vec::new(),
+            modules: Vec::new(),
+            addresses: Vec::new(),
+            watching: false,
             open: BTreeMap::new(),
             last_probe: None,
         }
@@ -165,6 +181,12 @@ impl World {
         assert_same(&std::mem::take(&mut self.connects), expected);
     }
 
+    /// What was to be told since the last call, each with its time.
+    #[track_caller]
+    pub(crate) fn expect_notices(&mut self, expected: &str) {
+        assert_same(&std::mem::take(&mut self.notices), expected);
+    }
+
     #[track_caller]
     pub(crate) fn expect_table(&mut self, expected: &str) {
         assert_same(&self.kernel.show(), expected);
@@ -176,6 +198,7 @@ impl World {
         self.reasons.clear();
         self.requests.clear();
         self.connects.clear();
+        self.notices.clear();
     }
 
     /// The log lines since the last call.
@@ -243,18 +266,37 @@ impl World {
                         "closed once, and after opening"
                     );
                 }
-                Effect::FindDirector => {
+                Effect::FindDirector { .. } => {
                     self.searches += 1;
                     let found = self.kernel.present.then_some(0x01_0201);
                     inbox.push_back(Event::Director(found.ok_or(Errno::ENOENT)));
                 }
-                Effect::LoadModule(name) => {
-                    assert_eq!(name, "ip_vs");
-                    let success = self.modprobe == Modprobe::Loading;
-                    self.kernel.present |= success;
-                    if self.modprobe != Modprobe::Hanging {
-                        inbox.push_back(Event::ModuleLoaded { success });
+                Effect::LoadModule(module) => {
+                    let success = self.load_module(&module);
+                    let hangs = match module.as_str() {
+                        "ip_vs" => self.modprobe == Modprobe::Hanging,
+                        _ => self.modprobe == Modprobe::HangingAtSchedulers,
+                    };
+                    if !hangs {
+                        inbox.push_back(Event::ModuleLoaded { module, success });
                     }
+                }
+                Effect::ReadIpvs(id) => {
+                    let answer = self.kernel.read(id);
+                    inbox.push_back(Event::IpvsRead { id, answer });
+                }
+                Effect::ReadTimeouts => {
+                    inbox.push_back(Event::TimeoutsRead(Ok(self.kernel.timeouts)));
+                }
+                Effect::WatchAddresses(watched) => {
+                    assert_ne!(self.watching, watched, "told once");
+                    self.watching = watched;
+                    if watched {
+                        inbox.push_back(Event::Addresses(self.addresses.clone()));
+                    }
+                }
+                Effect::Notify(notice) => {
+                    self.notices.push(self.stamp(&notice.to_string()));
                 }
                 Effect::Ipvs(request) => {
                     self.requests.push(self.stamp(&command(&request)));
@@ -268,6 +310,17 @@ impl World {
                 }
             }
         }
+    }
+
+    /// One scheduler is no module of this kernel.
+    fn load_module(&mut self, module: &str) -> bool {
+        self.modules.push(module.to_owned());
+        if module == "ip_vs" {
+            let success = self.modprobe == Modprobe::Loading;
+            self.kernel.present |= success;
+            return success;
+        }
+        module != format!("ip_vs_{}", self.kernel.without)
     }
 
     fn answer(&self, probe: ProbeId, to: SocketAddr) -> Option<Event<'static>> {
@@ -295,7 +348,11 @@ impl World {
             if self.recording {
                 self.transcript.push(line.clone());
             }
-            // What keepalived does not say has a list of its own.
+            // What keepalived does not say has lists of its own.
+            if let Some(count) = text.strip_prefix(OPERATIONS) {
+                self.operations = count.parse().ok();
+                continue;
+            }
             match text.strip_prefix(REASON) {
                 Some(reason) if level <= Level::Info => self.reasons.push(self.stamp(reason)),
                 None if level <= Level::Info => self.lines.push(line),
@@ -312,6 +369,9 @@ impl World {
         format!("{} {text}", self.seconds())
     }
 }
+
+/// Told with every configuration that has to do with IPVS.
+const OPERATIONS: &str = "the number of IPVS operations of this configuration: ";
 
 /// A configuration file.
 #[track_caller]

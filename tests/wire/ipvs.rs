@@ -1,9 +1,12 @@
 //! The IPVS family of generic netlink.
 
+use keepalived::addr::Family;
 use keepalived::rand::Rand;
 use keepalived::wire::ipvs::{
-    Dest, FLAG_ONE_PACKET, FLAG_PERSISTENT, Method, Request, Service, ServiceId, emit_dest_dump,
-    emit_family_request, emit_info_request, emit_service_dump, parse_family, parse_info,
+    Checksum, Dest, DestState, FLAG_ONE_PACKET, FLAG_PERSISTENT, Method, Request, Role, Service,
+    ServiceId, SyncDaemon, Timeouts, Tunnel, emit_dest_dump, emit_family_request,
+    emit_info_request, emit_service_dump, emit_service_request, emit_timeouts_request,
+    parse_family, parse_info,
 };
 use keepalived::wire::netlink::{HEADER_LENGTH, KIND_DONE, Messages};
 
@@ -20,7 +23,7 @@ const TCP: u16 = 6;
 const UDP: u16 = 17;
 
 fn id(protocol: u16, address: &str) -> ServiceId {
-    ServiceId {
+    ServiceId::Address {
         protocol,
         address: address.parse().unwrap(),
     }
@@ -33,15 +36,12 @@ fn persistent() -> Service {
         flags: FLAG_PERSISTENT,
         timeout: 50,
         prefix: 32,
+        engine: None,
     }
 }
 
 fn dest(address: &str, method: Method, weight: i32) -> Dest {
-    Dest {
-        address: address.parse().unwrap(),
-        method,
-        weight,
-    }
+    Dest::new(address.parse().unwrap(), method, weight)
 }
 
 /// What comes after the message header.
@@ -152,7 +152,7 @@ fn a_destination_is_programmed_as_keepalived_does() {
 #[test]
 fn a_tunnel_tells_its_kind() {
     let service = id(UDP, "192.168.200.254:53");
-    let server = dest("192.168.200.2:53", Method::Tunnel, 1);
+    let server = dest("192.168.200.2:53", Method::Tunnel(Tunnel::Ipip), 1);
     let payload = payload(&Request::NewDest(service, server));
     let tail = "
         0800 0300 02000000
@@ -181,6 +181,12 @@ fn the_short_requests_are_exact() {
         octets("14000000 2000 0103 03000000 00000000 04010000")
     );
     assert_eq!(
+        emit_service_request(IPVS, 3, &service),
+        octets(&format!(
+            "44000000 2000 0500 03000000 00000000 04010000 3000 0180 {SERVICE_KEY}"
+        ))
+    );
+    assert_eq!(
         emit_dest_dump(IPVS, 4, &service),
         octets(&format!(
             "44000000 2000 0103 04000000 00000000 08010000 3000 0180 {SERVICE_KEY}"
@@ -207,6 +213,7 @@ fn the_answers_of_the_kernel_are_read() {
             flags: FLAG_ONE_PACKET,
             timeout: 0,
             prefix: 32,
+            engine: None,
         },
         Service {
             prefix: 24,
@@ -218,6 +225,7 @@ fn the_answers_of_the_kernel_are_read() {
             flags: FLAG_PERSISTENT,
             timeout: 600,
             prefix: 64,
+            engine: None,
         },
     ];
     assert_eq!(services, expected);
@@ -225,7 +233,7 @@ fn the_answers_of_the_kernel_are_read() {
     let dests = |hex, service: &Service| -> Vec<Dest> {
         answers(hex)
             .iter()
-            .map(|answer| Dest::parse(answer, &service.id).unwrap())
+            .map(|answer| DestState::parse(answer, &service.id).unwrap().dest)
             .collect()
     };
     assert_eq!(
@@ -251,13 +259,16 @@ fn an_old_kernel_names_no_family_of_a_destination() {
         0800 0300 03000000 0800 0400 01000000 0800 0500 00000000 0800 0600 00000000",
     );
     assert_eq!(
-        Dest::parse(&answer, &id(TCP, "192.168.200.254:80")),
-        Some(dest("192.168.200.2:80", Method::Route, 1))
+        DestState::parse(&answer, &id(TCP, "192.168.200.254:80")),
+        Some(DestState {
+            dest: dest("192.168.200.2:80", Method::Route, 1),
+            active: 0,
+        })
     );
 }
 
 #[test]
-fn a_service_of_a_firewall_mark_is_passed_over() {
+fn a_service_of_a_firewall_mark_has_a_mark_for_a_key() {
     let answer = octets(
         "01010000 3800 0180
         0600 0100 0200 0000
@@ -265,7 +276,123 @@ fn a_service_of_a_firewall_mark_is_passed_over() {
         0800 0600 77727200 0c00 0700 02000000 ffffffff
         0800 0800 00000000 0800 0900 ffffffff",
     );
-    assert_eq!(Service::parse(&answer), None);
+    let mark = ServiceId::Fwmark {
+        mark: 5,
+        family: Family::V4,
+    };
+    let expected = Service {
+        id: mark,
+        flags: 0,
+        timeout: 0,
+        ..persistent()
+    };
+    assert_eq!(Service::parse(&answer), Some(expected));
+    let removed = octets("03010000 1400 0180 0600 0100 0200 0000 0800 0500 05000000");
+    assert_eq!(payload(&Request::DelService(mark)), removed);
+}
+
+/// As captured from keepalived: the type first, then the port in network order, then the flags.
+#[test]
+fn tunnels_of_newer_kernels_tell_port_and_checksum() {
+    let service = id(UDP, "192.168.200.254:53");
+    for (tunnel, expected) in [
+        (
+            Tunnel::Gue {
+                port: 5555,
+                checksum: Checksum::Full,
+            },
+            "0500 0d00 01000000 0600 0e00 15b3 0000 0600 0f00 0100 0000",
+        ),
+        (
+            Tunnel::Gue {
+                port: 5555,
+                checksum: Checksum::Remote,
+            },
+            "0500 0d00 01000000 0600 0e00 15b3 0000 0600 0f00 0200 0000",
+        ),
+        (
+            Tunnel::Gre {
+                checksum: Checksum::None,
+            },
+            "0500 0d00 02000000 0600 0f00 0000 0000",
+        ),
+    ] {
+        let server = Dest {
+            upper_threshold: 100,
+            lower_threshold: 50,
+            ..dest("192.168.200.2:53", Method::Tunnel(tunnel), 1)
+        };
+        let written = payload(&Request::NewDest(service, server));
+        let tail = format!("{expected} 0800 0500 64000000 0800 0600 32000000");
+        assert!(written.ends_with(&octets(&tail)), "{tunnel:?}");
+        let read = DestState::parse(&written, &service).unwrap();
+        assert_eq!(read.dest, server);
+    }
+}
+
+#[test]
+fn an_old_kernel_says_nothing_of_tunnels() {
+    let answer = octets(
+        "05010000 4000 0280
+        1400 0100 c0a8c802 00000000 00000000 00000000
+        0600 0200 0050 0000
+        0800 0300 02000000 0800 0400 01000000 0800 0500 00000000 0800 0600 00000000",
+    );
+    let read = DestState::parse(&answer, &id(TCP, "192.168.200.254:80")).unwrap();
+    assert_eq!(read.dest.method, Method::Tunnel(Tunnel::Ipip));
+}
+
+#[test]
+fn the_sync_daemon_carries_what_is_configured() {
+    let mut daemon = SyncDaemon {
+        role: Role::Master,
+        interface: String::from("eth0"),
+        id: 51,
+        max_length: None,
+        port: None,
+        ttl: None,
+        group: None,
+    };
+    let plain = "09010000 2000 0380
+        0800 0100 01000000
+        0900 0200 65746830 00000000
+        0800 0300 33000000";
+    assert_eq!(payload(&Request::NewDaemon(daemon.clone())), octets(plain));
+    daemon.role = Role::Backup;
+    daemon.max_length = Some(1400);
+    daemon.port = Some(8849);
+    daemon.ttl = Some(3);
+    daemon.group = Some("224.0.0.82".parse().unwrap());
+    let all = "09010000 4000 0380
+        0800 0100 02000000
+        0900 0200 65746830 00000000
+        0800 0300 33000000
+        0600 0400 7805 0000
+        0800 0500 e0000052
+        0600 0700 9122 0000                             # in the machine's order
+        0500 0800 03000000";
+    assert_eq!(payload(&Request::NewDaemon(daemon)), octets(all));
+    let stop = "0a010000 1400 0380 0800 0100 02000000 0800 0300 33000000";
+    assert_eq!(payload(&Request::DelDaemon(Role::Backup, 51)), octets(stop));
+}
+
+#[test]
+fn timeouts_are_three_numbers() {
+    let timeouts = Timeouts {
+        tcp: 900,
+        tcp_fin: 120,
+        udp: 300,
+    };
+    let written = payload(&Request::SetTimeouts(timeouts));
+    let expected = "0c010000 0800 0400 84030000 0800 0500 78000000 0800 0600 2c010000";
+    assert_eq!(written, octets(expected));
+    // The answer to GET_CONFIG has the same form.
+    assert_eq!(Timeouts::parse(&written), Some(timeouts));
+    assert_eq!(Timeouts::parse(&written[..16]), None);
+    assert_eq!(
+        emit_timeouts_request(IPVS, 5),
+        octets("14000000 2000 0500 05000000 00000000 0d010000")
+    );
 }
 
 #[test]
@@ -278,18 +405,25 @@ fn what_we_program_reads_back_as_what_was_meant() {
             flags: FLAG_ONE_PACKET,
             timeout: u32::MAX,
             prefix: 128,
+            engine: None,
         },
     ] {
         let written = payload(&Request::NewService(service.clone()));
         assert_eq!(Service::parse(&written), Some(service));
     }
     let service = id(TCP, "192.168.200.254:80");
-    for method in [Method::Masq, Method::Local, Method::Tunnel, Method::Route] {
+    for method in [
+        Method::Masq,
+        Method::Local,
+        Method::Tunnel(Tunnel::Ipip),
+        Method::Route,
+    ] {
         // Its family may differ from the service's; the message says which.
         for address in ["10.0.0.1:1", "[fd00::1]:65535"] {
             let server = dest(address, method, i32::MAX);
             let written = payload(&Request::NewDest(service, server));
-            assert_eq!(Dest::parse(&written, &service), Some(server));
+            let read = DestState::parse(&written, &service).unwrap();
+            assert_eq!(read.dest, server);
         }
     }
 }
@@ -308,9 +442,9 @@ fn damaged_answers_are_read_or_refused_and_never_more() {
                 }
                 damaged.truncate(usize::try_from(rand.below(whole.len() as u64 + 1)).unwrap());
                 let _ = (parse_family(&damaged), parse_info(&damaged));
-                let _ = Dest::parse(&damaged, &service);
+                let _ = DestState::parse(&damaged, &service);
                 if let Some(service) = Service::parse(&damaged) {
-                    assert!(service.id.address.is_ipv6() || service.prefix <= 32);
+                    assert!(service.id.family() == Family::V6 || service.prefix <= 32);
                 }
             }
         }

@@ -78,7 +78,6 @@ pub(crate) const PERSISTENCE_DEFAULT: Duration = Duration::from_secs(360);
 const ENGINE_MAX: usize = 16;
 
 const NO_SCRIPTS: &str = "scripts are not run";
-const NO_SORRY_SERVER: &str = "a sorry server is not used";
 const NO_MAIL: &str = "no mail is sent";
 const NO_HTTP: &str = "HTTP_GET and SSL_GET are not made";
 
@@ -133,8 +132,7 @@ pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
             "NAME",
             "What else tells clients apart; the kernel has sip.",
             persistence_engine,
-        )
-        .stored("the kernel is not told"),
+        ),
         Keyword::line(
             "ops",
             "",
@@ -234,8 +232,7 @@ pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
             |draft: &mut VirtualServerDraft, statement, _| {
                 draft.ha_suspend = Some(statement.span());
             },
-        )
-        .stored("checks are always made"),
+        ),
         Keyword::field(
             "smtp_alert",
             "[BOOL]",
@@ -296,23 +293,20 @@ pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
             "IP [PORT]",
             "Takes the clients while the quorum is lost.",
             sorry_server,
-        )
-        .stored(NO_SORRY_SERVER),
+        ),
         Keyword::line(
             "sorry_server_inhibit",
             "",
             "It gets weight 0 and is not removed. After sorry_server.",
             sorry_server_inhibit,
-        )
-        .stored(NO_SORRY_SERVER),
+        ),
         Keyword::line(
             "sorry_server_lvs_method",
             FORWARDING,
             "As lvs_method, for it. After sorry_server.",
             sorry_server_lvs_method,
         )
-        .judging_itself()
-        .stored(NO_SORRY_SERVER),
+        .judging_itself(),
         Keyword::block(
             "real_server",
             "IP [PORT]",

@@ -181,8 +181,7 @@ pub(crate) static ROOT: Table<Draft> = Table {
                 draft.global.global.namespace.ipvs = Some(name.unwrap_or_default());
             },
         )
-        .first_counts()
-        .stored(NAMESPACE),
+        .first_counts(),
         Keyword::<Draft>::flag(
             "namespace_with_ipsets",
             "Old kernels: ipsets in a namespace.",
@@ -215,8 +214,8 @@ pub(crate) static ROOT: Table<Draft> = Table {
             "virtual_server",
             "IP [PORT] | fwmark N | group NAME",
             "One service of the IPVS table with its real servers: an address, what the firewall \
-             marks, or all of a group; the last two without effect yet. Without a port, or with \
-             port 0, an address takes all ports and is persistent.",
+             marks, or all of a group. Without a port, or with port 0, an address takes all ports \
+             and is persistent.",
             &VIRTUAL_SERVER,
             virtual_server,
         ),
@@ -227,8 +226,7 @@ pub(crate) static ROOT: Table<Draft> = Table {
              addresses, ranges, networks and marks that are served as one. The end of a range \
              may be its last octet, or the last 16 bits of an IPv6 address in hex.",
             virtual_server_group,
-        )
-        .stored("a service of a group is not programmed"),
+        ),
         Keyword::block(
             "SSL",
             "",

@@ -47,7 +47,6 @@ pub(crate) struct RealServerDraft {
 
 const FOR_SERVER: &str = "As in virtual_server, for this server.";
 const NO_SCRIPTS: &str = "scripts are not run";
-const NO_LIMITS: &str = "the kernel is not told";
 const NOT_MADE: &str = "this check is not made";
 
 pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
@@ -87,15 +86,13 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
             "INT 0..",
             "Connections beyond which it gets no new ones.",
             Field::Number(|draft: &mut RealServerDraft| &mut draft.upper_threshold),
-        )
-        .stored(NO_LIMITS),
+        ),
         Keyword::field(
             "lthreshold",
             "INT 0..",
             "Connections below which it gets new ones again.",
             Field::Number(|draft: &mut RealServerDraft| &mut draft.lower_threshold),
-        )
-        .stored(NO_LIMITS),
+        ),
         Keyword::field(
             "inhibit_on_failure",
             "[BOOL]",

@@ -300,9 +300,9 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
             Field::MaybeTruth(|draft| &mut draft.notify.priority_changes)).stored(FIFOS),
         Row::line("lvs_sync_daemon_interface", "IFNAME",
             "Old: connections are told to the other director over this interface.",
-            read::sync_daemon_interface).stored(COMING),
+            read::sync_daemon_interface),
         Row::line("lvs_sync_daemon_inteface", "IFNAME", "Old: how keepalived 1.1 spelled it.",
-            read::sync_daemon_interface).other_name().stored(COMING),
+            read::sync_daemon_interface).other_name(),
 
         // Gratuitous ARP.
         Row::line("garp_master_delay", "INT 0..4294",

@@ -1,0 +1,164 @@
+//! Real servers: who is alive, at which weight.
+//!
+//! The verdicts come from `checker`; what the kernel is to have is told to the table.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use log::info;
+
+use crate::config::ServiceKey;
+use crate::wire::ipvs::Dest;
+
+use super::checker::CheckerId;
+use super::notice::{Notice, Why};
+use super::service::{Occasion, ServerKey};
+use super::{Core, Effect};
+
+#[derive(Debug)]
+pub(super) struct Server {
+    /// What the kernel is told of it; its address is the key's.
+    pub(super) dest: Dest,
+    /// `inhibit_on_failure`: a server that is down stays in the table with weight 0.
+    pub(super) inhibit: bool,
+    pub(super) alive: bool,
+    /// How many of the checkers say down.
+    pub(super) failed: usize,
+    pub(super) checkers: Vec<CheckerId>,
+}
+
+impl Server {
+    /// Not yet in the table, and not yet alive.
+    pub(super) fn new(dest: Dest) -> Self {
+        Self {
+            dest,
+            inhibit: false,
+            alive: false,
+            failed: 0,
+            checkers: Vec::new(),
+        }
+    }
+
+    /// At its configured address.
+    pub(super) fn dest(&self, address: SocketAddr) -> Dest {
+        Dest {
+            address,
+            ..self.dest
+        }
+    }
+
+    fn alive_weight(&self) -> i64 {
+        if self.alive {
+            i64::from(self.dest.weight)
+        } else {
+            0
+        }
+    }
+}
+
+impl fmt::Display for ServerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let protocol = self.service.protocol.map_or("none", |known| known.word());
+        let address = self.address;
+        write!(f, "[{}]:{protocol}:{}", address.ip(), address.port())
+    }
+}
+
+impl Core {
+    /// A checker that said down says up: the last one of them brings the server back.
+    pub(super) fn check_passed(&mut self, key: ServerKey) {
+        let server = self.server_mut(key);
+        server.failed = server.failed.saturating_sub(1);
+        if server.failed == 0 {
+            self.bring(key, true);
+        }
+    }
+
+    /// A checker that said up says down: the first one of them takes the server out.
+    pub(super) fn check_failed(&mut self, key: ServerKey) {
+        let server = self.server_mut(key);
+        server.failed += 1;
+        if server.failed == 1 {
+            self.bring(key, false);
+        }
+    }
+
+    fn bring(&mut self, key: ServerKey, alive: bool) {
+        self.tell_change(key, alive);
+        self.change_server(key, |server| server.alive = alive);
+        self.notify_server(key, alive, Why::Checked);
+        self.evaluate_quorum(key.service, Occasion::Changed);
+    }
+
+    /// keepalived's line for a server that comes or goes.
+    pub(super) fn tell_change(&self, key: ServerKey, alive: bool) {
+        let service = self.name_of(key);
+        match (alive, self.servers[&key].inhibit) {
+            (true, false) => info!("Adding service {key} to VS {service}"),
+            (true, true) => info!("Enabling service {key} of VS {service}"),
+            (false, false) => info!("Removing service {key} from VS {service}"),
+            (false, true) => info!("Disabling service {key} of VS {service}"),
+        }
+    }
+
+    pub(super) fn notify_server(&mut self, key: ServerKey, up: bool, why: Why) {
+        let service = self.name_of(key).clone();
+        let server = key.address;
+        self.notices.push(Notice::Server {
+            service,
+            server,
+            up,
+            why,
+        });
+    }
+
+    /// The one place where a server changes: the sum of the weights and the table follow.
+    pub(super) fn change_server(&mut self, key: ServerKey, change: impl FnOnce(&mut Server)) {
+        let server = self.server_mut(key);
+        let before = server.alive_weight();
+        change(server);
+        let added = server.alive_weight() - before;
+        self.service_mut(key.service).alive_weight += added;
+        self.show(key);
+    }
+
+    /// A server leaves the configuration, or everything ends. What is said of it has been said.
+    pub(super) fn remove_server(&mut self, key: ServerKey, out: &mut Vec<Effect>) {
+        let Some(server) = self.servers.get_mut(&key) else {
+            return;
+        };
+        for checker in std::mem::take(&mut server.checkers) {
+            self.remove_checker(checker, out);
+        }
+        self.change_server(key, |server| {
+            server.alive = false;
+            server.inhibit = false;
+        });
+        self.servers.remove(&key);
+        // It may be the sorry server as well.
+        self.show(key);
+    }
+
+    /// Takes a server's claims back where they are now: it is about to be placed elsewhere.
+    pub(super) fn hide(&mut self, key: ServerKey) {
+        let service = &self.services[&key.service];
+        let Some(server) = self.servers.get(&key) else {
+            return;
+        };
+        for &at in &service.kernel {
+            let address = service.place(server.dest(key.address), at).address;
+            self.table.set_dest(key, at, address, None);
+        }
+    }
+
+    /// The key of the virtual server, which is its name.
+    pub(super) fn name_of(&self, key: ServerKey) -> &ServiceKey {
+        &self.services[&key.service].key
+    }
+
+    pub(super) fn server_mut(&mut self, key: ServerKey) -> &mut Server {
+        self.servers
+            .get_mut(&key)
+            .expect("a server outlives its checkers")
+    }
+}

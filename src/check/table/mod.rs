@@ -1,0 +1,548 @@
+//! The wanted table against the known table: which requests lead from one to the other.
+//!
+//! Every wish is compared with what is known of its one entry and leads to at most one request;
+//! nothing ever walks the table for one change. A wish that makes a difference waits in a queue, of
+//! which each turn of the loop takes a share. A service is read before it is made: what is right
+//! already is adopted without a request.
+//!
+//! A request counts as carried out when it is made; when the kernel refuses it, what is known is
+//! corrected and the difference is settled again: an entry that exists already is adopted, one that
+//! somebody deleted is made again, and what the kernel does not take at all stays unsettled until
+//! IPVS is looked at the next time.
+
+mod audit;
+mod modules;
+mod refused;
+mod slot;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use log::{debug, info, warn};
+
+use crate::errno::Errno;
+use crate::time::Instant;
+use crate::wire::ipvs::{Dest, DestState, Request, Service, ServiceId};
+
+use super::Effect;
+use super::map::Map;
+use super::refusal::Where;
+use super::service::{ServerKey, VirtualId};
+use modules::{Modules, Readiness};
+use refused::{Refusal, Subject};
+use slot::{Correction, Found, Known, Slot, Step};
+
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    /// False until IPVS has answered: wishes are noted, requests are not made.
+    ready: bool,
+    entries: Map<ServiceId, Entry>,
+    /// What may differ from what is wanted, in the order in which it is to be settled.
+    pending: VecDeque<Subject>,
+    /// What the kernel refused for now.
+    unsettled: BTreeSet<Subject>,
+    /// Services to be read for the audit under way.
+    to_audit: VecDeque<ServiceId>,
+    /// What others did to entries of ours is undone.
+    strict: bool,
+    modules: Modules,
+    /// Services asked for before they are made, without an answer yet.
+    reading: usize,
+    /// Changes asked for since the last configuration, until all of it is settled.
+    operations: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    service: Slot<Service, VirtualId>,
+    dests: BTreeMap<SocketAddr, Slot<Dest, ServerKey>>,
+    /// Destinations that somebody else put there, and that were told of.
+    foreign: BTreeSet<SocketAddr>,
+    /// Asked for, for the audit. Any request after that makes the answer an old one.
+    audited: bool,
+    /// When the service was found missing last.
+    missed: Option<Instant>,
+}
+
+/// What the kernel has under one key.
+pub type Reading = Option<(Service, Vec<DestState>)>;
+
+impl Table {
+    /// The weight of a destination in the kernel, as far as it is known.
+    pub(super) fn weight_of(&self, id: ServiceId, address: SocketAddr) -> Option<i32> {
+        match self.entries.get(&id)?.dests.get(&address)?.known() {
+            Known::Present(dest) => Some(dest.weight),
+            _ => None,
+        }
+    }
+
+    /// A new configuration: the requests for it are counted.
+    pub(super) fn begin(&mut self, strict: bool) {
+        self.strict = strict;
+        self.operations = Some(0);
+    }
+
+    /// IPVS has answered: from now on requests are made. What is in it will be read, unless it is
+    /// known to be empty.
+    pub(super) fn open(&mut self, empty: bool) {
+        self.ready = true;
+        self.modules.forget();
+        if empty {
+            for entry in self.entries.values_mut() {
+                entry.believe(Found::Absent);
+            }
+        }
+    }
+
+    /// A service is to be looked at.
+    pub(super) fn queue(&mut self, id: ServiceId) {
+        self.pending.push_back(Subject { id, address: None });
+    }
+
+    /// IPVS is gone, and with it all that was in it.
+    pub(super) fn close(&mut self) {
+        self.ready = false;
+        self.unsettled.clear();
+        self.pending.clear();
+        self.to_audit.clear();
+        self.reading = 0;
+        self.entries.retain(|_, entry| {
+            entry.service.learn(Known::Unread);
+            entry.dests.retain(|_, dest| dest.wanted().is_some());
+            entry.believe_of_dests(Found::Absent);
+            entry.service.wanted().is_some()
+        });
+    }
+
+    pub(super) fn set_service(&mut self, owner: VirtualId, service: &Service) {
+        let id = service.id;
+        let entry = self.entries.entry(id).or_insert_with(Entry::new);
+        if entry.service.claims() == 0 && *entry.service.known() == Known::Other {
+            // It was to be deleted, and was not: its destinations are not known any more.
+            entry.service.learn(Known::Unread);
+        }
+        let shared = entry.service.claims();
+        if entry.service.wish(owner, Some(service.clone())) {
+            self.queue(id);
+        } else if entry.service.claims() > shared {
+            warn!("IPVS: {} is served by two virtual servers", Where(id));
+        }
+    }
+
+    /// The destinations go with it, unless another virtual server wants the service, too.
+    pub(super) fn drop_service(&mut self, owner: VirtualId, id: ServiceId) {
+        if let Some(entry) = self.entries.get_mut(&id)
+            && entry.service.wish(owner, None)
+        {
+            self.pending.push_front(Subject { id, address: None });
+        }
+    }
+
+    /// What a destination is to be; None: not in the table.
+    pub(super) fn set_dest(
+        &mut self,
+        owner: ServerKey,
+        id: ServiceId,
+        address: SocketAddr,
+        dest: Option<Dest>,
+    ) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        if dest.is_none() && !entry.dests.contains_key(&address) {
+            return;
+        }
+        let slot = entry.dests.entry(address);
+        let slot = slot.or_insert_with(|| Slot::new(Known::Absent));
+        if slot.wish(owner, dest) {
+            let address = Some(address);
+            self.pending.push_back(Subject { id, address });
+        } else if slot.is_over() {
+            entry.dests.remove(&address);
+        }
+    }
+
+    /// Settles what waits, at most `budget` requests of it. What is left waits for the next turn.
+    pub(super) fn pump(&mut self, budget: &mut usize, out: &mut Vec<Effect>) {
+        if !self.ready {
+            // All of it will be looked at when IPVS is there.
+            self.pending.clear();
+            return;
+        }
+        while *budget > 0 {
+            let made = out.len();
+            if let Some(subject) = self.pending.pop_front() {
+                match subject.address {
+                    None => self.settle_service(subject.id, out),
+                    Some(address) => self.settle_dest(subject.id, address, out),
+                }
+            } else if let Some(id) = self.to_audit.pop_front() {
+                self.read_again(id, out);
+            } else {
+                break;
+            }
+            let cost: usize = out[made..].iter().map(cost).sum();
+            *budget = budget.saturating_sub(cost);
+        }
+    }
+
+    /// Something is left for the next turn.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.pending.is_empty() || !self.to_audit.is_empty()
+    }
+
+    /// A service waits for a module.
+    pub(super) fn waits_for_modules(&self) -> bool {
+        self.ready && self.modules.is_waiting()
+    }
+
+    /// What is missing is looked for again.
+    pub(super) fn retry_modules(&mut self, out: &mut Vec<Effect>) {
+        out.extend(self.modules.retry().into_iter().map(Effect::LoadModule));
+    }
+
+    /// How many changes the last configuration came to, once, when all of them are made.
+    pub(super) fn take_operations(&mut self) -> Option<u64> {
+        let waits = self.reading > 0 || self.modules.is_loading();
+        if !self.ready || waits || !self.pending.is_empty() {
+            return None;
+        }
+        self.operations.take()
+    }
+
+    /// The end: what is there of ours goes, and nothing is waited for any more.
+    pub(super) fn clear(&mut self, ids: impl Iterator<Item = ServiceId>, out: &mut Vec<Effect>) {
+        if self.ready {
+            for id in ids {
+                let there =
+                    |entry: &Entry| !matches!(entry.service.known(), Known::Absent | Known::Unread);
+                if self.entries.remove(&id).is_some_and(|entry| there(&entry)) {
+                    out.push(Effect::Ipvs(Request::DelService(id)));
+                }
+            }
+        }
+        *self = Self::default();
+    }
+
+    /// Everything that was refused is tried again.
+    pub(super) fn retry(&mut self) {
+        for subject in std::mem::take(&mut self.unsettled) {
+            let Some(entry) = self.entries.get_mut(&subject.id) else {
+                continue;
+            };
+            if let Some(address) = subject.address {
+                if let Some(dest) = entry.dests.get_mut(&address) {
+                    dest.pardon();
+                }
+            } else {
+                entry.service.pardon();
+                let addresses = entry.dests.keys();
+                let dests = addresses.map(|&address| Subject {
+                    id: subject.id,
+                    address: Some(address),
+                });
+                self.pending.extend(dests);
+            }
+            self.pending.push_back(subject);
+        }
+    }
+
+    /// The child that loads a module of ours has ended.
+    pub(super) fn module_loaded(&mut self, module: &str, success: bool) {
+        for id in self.modules.loaded(module, success) {
+            self.queue(id);
+        }
+    }
+
+    /// The kernel's answer to a question for one service.
+    pub(super) fn read(&mut self, id: ServiceId, answer: Result<Reading, Errno>) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        if *entry.service.known() != Known::Reading {
+            self.audited(id, answer);
+            return;
+        }
+        self.reading -= 1;
+        match answer {
+            Ok(Some((service, dests))) => entry.adopt(service, dests),
+            Ok(None) => entry.believe(Found::Absent),
+            // It is made, and what is there already will be told then.
+            Err(_) => entry.believe(Found::Unclear),
+        }
+        self.pending.push_front(Subject { id, address: None });
+        let unsettled = entry.dests.iter().filter(|(_, dest)| !dest.is_settled());
+        let subjects = unsettled.map(|(&address, _)| Subject {
+            id,
+            address: Some(address),
+        });
+        if !matches!(entry.service.known(), Known::Absent | Known::Unclear) {
+            self.pending.extend(subjects);
+        }
+    }
+
+    /// The kernel refused a request. True when that is worth a line: what is put right at once,
+    /// or is as it was wanted, is not.
+    pub(super) fn refused(&mut self, now: Instant, request: &Request, error: Errno) -> bool {
+        let Some(subject) = Subject::of(request) else {
+            return true;
+        };
+        match Refusal::of(request, error) {
+            Refusal::AsWanted => false,
+            _ if !self.ready => true,
+            Refusal::Exists => self.correct(subject, Found::There),
+            Refusal::Missing => self.correct(subject, Found::Absent),
+            Refusal::ServiceMissing => self.make_anew(now, subject.id),
+            Refusal::NotDone(found) => {
+                if let (Request::NewService(service) | Request::SetService(service), true) =
+                    (request, error == Errno::ENOENT)
+                {
+                    self.modules.refused(service);
+                }
+                self.leave(subject, found);
+                true
+            }
+        }
+    }
+
+    fn settle_service(&mut self, id: ServiceId, out: &mut Vec<Effect>) {
+        self.unsettled.remove(&Subject { id, address: None });
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let Some(wanted) = entry.service.wanted() else {
+            if let Some(Step::Delete) = entry.service.step() {
+                entry.believe_of_dests(Found::Absent);
+                entry.audited = false;
+                count(&mut self.operations);
+                out.push(Effect::Ipvs(Request::DelService(id)));
+            }
+            self.forget_what_is_over(id);
+            return;
+        };
+        match entry.service.known() {
+            Known::Reading => return,
+            Known::Unread => {
+                entry.service.learn(Known::Reading);
+                self.reading += 1;
+                out.push(Effect::ReadIpvs(id));
+                return;
+            }
+            Known::Present(known) if known == wanted => return,
+            _ => {}
+        }
+        match self.modules.ask(wanted) {
+            Readiness::Ready => {}
+            Readiness::Waits(modules) => {
+                out.extend(modules.into_iter().map(Effect::LoadModule));
+                return;
+            }
+            Readiness::Hopeless => {
+                self.unsettled.insert(Subject { id, address: None });
+                return;
+            }
+        }
+        count(&mut self.operations);
+        entry.audited = false;
+        match entry.service.step() {
+            Some(Step::New(service)) => {
+                entry.believe_of_dests(Found::Absent);
+                for (&address, _) in entry.dests.iter().rev() {
+                    let address = Some(address);
+                    self.pending.push_front(Subject { id, address });
+                }
+                out.push(Effect::Ipvs(Request::NewService(service)));
+            }
+            Some(Step::Set(service)) => out.push(Effect::Ipvs(Request::SetService(service))),
+            Some(Step::Delete) | None => unreachable!("it is wanted, and another one is known"),
+        }
+    }
+
+    fn settle_dest(&mut self, id: ServiceId, address: SocketAddr, out: &mut Vec<Effect>) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let Some(dest) = entry.dests.get_mut(&address) else {
+            return;
+        };
+        self.unsettled.remove(&Subject {
+            id,
+            address: Some(address),
+        });
+        let waits = match entry.service.known() {
+            Known::Absent | Known::Unread => {
+                dest.believe(Found::Absent);
+                true
+            }
+            Known::Reading => true,
+            Known::Unclear => dest.wanted().is_some(),
+            Known::Other | Known::Present(_) => false,
+        };
+        if !waits {
+            let request = match dest.step() {
+                Some(Step::New(dest)) => Some(Request::NewDest(id, dest)),
+                Some(Step::Set(dest)) => Some(Request::SetDest(id, dest)),
+                Some(Step::Delete) => Some(Request::DelDest(id, address)),
+                None => None,
+            };
+            if let Some(request) = request {
+                entry.audited = false;
+                count(&mut self.operations);
+                out.push(Effect::Ipvs(request));
+            }
+        }
+        if dest.is_over() {
+            entry.dests.remove(&address);
+            self.forget_what_is_over(id);
+        }
+    }
+
+    /// Something is in the table, or is not, against what was believed: it is settled anew. True
+    /// when that was done too often.
+    fn correct(&mut self, subject: Subject, found: Found) -> bool {
+        let Subject { id, address } = subject;
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return false;
+        };
+        let correction = match address {
+            None => entry.correct(found),
+            Some(address) => match entry.dests.get_mut(&address) {
+                Some(dest) => dest.correct(found),
+                None => return false,
+            },
+        };
+        match correction {
+            Correction::Stale => return false,
+            Correction::Enough => {
+                self.unsettled.insert(subject);
+                return true;
+            }
+            Correction::Settle => {}
+        }
+        debug!("the IPVS table was not as expected: corrected {subject:?}");
+        if address.is_none() {
+            let unsettled = entry.dests.iter().filter(|(_, dest)| !dest.is_settled());
+            for (&address, _) in unsettled.rev() {
+                let address = Some(address);
+                self.pending.push_front(Subject { id, address });
+            }
+        }
+        self.pending.push_front(subject);
+        false
+    }
+
+    /// Somebody deleted a service, with all its destinations.
+    fn make_anew(&mut self, now: Instant, id: ServiceId) -> bool {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return false;
+        };
+        let subject = Subject { id, address: None };
+        if entry.missed != Some(now) {
+            entry.missed = Some(now);
+            return self.correct(subject, Found::Absent);
+        }
+        // The answer to another request of the same moment: most likely that one was made before
+        // the service was made anew. If not, the next look shows it.
+        if !entry.service.is_given_up() {
+            self.leave(subject, Found::There);
+        }
+        false
+    }
+
+    /// The kernel did not take it: the difference stays until the next look at IPVS. An entry that
+    /// was forgotten when its deletion was asked for is remembered again.
+    fn leave(&mut self, subject: Subject, found: Found) {
+        let entry = self.entries.entry(subject.id).or_insert_with(Entry::new);
+        match subject.address {
+            None => entry.believe(found),
+            Some(address) => {
+                let dest = entry.dests.entry(address);
+                dest.or_insert_with(|| Slot::new(Known::Absent))
+                    .believe(found);
+            }
+        }
+        self.unsettled.insert(subject);
+    }
+
+    fn forget_what_is_over(&mut self, id: ServiceId) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            if entry.service.wanted().is_none() && entry.service.is_given_up() {
+                entry.dests.retain(|_, dest| !dest.is_over());
+            }
+            if entry.service.is_over() && entry.dests.is_empty() {
+                self.entries.remove(&id);
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn new() -> Self {
+        Self {
+            service: Slot::new(Known::Unread),
+            dests: BTreeMap::new(),
+            foreign: BTreeSet::new(),
+            audited: false,
+            missed: None,
+        }
+    }
+
+    /// What a daemon before us left, or somebody made by hand. The service is ours, and so are its
+    /// destinations: those that nobody wants are of a configuration that is no longer.
+    fn adopt(&mut self, service: Service, dests: Vec<DestState>) {
+        let id = service.id;
+        self.service.learn(Known::Present(service));
+        self.believe_of_dests(Found::Absent);
+        for DestState { dest, .. } in dests {
+            let slot = self.dests.entry(dest.address);
+            let slot = slot.or_insert_with(|| Slot::new(Known::Absent));
+            slot.learn(Known::Present(dest));
+            if slot.wanted().is_none() {
+                info!(
+                    "IPVS: {} -> {} is left from before, it is removed",
+                    Where(id),
+                    dest.address
+                );
+            }
+        }
+    }
+
+    /// What the kernel has, it turns out. Without the service there are no destinations.
+    fn believe(&mut self, found: Found) {
+        self.service.believe(found);
+        if found != Found::There {
+            self.believe_of_dests(found);
+        }
+    }
+
+    fn believe_of_dests(&mut self, found: Found) {
+        for dest in self.dests.values_mut() {
+            if *dest.known() != Known::Absent {
+                dest.believe(found);
+            }
+        }
+        self.foreign.clear();
+    }
+
+    fn correct(&mut self, found: Found) -> Correction {
+        let correction = self.service.correct(found);
+        if *self.service.known() == Known::Absent {
+            self.believe_of_dests(Found::Absent);
+        }
+        correction
+    }
+}
+
+/// To read a service is to ask for it and for all its destinations.
+fn cost(effect: &Effect) -> usize {
+    match effect {
+        Effect::ReadIpvs(_) => 3,
+        _ => 1,
+    }
+}
+
+fn count(operations: &mut Option<u64>) {
+    if let Some(operations) = operations {
+        *operations += 1;
+    }
+}

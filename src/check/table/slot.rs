@@ -1,0 +1,199 @@
+//! One object of the kernel's: what it is to be, and what it is.
+
+/// An object and who wants it how. Several virtual servers may name the same address or mark: the
+/// first one counts, and the next one when that has gone.
+#[derive(Debug)]
+pub(super) struct Slot<T, O> {
+    claims: Vec<(O, T)>,
+    known: Known<T>,
+    /// Corrections made since the wish was spoken.
+    repairs: u32,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Known<T> {
+    Absent,
+    /// Nobody has looked yet.
+    Unread,
+    /// Asked for, and the answer is on its way.
+    Reading,
+    /// It is there or not: a request to make it was refused, but another one may have been heard.
+    Unclear,
+    /// It is there, with a content that is not ours or not known.
+    Other,
+    Present(T),
+}
+
+/// A [`Known`] that was learnt from a refusal, and so without a content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Absent,
+    Unclear,
+    There,
+}
+
+/// The request that settles a slot.
+#[derive(Debug)]
+pub(super) enum Step<T> {
+    New(T),
+    Set(T),
+    Delete,
+}
+
+/// What is done about a belief that was wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Correction {
+    /// An old answer: the belief was given up since.
+    Stale,
+    Settle,
+    /// The kernel has contradicted too often.
+    Enough,
+}
+
+impl<T: Clone + PartialEq, O: Copy + PartialEq> Slot<T, O> {
+    pub(super) fn new(known: Known<T>) -> Self {
+        Self {
+            claims: Vec::new(),
+            known,
+            repairs: 0,
+        }
+    }
+
+    pub(super) fn wanted(&self) -> Option<&T> {
+        self.claims.first().map(|(_, wanted)| wanted)
+    }
+
+    pub(super) fn known(&self) -> &Known<T> {
+        &self.known
+    }
+
+    /// How many want it.
+    pub(super) fn claims(&self) -> usize {
+        self.claims.len()
+    }
+
+    /// What one of them wants; None: nothing any more. True when that changes what counts.
+    pub(super) fn wish(&mut self, owner: O, wanted: Option<T>) -> bool {
+        let at = self.claims.iter().position(|(other, _)| *other == owner);
+        let changed = match (at, wanted) {
+            (Some(at), Some(wanted)) => {
+                let changed = at == 0 && self.claims[at].1 != wanted;
+                self.claims[at].1 = wanted;
+                changed
+            }
+            (Some(at), None) => {
+                let (_, gone) = self.claims.remove(at);
+                at == 0 && self.wanted() != Some(&gone)
+            }
+            (None, Some(wanted)) => {
+                // Few have more than one.
+                self.claims.reserve_exact(1);
+                self.claims.push((owner, wanted));
+                self.claims.len() == 1
+            }
+            (None, None) => false,
+        };
+        if changed {
+            self.repairs = 0;
+        }
+        changed
+    }
+
+    /// The request that makes the known into the wanted; it counts as carried out.
+    pub(super) fn step(&mut self) -> Option<Step<T>> {
+        let Some(wanted) = self.wanted().cloned() else {
+            let was = std::mem::replace(&mut self.known, Known::Absent);
+            return (!matches!(was, Known::Absent | Known::Unread)).then_some(Step::Delete);
+        };
+        let step = match &self.known {
+            Known::Present(known) if *known == wanted => return None,
+            Known::Absent | Known::Unread | Known::Reading | Known::Unclear => {
+                Step::New(wanted.clone())
+            }
+            Known::Present(_) | Known::Other => Step::Set(wanted.clone()),
+        };
+        self.known = Known::Present(wanted);
+        Some(step)
+    }
+
+    /// As it is wanted, as far as is known.
+    pub(super) fn is_settled(&self) -> bool {
+        match (self.wanted(), &self.known) {
+            (None, known) => *known == Known::Absent,
+            (Some(wanted), Known::Present(known)) => known == wanted,
+            (Some(_), _) => false,
+        }
+    }
+
+    pub(super) fn believe(&mut self, found: Found) {
+        self.known = match found {
+            Found::Absent => Known::Absent,
+            Found::Unclear => Known::Unclear,
+            Found::There => Known::Other,
+        };
+    }
+
+    pub(super) fn learn(&mut self, known: Known<T>) {
+        self.known = known;
+    }
+
+    pub(super) fn correct(&mut self, found: Found) -> Correction {
+        if self.is_given_up() {
+            return Correction::Stale;
+        }
+        self.believe(found);
+        self.repairs += 1;
+        if self.repairs > REPAIRS_MAX {
+            Correction::Enough
+        } else {
+            Correction::Settle
+        }
+    }
+
+    /// Corrections may begin anew.
+    pub(super) fn pardon(&mut self) {
+        self.repairs = 0;
+    }
+
+    /// Not believed to be there, so that no refusal can contradict that.
+    pub(super) fn is_given_up(&self) -> bool {
+        !matches!(self.known, Known::Other | Known::Present(_))
+    }
+
+    /// Neither there nor wanted: nothing to remember.
+    pub(super) fn is_over(&self) -> bool {
+        self.claims.is_empty() && matches!(self.known, Known::Absent | Known::Unread)
+    }
+}
+
+/// Corrections of one entry before it has to wait for the next look at IPVS: making a missing
+/// service anew takes one, adopting what is there then another. More than a few means that
+/// somebody else works on the same entry, and the two would chase each other.
+const REPAIRS_MAX: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_claim_counts_and_then_the_next_one() {
+        let mut slot: Slot<u8, char> = Slot::new(Known::Absent);
+        assert!(slot.wish('a', Some(1)));
+        assert!(!slot.wish('b', Some(2)));
+        assert_eq!(slot.wanted(), Some(&1));
+        assert!(!slot.wish('a', Some(1)));
+        assert!(slot.wish('a', Some(3)));
+        assert!(slot.wish('a', None));
+        assert_eq!(slot.wanted(), Some(&2));
+        assert!(slot.wish('b', None));
+        assert!(slot.is_over());
+    }
+
+    #[test]
+    fn two_claims_of_the_same_content_follow_each_other_without_a_change() {
+        let mut slot: Slot<u8, char> = Slot::new(Known::Absent);
+        slot.wish('a', Some(1));
+        slot.wish('b', Some(1));
+        assert!(!slot.wish('a', None));
+    }
+}
