@@ -58,6 +58,8 @@ pub enum Class {
     File,
     /// Anything else that is wrong in the text.
     Text,
+    /// A brace is missing, or one is too many: where blocks end is a guess.
+    Braces,
     /// A statement lacks an argument it cannot do without.
     Argument,
     /// A file that must be included is not there.
@@ -239,6 +241,11 @@ impl Diagnostics {
         !self.seen.is_empty()
     }
 
+    /// Whether there are as many `{` as `}`, each in its place.
+    pub fn is_balanced(&self) -> bool {
+        !self.seen.contains(&Class::Braces)
+    }
+
     /// What `-t` exits with: keepalived's codes, except that a missing file is not fine.
     pub fn exit_code(&self) -> u8 {
         let seen = |class| self.seen.contains(&class);
@@ -248,7 +255,7 @@ impl Diagnostics {
             2
         } else if seen(Class::Security) {
             6
-        } else if seen(Class::Text) || seen(Class::Endless) {
+        } else if seen(Class::Text) || seen(Class::Braces) || seen(Class::Endless) {
             5
         } else if self.has_errors() {
             4

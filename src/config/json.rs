@@ -59,6 +59,7 @@ impl Class {
         match self {
             Self::File => "file",
             Self::Text => "text",
+            Self::Braces => "braces",
             Self::Argument => "argument",
             Self::Include => "include",
             Self::Endless => "endless",

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use pest::Parser;
 use pest_derive::Parser;
 
-use super::diag::Problem;
+use super::diag::{Class, Problem};
 use super::keywords::{Scope, Shape};
 use super::source::Span;
 use super::word::{self, Words, short};
@@ -323,7 +323,9 @@ impl Builder<'_> {
             self.missing_opens -= 1;
             let message = format!("`{keyword}` has no `{{`");
             self.problems.push(
-                Problem::error(head, message).help("the lines that follow are taken as its block"),
+                Problem::error(head, message)
+                    .class(Class::Braces)
+                    .help("the lines that follow are taken as its block"),
             );
             self.push_frame(head);
         }
@@ -364,6 +366,7 @@ impl Builder<'_> {
             self.missing_closes -= 1;
             self.problems.push(
                 Problem::error(head, format!("a `}}` is missing before `{keyword}`"))
+                    .class(Class::Braces)
                     .note(frame.opened, "this block is not closed"),
             );
             self.attach(frame);
@@ -401,9 +404,10 @@ impl Builder<'_> {
         }
         match self.frames.pop() {
             Some(frame) => self.attach(frame),
-            None => self
-                .problems
-                .push(Problem::error(brace.span(), "this `}` closes nothing")),
+            None => {
+                let problem = Problem::error(brace.span(), "this `}` closes nothing");
+                self.problems.push(problem.class(Class::Braces));
+            }
         }
     }
 
@@ -423,7 +427,7 @@ impl Builder<'_> {
                 1 => "this block is not closed at the end of the file".to_owned(),
                 many => format!("{many} blocks are not closed at the end of the file"),
             };
-            let mut problem = Problem::error(frame.opened, message);
+            let mut problem = Problem::error(frame.opened, message).class(Class::Braces);
             if unclosed > 1 {
                 problem = problem.note(outermost.opened, "the outermost of them");
             }

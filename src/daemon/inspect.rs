@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::Error;
 use super::options::{Format, Options, Report};
-use super::reload::Machine;
+use super::reload::{Machine, lines};
 use super::start::reading;
 use crate::config::{self, Config, Diagnostics, Loaded, lossless};
 use crate::sys::dump;
@@ -84,16 +84,6 @@ fn tell(diagnostics: &Diagnostics) {
 
 fn say(bytes: &[u8]) {
     let _ = std::io::stdout().write_all(bytes);
-}
-
-/// One line for each problem, as in a log.
-fn lines(diagnostics: &Diagnostics) -> String {
-    let mut lines = String::new();
-    for diagnostic in diagnostics.iter() {
-        lines += &diagnostic.line();
-        lines.push('\n');
-    }
-    lines
 }
 
 fn verdict(options: &Options, diagnostics: &Diagnostics) -> ExitCode {

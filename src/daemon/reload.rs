@@ -2,12 +2,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use log::{error, warn};
 
 use crate::addr::Cidr;
+use crate::config::lossless;
 use crate::config::{self, Config, Diagnostics, Host, Loaded, NoProgram, Reading, Unreadable};
+use crate::sys::dump;
 use crate::sys::host::{self, ReadError};
 
 /// What this machine answers to the configuration.
@@ -102,13 +105,14 @@ impl ConfigFile {
         &self.config
     }
 
-    /// The file as it is now; None when it cannot be run: the old configuration stays in force.
+    /// The file as it is now; None when it is not to run: the old configuration stays in force.
     pub(super) fn reload(&mut self) -> Option<Config> {
-        let Loaded {
-            config,
-            diagnostics,
-        } = config::load(&self.path, &Machine, &self.reading);
-        log(&diagnostics);
+        let loaded = config::load(&self.path, &Machine, &self.reading);
+        log(&loaded.diagnostics);
+        // Whoever edits a running director makes mistakes that nobody would start it with.
+        let balanced = loaded.diagnostics.is_balanced();
+        let checked = self.passes_check(&loaded.diagnostics);
+        let config = to_run(loaded).filter(|_| balanced && checked);
         match config {
             Some(config) => {
                 self.config = config.clone();
@@ -120,6 +124,47 @@ impl ConfigFile {
             }
         }
     }
+
+    /// `reload_check_config` of the configuration that runs.
+    fn passes_check(&self, diagnostics: &Diagnostics) -> bool {
+        let Some(file) = &self.config.global.reload.check else {
+            return true;
+        };
+        if !diagnostics.has_errors() {
+            return true;
+        }
+        if file.is_empty() {
+            error!("New config failed validation");
+            return false;
+        }
+        error!("New config failed validation, see {file} for details");
+        let path = PathBuf::from(OsString::from_vec(lossless::encode(file)));
+        if let Err(error) = dump::append(&path, &lines(diagnostics)) {
+            error!("Cannot write {}: {error}", path.display());
+        }
+        false
+    }
+}
+
+/// What may run of what was read: with `reload_check_config` nothing that has an error.
+pub(super) fn to_run(loaded: Loaded) -> Option<Config> {
+    let errors = loaded.diagnostics.has_errors();
+    let config = loaded.config?;
+    if errors && config.global.reload.check.is_some() {
+        error!("reload_check_config: a configuration with errors is refused");
+        return None;
+    }
+    Some(config)
+}
+
+/// One line for each problem, as in a log.
+pub(super) fn lines(diagnostics: &Diagnostics) -> String {
+    let mut lines = String::new();
+    for diagnostic in diagnostics.iter() {
+        lines += &diagnostic.line();
+        lines.push('\n');
+    }
+    lines
 }
 
 /// One line each, at the level of its severity.

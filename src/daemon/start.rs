@@ -12,7 +12,7 @@ use log::{error, info};
 use super::options::{Options, Task};
 use super::reload::{self, ConfigFile, Machine};
 use super::{Cores, Daemon, Error, Manners, about, inspect, logging, report};
-use crate::config::{self, Loaded, Reading, lossless};
+use crate::config::{self, Reading, lossless};
 use crate::sys::clock::Clock;
 use crate::sys::daemonize::{self, Ready, Side};
 use crate::sys::pidfile::{self, PidFile, Refusal};
@@ -41,15 +41,13 @@ fn start(options: &Options, path: PathBuf) -> Result<ExitCode, Error> {
     logging::start(options);
     introduce(options, &path);
     let reading = reading(options);
-    let Loaded {
-        config,
-        diagnostics,
-    } = config::load(&path, &Machine, &reading);
-    reload::log(&diagnostics);
-    let Some(config) = config else {
+    let loaded = config::load(&path, &Machine, &reading);
+    reload::log(&loaded.diagnostics);
+    let refusal = loaded.diagnostics.refusal_code();
+    let Some(config) = reload::to_run(loaded) else {
         error!("Configuration file {} cannot be used", path.display());
         logging::finish();
-        return Ok(ExitCode::from(diagnostics.refusal_code()));
+        return Ok(ExitCode::from(refusal));
     };
     if options.dump_config {
         report::log(&config);

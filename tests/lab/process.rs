@@ -20,6 +20,8 @@ crate::scenarios!(
     a_syslog_that_is_stuck_does_not_stop_the_daemon,
     a_panic_leaves_no_address_and_says_goodbye,
     the_daemon_works_in_the_namespace_it_is_told,
+    a_reload_that_cannot_be_used_changes_nothing,
+    a_reload_check_refuses_whatever_is_wrong,
     a_stop_that_is_told_to_leaves_the_address_and_says_nothing,
     every_configuration_of_the_seeds_passes_the_test,
 );
@@ -53,6 +55,68 @@ fn a_second_start_says_so_and_is_no_failure() {
 
     assert!(host.has(VIP), "the first one is not disturbed");
     first.stop();
+}
+
+fn a_reload_that_cannot_be_used_changes_nothing() {
+    let mut lab = Lab::new();
+    let host = lab.host("router", "192.168.16.21/24");
+    let daemon = Daemon::start(&host, CONFIG);
+    wait_until(seconds(6), "it is master", || host.has(VIP));
+    let other = CONFIG.replace(VIP, "192.168.16.30");
+    let bad = [
+        other.replace("virtual_ipaddress {", "virtual_ipaddress"),
+        other.clone() + "}",
+        other.replace("router_id 51", "router_id"),
+        other.replace("router_id 51", "router_id 0"),
+        other.replace("eth0", "eth9"),
+        format!("{other}global_defs {{\ninclude_check\n}}\ninclude nowhere.conf\n"),
+    ];
+    for (number, text) in bad.iter().enumerate() {
+        daemon.rewrite(text);
+        daemon.signal("HUP");
+        wait_until(seconds(2), "the new file is refused", || {
+            daemon.logged("keeping the old one") == number + 1
+        });
+        assert!(host.has(VIP) && !host.has("192.168.16.30"), "{text}");
+    }
+
+    // Anything else is as at the start: told, and the rest is used.
+    daemon.rewrite(&other.replace("advert_int 1", "advert_int x\n    nonsense"));
+    daemon.signal("HUP");
+    wait_until(seconds(2), "the new address is there", || {
+        host.has("192.168.16.30") && !host.has(VIP)
+    });
+    daemon.stop();
+}
+
+fn a_reload_check_refuses_whatever_is_wrong() {
+    let mut lab = Lab::new();
+    let host = lab.host("router", "192.168.16.21/24");
+    let told = host.write("told", "");
+    let check = format!(
+        "global_defs {{\n    reload_check_config {}\n}}\n",
+        told.display()
+    );
+    let good = check.clone() + CONFIG;
+    let bad = good.replace("priority 100", "priority 100\n    nonsense");
+
+    let config = host.write("bad.conf", &bad);
+    let words = foreground(&Make::Ours.program(), &config, &host);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (status, text) = host.try_run(&words);
+    assert_eq!(status, Some(2), "{text}");
+
+    let daemon = Daemon::start(&host, &good);
+    wait_until(seconds(6), "it is master", || host.has(VIP));
+    daemon.rewrite(&bad.replace(VIP, "192.168.16.30"));
+    daemon.signal("HUP");
+    wait_until(seconds(2), "the new file is refused", || {
+        daemon.logged("New config failed validation, see") == 1
+    });
+    assert!(host.has(VIP) && !host.has("192.168.16.30"));
+    let details = fs::read_to_string(&told).unwrap();
+    assert!(details.contains("unknown keyword `nonsense`"), "{details}");
+    daemon.stop();
 }
 
 fn the_daemon_works_in_the_namespace_it_is_told() {

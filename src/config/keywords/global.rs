@@ -453,10 +453,11 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
 
         // Reading.
         Row::line("reload_check_config", "[FILE]",
-            "A configuration with any problem is refused.",
+            "A configuration with any error is refused, at the start and on a reload; what is wrong \
+             with a new one is added to the file.",
             |all, statement, report| {
                 read::text_or_empty(&mut all.global.reload.check, statement, report);
-            }).stored(COMING),
+            }),
         Row::field("reload_time_file", "PATH", "File with the time of the next reload.",
             Field::Text(|all| &mut all.global.reload.time_file)).stored(COMING),
         Row::flag("reload_repeat", "Reload at that time every day.",
