@@ -200,6 +200,56 @@ fn a_second_daemon_says_so_and_exits_with_code_0() {
     assert!(!pid.exists());
 }
 
+#[test]
+fn a_comparison_tells_what_a_reload_would_do_or_that_it_would_refuse() {
+    let service = "virtual_server 192.0.2.1 80 {\nlb_algo rr\nlb_kind NAT\nprotocol TCP\n\
+                   real_server 192.0.2.2 80 {\nweight 1\n}\n}\n";
+    let checked = format!("global_defs {{\nreload_check_config\n}}\n{service}");
+    let compare = |old: &str, new: &str| {
+        let [one, other] = [("running.conf", old), ("edited.conf", new)].map(|(name, text)| {
+            let path = scratch(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        });
+        let output = keepalived(&["--diff", &one, &other]);
+        let told = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(told).unwrap())
+    };
+    let wrong = service.replace("weight 1", "nonsense");
+    for (old, new, code, says) in [
+        (service, service, 0, ""),
+        (
+            service,
+            &service.replace("rr", "wrr"),
+            1,
+            "lb_algo from rr to wrr",
+        ),
+        (service, &wrong, 0, "unknown keyword `nonsense`"),
+        (
+            service,
+            &format!("{service}}}"),
+            2,
+            "A reload would refuse the second file.",
+        ),
+        (
+            &checked,
+            &wrong,
+            2,
+            "A reload would refuse the second file.",
+        ),
+        (
+            "global_defs {\nvrrp_version\n}\n",
+            service,
+            2,
+            "The first file cannot run",
+        ),
+    ] {
+        let (status, told) = compare(old, new);
+        assert_eq!(status, Some(code), "{old}\n{new}\n{told}");
+        assert!(told.contains(says), "{told}");
+    }
+}
+
 /// The committed page against the table. UPDATE=1 writes it anew.
 #[test]
 fn the_manual_page_lists_the_options_of_the_table() {

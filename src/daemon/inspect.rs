@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use super::Error;
 use super::options::{Format, Options, Report};
-use super::reload::{Machine, lines};
+use super::reload::{Machine, lines, to_reload, to_run};
 use super::start::reading;
-use crate::config::{self, Config, Diagnostics, Loaded, lossless};
+use crate::config::{self, Diagnostics, Loaded, lossless};
 use crate::sys::dump;
 
 /// `-t`: everything that is wrong, then the exit code.
@@ -57,22 +57,29 @@ pub(super) fn diff(options: &Options, old: &Path, new: &Path) -> ExitCode {
     options.print_remarks_on_stderr();
     // Random numbers are no difference.
     let reading = reading(options);
-    let read = |path| -> Result<Config, ExitCode> {
-        let Loaded {
-            config,
-            diagnostics,
-        } = config::load(path, &Machine, &reading);
-        tell(&diagnostics);
-        config.ok_or_else(|| ExitCode::from(diagnostics.refusal_code()))
+    let read = |path: &Path| {
+        let loaded = config::load(path, &Machine, &reading);
+        tell(&loaded.diagnostics);
+        let refusal = ExitCode::from(loaded.diagnostics.refusal_code());
+        (loaded, refusal)
     };
-    match (read(old), read(new)) {
-        (Ok(old), Ok(new)) => {
-            let changes = config::diff(&old, &new);
-            say(changes.to_string().as_bytes());
-            ExitCode::from(u8::from(!changes.is_empty()))
-        }
-        (Err(code), _) | (_, Err(code)) => code,
-    }
+    let (loaded, refusal) = read(old);
+    let Some(old) = to_run(loaded) else {
+        complain("The first file cannot run, there is nothing to compare with.");
+        return refusal;
+    };
+    let (loaded, refusal) = read(new);
+    let Some(new) = to_reload(loaded, &old) else {
+        complain("A reload would refuse the second file.");
+        return refusal;
+    };
+    let changes = config::diff(&old, &new);
+    say(changes.to_string().as_bytes());
+    ExitCode::from(u8::from(!changes.is_empty()))
+}
+
+fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// The problems for people.

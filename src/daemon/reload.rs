@@ -109,11 +109,8 @@ impl ConfigFile {
     pub(super) fn reload(&mut self) -> Option<Config> {
         let loaded = config::load(&self.path, &Machine, &self.reading);
         log(&loaded.diagnostics);
-        // Whoever edits a running director makes mistakes that nobody would start it with.
-        let balanced = loaded.diagnostics.is_balanced();
-        let checked = self.passes_check(&loaded.diagnostics);
-        let config = to_run(loaded).filter(|_| balanced && checked);
-        match config {
+        self.tell_check(&loaded.diagnostics);
+        match to_reload(loaded, &self.config) {
             Some(config) => {
                 self.config = config.clone();
                 Some(config)
@@ -125,24 +122,23 @@ impl ConfigFile {
         }
     }
 
-    /// `reload_check_config` of the configuration that runs.
-    fn passes_check(&self, diagnostics: &Diagnostics) -> bool {
+    /// Says what `reload_check_config` of the configuration that runs wants to have said.
+    fn tell_check(&self, diagnostics: &Diagnostics) {
         let Some(file) = &self.config.global.reload.check else {
-            return true;
+            return;
         };
         if !diagnostics.has_errors() {
-            return true;
+            return;
         }
         if file.is_empty() {
             error!("New config failed validation");
-            return false;
+            return;
         }
         error!("New config failed validation, see {file} for details");
         let path = PathBuf::from(OsString::from_vec(lossless::encode(file)));
         if let Err(error) = dump::append(&path, &lines(diagnostics)) {
             error!("Cannot write {}: {error}", path.display());
         }
-        false
     }
 }
 
@@ -155,6 +151,16 @@ pub(super) fn to_run(loaded: Loaded) -> Option<Config> {
         return None;
     }
     Some(config)
+}
+
+/// What may take the place of a configuration that runs. Whoever edits the file of a running
+/// director makes mistakes that nobody would start it with.
+pub(super) fn to_reload(loaded: Loaded, running: &Config) -> Option<Config> {
+    let checked = running.global.reload.check.is_some();
+    if !loaded.diagnostics.is_balanced() || (checked && loaded.diagnostics.has_errors()) {
+        return None;
+    }
+    to_run(loaded)
 }
 
 /// One line for each problem, as in a log.

@@ -114,7 +114,7 @@ fn a_reload_check_refuses_whatever_is_wrong() {
         daemon.logged("New config failed validation, see") == 1
     });
     assert!(host.has(VIP) && !host.has("192.168.16.30"));
-    let details = fs::read_to_string(&told).unwrap();
+    let details = fs::read_to_string(&told).expect("the host made the file");
     assert!(details.contains("unknown keyword `nonsense`"), "{details}");
     daemon.stop();
 }
