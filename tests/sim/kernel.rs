@@ -23,6 +23,9 @@ pub(crate) const ETH0: IfIndex = IfIndex(2);
 /// On the second one.
 pub(crate) const ETH1: IfIndex = IfIndex(3);
 
+/// On none: something to track.
+pub(crate) const ETH9: IfIndex = IfIndex(11);
+
 impl Kernel {
     /// Machine N has 10.0.0.N on `eth0` and 10.1.0.N on `eth1`, and fe80::N on both.
     pub(crate) fn new(number: u8) -> Self {
@@ -45,7 +48,7 @@ impl Kernel {
             Address::new(link, Cidr::new(ip.into(), 64).expect("64 is a length"))
         };
         Self {
-            links: vec![link(ETH0, "eth0"), link(ETH1, "eth1")],
+            links: vec![link(ETH0, "eth0"), link(ETH1, "eth1"), link(ETH9, "eth9")],
             addresses: vec![own(ETH0, 0), own(ETH1, 1), local(ETH0), local(ETH1)],
             told: VecDeque::new(),
             forwards: false,

@@ -9,7 +9,7 @@ use keepalived::errno::Errno;
 use keepalived::rand::Rand;
 use keepalived::time::Instant;
 use keepalived::vrrp::{
-    Attempt, Condition, Core, Effect, Event, GroupState, InstanceState, Object, SocketId,
+    Attempt, Condition, Core, Effect, Event, GroupState, InstanceState, Object, Snapshot, SocketId,
     StateName, Statistics,
 };
 use keepalived::wire::channel::Channel;
@@ -540,7 +540,9 @@ impl Lan {
         if router.meddled || core.deadline().is_some_and(|at| at <= self.now) {
             return;
         }
-        for instance in core.observe().instances {
+        let observed = core.observe();
+        self.check_groups(&router.name, &observed);
+        for instance in observed.instances {
             let is_master = instance.state == StateName::Master;
             let addresses = configured(&router.config, &instance.name);
             let owned = addresses
@@ -558,6 +560,21 @@ impl Lan {
                 "{} is {:?} and owns {owned} addresses:\n{}",
                 router.name,
                 instance.state,
+                self.transcript.text()
+            );
+        }
+    }
+
+    /// The members of a group are in the state of the group.
+    fn check_groups(&self, router: &str, observed: &Snapshot) {
+        for group in &observed.groups {
+            let mut instances = observed.instances.iter();
+            let astray = instances.find(|instance| {
+                group.members.contains(&instance.name) && instance.state != group.state
+            });
+            assert!(
+                astray.is_none(),
+                "{router}: {group:?} has {astray:?}:\n{}",
                 self.transcript.text()
             );
         }
@@ -620,6 +637,15 @@ impl Lan {
     pub(crate) fn masters(&self) -> Vec<Id> {
         let is_master = |id: &Id| {
             self.state(*id)
+                .is_some_and(|instance| instance.state == StateName::Master)
+        };
+        self.routers().filter(is_master).collect()
+    }
+
+    /// Running masters of the instance of that name.
+    pub(crate) fn masters_of(&self, name: &str) -> Vec<Id> {
+        let is_master = |id: &Id| {
+            self.instance(*id, name)
                 .is_some_and(|instance| instance.state == StateName::Master)
         };
         self.routers().filter(is_master).collect()

@@ -10,7 +10,8 @@
 //! * `tracking`: the same of what instances watch;
 //! * `lives`: the same of starts, reloads, stops, and of owners;
 //! * `packets`: what a scenario sends;
-//! * `random`: stories told by a seed, in two phases: faults with invariants, then convergence.
+//! * `random`: stories told by a seed, in two phases: faults with invariants, then convergence;
+//! * `random_groups`: the same of sync groups over both segments.
 
 mod belongings;
 mod groups;
@@ -19,6 +20,7 @@ mod lan;
 mod lives;
 mod packets;
 mod random;
+mod random_groups;
 mod record;
 mod scenarios;
 mod tracking;
