@@ -31,11 +31,14 @@ mod lab {
     pub(crate) mod scripts;
     pub(crate) mod states;
     pub(crate) mod timeline;
+    pub(crate) mod vmac;
     pub(crate) mod vrrp;
     pub(crate) mod wait;
 }
 
-use lab::{cluster, dialects, interop, network, no_ipvs, process, scripts, states, vrrp, wait};
+use lab::{
+    cluster, dialects, interop, network, no_ipvs, process, scripts, states, vmac, vrrp, wait,
+};
 
 /// Where a scenario can run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         interop::SCENARIOS,
         dialects::SCENARIOS,
         states::SCENARIOS,
+        vmac::SCENARIOS,
         process::SCENARIOS,
         scripts::SCENARIOS,
         cluster::SCENARIOS,

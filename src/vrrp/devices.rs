@@ -78,6 +78,10 @@ enum Progress {
     /// It is there, set up, and was asked to go up.
     Rising(IfIndex),
     Ready(IfIndex),
+    /// It went down by itself: the kernel tells that of a device that is about to be deleted, too.
+    Sinking(IfIndex),
+    /// It was switched off and is still there.
+    Down(IfIndex),
     Refused,
 }
 
@@ -218,6 +222,21 @@ impl Devices {
         }
     }
 
+    /// True while a device went down and it is not known yet whether it goes altogether.
+    pub(super) fn is_any_sinking(&self) -> bool {
+        let mut devices = self.devices.values();
+        devices.any(|device| matches!(device.progress, Progress::Sinking(_)))
+    }
+
+    /// What went down a while ago and is still there was switched off.
+    pub(super) fn believe(&mut self) {
+        for device in self.devices.values_mut() {
+            if let Progress::Sinking(index) = device.progress {
+                device.progress = Progress::Down(index);
+            }
+        }
+    }
+
     /// What an instance has over an interface.
     pub(super) fn over(&self, owner: InstanceId, base: &str) -> Over {
         let key = Key {
@@ -228,8 +247,10 @@ impl Devices {
             return Over::Nothing;
         };
         match device.progress {
-            Progress::Ready(index) => Over::At(index),
-            Progress::Asked | Progress::Leaving(_) | Progress::Rising(_) => Over::Pending,
+            Progress::Ready(index) | Progress::Down(index) => Over::At(index),
+            Progress::Asked | Progress::Leaving(_) | Progress::Rising(_) | Progress::Sinking(_) => {
+                Over::Pending
+            }
             Progress::Absent | Progress::Refused => Over::Missing(device.name.clone()),
         }
     }
@@ -288,7 +309,17 @@ impl Device {
                 }
             }
             (Some(link), Progress::Ready(index)) if link.index == index => {
+                if !link.up {
+                    self.progress = Progress::Sinking(index);
+                }
                 self.follow_base(base, network, is_virtual, out);
+            }
+            (Some(link), Progress::Sinking(index) | Progress::Down(index))
+                if link.index == index =>
+            {
+                if link.up {
+                    self.progress = Progress::Ready(index);
+                }
             }
             (Some(link), _) => self.take_over(link, base, out),
         }
@@ -320,7 +351,7 @@ impl Device {
                     self.name
                 );
             }
-            self.progress = Progress::Refused;
+            self.progress = Progress::Absent;
             return;
         }
         if link.below != Some(base.index) {
@@ -335,6 +366,7 @@ impl Device {
             debug!("({owner}): Success creating VMAC interface {}", self.name);
         }
         self.prepare(link, out);
+        self.told = false;
         self.progress = Progress::Rising(link.index);
         self.link_local = None;
         if link.up {
@@ -442,7 +474,10 @@ impl Device {
         let name = &self.name;
         let index = match self.progress {
             Progress::Absent | Progress::Refused | Progress::Leaving(_) => return true,
-            Progress::Rising(index) | Progress::Ready(index) => Some(index),
+            Progress::Rising(index)
+            | Progress::Ready(index)
+            | Progress::Sinking(index)
+            | Progress::Down(index) => Some(index),
             Progress::Asked => network.named(name).map(|link| link.index),
         };
         let Some(index) = index else {
@@ -461,7 +496,11 @@ impl Device {
 impl Progress {
     fn index(self) -> Option<IfIndex> {
         match self {
-            Self::Leaving(index) | Self::Rising(index) | Self::Ready(index) => Some(index),
+            Self::Leaving(index)
+            | Self::Rising(index)
+            | Self::Ready(index)
+            | Self::Sinking(index)
+            | Self::Down(index) => Some(index),
             Self::Absent | Self::Asked | Self::Refused => None,
         }
     }

@@ -162,6 +162,8 @@ pub(crate) enum Timer {
     Devices,
     /// The start is not delayed any longer.
     Started,
+    /// A device that went down has not gone.
+    Sinking,
 }
 
 /// The timers of one instance.
@@ -330,6 +332,10 @@ impl Core {
                 }
                 Timer::Devices => {
                     self.devices.retry();
+                    self.reassess(now, out);
+                }
+                Timer::Sinking => {
+                    self.devices.believe();
                     self.reassess(now, out);
                 }
             }
@@ -524,6 +530,11 @@ impl Core {
         let virtual_addresses = &self.virtual_addresses;
         let is_virtual = |address| virtual_addresses.contains(&address);
         self.devices.settle(&self.network, is_virtual, out);
+        if !self.devices.is_any_sinking() {
+            self.timers.cancel(Timer::Sinking);
+        } else if self.timers.deadline_of(Timer::Sinking).is_none() {
+            self.timers.set(Timer::Sinking, now + SINKING_DELAY);
+        }
         self.each(now, out, |instance, cx| instance.locate(cx));
         let network = &self.network;
         let used = self.instances.values().filter_map(|instance| {
@@ -669,5 +680,7 @@ fn tell_of_refusal(request: &rtnl::Request, refusal: Errno) {
 pub const FORWARDING_AGE_MAX: Duration = Duration::from_secs(5);
 /// How long a socket that could not be opened is left alone.
 const REOPEN_DELAY: Duration = Duration::from_secs(5);
+/// Between the two notices of a device that is deleted, the kernel waits for its readers.
+const SINKING_DELAY: Duration = Duration::from_millis(100);
 /// How long a device that the kernel refused is left alone.
 const REMAKE_DELAY: Duration = Duration::from_secs(5);

@@ -226,6 +226,14 @@ impl Host {
             .any(|line| line.starts_with(&wanted))
     }
 
+    /// Whether any interface has the address, given without its prefix length.
+    pub(crate) fn owns(&self, address: &str) -> bool {
+        let text = self.ip(&["-o", "address", "show"]);
+        let (v4, v6) = (format!(" inet {address}/"), format!(" inet6 {address}/"));
+        text.lines()
+            .any(|line| line.contains(&v4) || line.contains(&v6))
+    }
+
     /// Runs `ip` for this host and returns what it prints; panics if it fails.
     pub(crate) fn ip(&self, arguments: &[&str]) -> String {
         ip(&[&["-n", &self.namespace], arguments].concat())
