@@ -1,21 +1,34 @@
 //! One machine's kernel: its interfaces, their addresses, and what it refuses.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use keepalived::addr::{Cidr, IfIndex, MacAddr};
 use keepalived::errno::Errno;
-use keepalived::wire::rtnl::{Address, Link, Notice, Request};
+use keepalived::wire::rtnl::{Address, Link, LinkKind, LinkRequest, NewLink, Notice, Request};
+use keepalived::wire::sysctl;
 
 pub(crate) struct Kernel {
     links: Vec<Link>,
     addresses: Vec<Address>,
+    next_link: u32,
+    /// Under /proc/sys/net.
+    settings: Settings,
     /// Notices that the monitor has still to read.
     told: VecDeque<Notice>,
     /// net.ipv6.conf.eth0.forwarding.
     pub(crate) forwards: bool,
     /// Nothing new can be made.
     pub(crate) refuses: bool,
+    /// As before 3.17: a link on which IPv6 is on gets a link-local address, like it or not.
+    pub(crate) is_old: bool,
+}
+
+/// Settings that somebody has set; what was borrowed, with its value before.
+#[derive(Default)]
+struct Settings {
+    values: BTreeMap<String, i32>,
+    borrowed: BTreeMap<String, i32>,
 }
 
 /// On the first segment.
@@ -50,9 +63,12 @@ impl Kernel {
         Self {
             links: vec![link(ETH0, "eth0"), link(ETH1, "eth1"), link(ETH9, "eth9")],
             addresses: vec![own(ETH0, 0), own(ETH1, 1), local(ETH0), local(ETH1)],
+            next_link: ETH1.0 + 1,
+            settings: Settings::default(),
             told: VecDeque::new(),
             forwards: false,
             refuses: false,
+            is_old: false,
         }
     }
 
@@ -79,14 +95,179 @@ impl Kernel {
         addresses.any(|address| address.cidr.address() == ip)
     }
 
-    /// Carrier comes or goes.
-    pub(crate) fn carrier(&mut self, link: IfIndex, running: bool) -> Notice {
+    /// Carrier comes or goes, for what is on top as well.
+    pub(crate) fn carrier(&mut self, index: IfIndex, running: bool) {
+        let is_on = |link: &Link| link.index == index || link.below == Some(index);
+        for link in self.links.iter_mut().filter(|link| is_on(link)) {
+            link.running = running && link.up;
+            self.told.push_back(Notice::Link(link.clone()));
+        }
+    }
+
+    /// The interface whose cable a link is on.
+    pub(crate) fn cable(&self, index: IfIndex) -> IfIndex {
+        let link = self.links.iter().find(|link| link.index == index);
+        link.and_then(|link| link.below).unwrap_or(index)
+    }
+
+    pub(crate) fn link(&self, name: &str) -> Option<&Link> {
+        self.links.iter().find(|link| link.name == name)
+    }
+
+    /// Where an address is.
+    pub(crate) fn link_of(&self, cidr: Cidr) -> Option<&str> {
+        let address = self.addresses.iter().find(|known| known.cidr == cidr)?;
+        let link = self.links.iter().find(|link| link.index == address.link)?;
+        Some(&link.name)
+    }
+
+    /// A setting by its path under /proc/sys/net.
+    pub(crate) fn setting(&self, path: &str) -> i32 {
+        self.settings.values.get(path).copied().unwrap_or(0)
+    }
+
+    /// The administrator sets it.
+    pub(crate) fn preset(&mut self, path: &str, value: i32) {
+        self.settings.values.insert(path.to_owned(), value);
+    }
+
+    pub(crate) fn set(&mut self, request: &sysctl::Request) -> Option<i32> {
+        let path = request.setting().path();
+        let now = self.setting(&path);
+        match request {
+            sysctl::Request::Read(_) => return Some(now),
+            sysctl::Request::Write(_, value) => self.preset(&path, *value),
+            sysctl::Request::Borrow(_, value) => {
+                self.settings.borrowed.entry(path.clone()).or_insert(now);
+                self.preset(&path, *value);
+            }
+            sysctl::Request::Return(_) => {
+                if let Some(before) = self.settings.borrowed.remove(&path) {
+                    self.preset(&path, before);
+                }
+            }
+        }
+        None
+    }
+
+    /// Another program makes or changes links.
+    pub(crate) fn meddle(&mut self, request: &LinkRequest) {
+        self.ask(request).expect("it can");
+    }
+
+    pub(crate) fn switch_off(&mut self, index: IfIndex) {
+        self.change(index, |link| (link.up, link.running) = (false, false))
+            .expect("there is such a link");
+    }
+
+    fn ask(&mut self, request: &LinkRequest) -> Result<(), Errno> {
+        match request {
+            LinkRequest::Add(new) => self.make(new),
+            LinkRequest::Remove(index) => self.take_away(*index),
+            LinkRequest::SetMac(index, mac) => self.change(*index, |link| link.mac = Some(*mac)),
+            LinkRequest::SetMode(index, mode) => {
+                self.change(*index, |link| link.kind = LinkKind::Macvlan(*mode))
+            }
+            LinkRequest::NoOwnAddress(_) if self.is_old => Err(Errno::EOPNOTSUPP),
+            LinkRequest::NoOwnAddress(_) => Ok(()),
+            LinkRequest::SwitchOn(index) => self.switch_on(*index),
+        }
+    }
+
+    fn make(&mut self, new: &NewLink) -> Result<(), Errno> {
+        if self.refuses {
+            return Err(Errno::ENOBUFS);
+        }
+        if self.link(&new.name).is_some() {
+            return Err(Errno::EEXIST);
+        }
+        let below = self.links.iter().find(|link| link.index == new.below);
+        let below = below.ok_or(Errno::ENODEV)?;
+        let link = Link {
+            index: IfIndex(self.next_link),
+            name: new.name.clone(),
+            mac: new.mac.or(below.mac),
+            mtu: below.mtu,
+            multicast: true,
+            kind: new.kind,
+            below: Some(new.below),
+            group: new.group,
+            ..Link::default()
+        };
+        self.next_link += 1;
+        self.told.push_back(Notice::Link(link.clone()));
+        self.links.push(link);
+        Ok(())
+    }
+
+    /// Down first, then gone, with what is on top before it.
+    pub(crate) fn take_away(&mut self, index: IfIndex) -> Result<(), Errno> {
+        let is_on = |link: &Link| link.below == Some(index);
+        let on_top: Vec<IfIndex> = self
+            .links
+            .iter()
+            .filter(|link| is_on(link))
+            .map(|link| link.index)
+            .collect();
+        for above in on_top {
+            self.take_away(above)?;
+        }
+        let found = self.links.iter().position(|link| link.index == index);
+        let mut gone = self.links.remove(found.ok_or(Errno::ENODEV)?);
+        let (lost, kept) = std::mem::take(&mut self.addresses)
+            .into_iter()
+            .partition(|address| address.link == index);
+        self.addresses = kept;
+        (gone.up, gone.running) = (false, false);
+        self.told.push_back(Notice::Link(gone));
+        self.told.extend(lost.into_iter().map(Notice::AddressGone));
+        self.told.push_back(Notice::LinkGone(index));
+        Ok(())
+    }
+
+    fn switch_on(&mut self, index: IfIndex) -> Result<(), Errno> {
+        let cable = self.cable(index);
+        let running = self.is_up(cable);
+        self.change(index, |link| (link.up, link.running) = (true, running))?;
+        let link = self.links.iter().find(|link| link.index == index);
+        let link = link.expect("it was changed");
+        let v6 = self.setting(&format!("ipv6/conf/{}/disable_ipv6", link.name)) == 0;
+        if let Some(mac) = link.mac.filter(|_| self.is_old && v6) {
+            let [a, b, c, d, e, f] = mac.0;
+            let octets = [
+                0xfe,
+                0x80,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                a ^ 2,
+                b,
+                c,
+                0xff,
+                0xfe,
+                d,
+                e,
+                f,
+            ];
+            let cidr = Cidr::new(Ipv6Addr::from(octets).into(), 64);
+            let own = Address::new(index, cidr.expect("64 is a length"));
+            self.addresses.push(own.clone());
+            self.told.push_back(Notice::Address(own));
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, index: IfIndex, what: impl FnOnce(&mut Link)) -> Result<(), Errno> {
         let mut links = self.links.iter_mut();
         let link = links
-            .find(|known| known.index == link)
-            .expect("there is such an interface");
-        link.running = running;
-        Notice::Link(link.clone())
+            .find(|link| link.index == index)
+            .ok_or(Errno::ENODEV)?;
+        what(link);
+        self.told.push_back(Notice::Link(link.clone()));
+        Ok(())
     }
 
     /// Another program adds an address to `eth0`.
@@ -124,12 +305,11 @@ impl Kernel {
         let (wanted, adding) = match request {
             Request::AddAddress(address) => (address, true),
             Request::RemoveAddress(address) => (address, false),
-            Request::Link(request) => panic!("there are no links to make here: {request:?}"),
+            Request::Link(request) => return self.ask(request),
         };
-        assert!(
-            self.links.iter().any(|link| link.index == wanted.link),
-            "no such interface here"
-        );
+        if !self.links.iter().any(|link| link.index == wanted.link) {
+            return Err(Errno::ENODEV);
+        }
         let known = self
             .addresses
             .iter()

@@ -238,8 +238,8 @@ impl Lan {
 
     pub(crate) fn unplug_link(&mut self, id: Id, link: IfIndex) {
         self.note(id, &format!("loses its cable{}", on(link)));
-        let notice = self.routers[id.0].kernel.carrier(link, false);
-        self.notify(id, notice);
+        self.routers[id.0].kernel.carrier(link, false);
+        self.hear(id);
     }
 
     pub(crate) fn plug(&mut self, id: Id) {
@@ -248,8 +248,8 @@ impl Lan {
 
     pub(crate) fn plug_link(&mut self, id: Id, link: IfIndex) {
         self.note(id, &format!("gets its cable back{}", on(link)));
-        let notice = self.routers[id.0].kernel.carrier(link, true);
-        self.notify(id, notice);
+        self.routers[id.0].kernel.carrier(link, true);
+        self.hear(id);
     }
 
     /// Another program removes an address.
@@ -292,6 +292,17 @@ impl Lan {
     pub(crate) fn directing(&mut self, id: Id, directing: bool) {
         self.tell(id, Event::Directing(directing));
         self.run_timers(id);
+    }
+
+    /// Somebody does something to the machine itself; the daemon is told of what follows.
+    pub(crate) fn meddle(&mut self, id: Id, what: &str, act: impl FnOnce(&mut Kernel)) {
+        self.note(id, what);
+        act(&mut self.routers[id.0].kernel);
+        self.hear(id);
+    }
+
+    pub(crate) fn kernel(&self, id: Id) -> &Kernel {
+        &self.routers[id.0].kernel
     }
 
     /// net.ipv6.conf.eth0.forwarding is set.
@@ -394,11 +405,15 @@ impl Lan {
     }
 
     fn deliver(&mut self, to: Id, link: IfIndex, packet: &Packet) {
-        let sockets = self.routers[to.0].sockets.iter();
+        let Router {
+            sockets, kernel, ..
+        } = &self.routers[to.0];
         let hears = |channel: &Channel| {
-            channel.link.is_none_or(|known| known == link) && packet.is_for(channel)
+            let cable = channel.link.map(|known| kernel.cable(known));
+            cable.is_none_or(|known| known == link) && packet.is_for(channel)
         };
         let on: Vec<_> = sockets
+            .iter()
             .filter(|(_, channel)| hears(channel))
             .map(|(on, _)| *on)
             .collect();
@@ -457,7 +472,7 @@ impl Lan {
     /// In order; what fails comes back as an event afterwards, as in the daemon.
     fn perform(&mut self, id: Id, effects: Vec<Effect>) {
         self.note_lines(id);
-        let mut failures = Vec::new();
+        let (mut failures, mut answers) = (Vec::new(), Vec::new());
         for effect in effects {
             if let Some(words) = record::describe(&effect) {
                 self.note(id, &words);
@@ -489,9 +504,16 @@ impl Lan {
                         ttl,
                         bytes,
                     };
-                    self.send(id, link.unwrap_or(ETH0), &packet);
+                    let link = link.unwrap_or(ETH0);
+                    let cable = self.routers[id.0].kernel.cable(link);
+                    self.send(id, cable, &packet);
                 }
-                Effect::Announce { .. } | Effect::Setting(_) => {}
+                Effect::Announce { .. } => {}
+                Effect::Setting(request) => {
+                    if let Some(value) = self.routers[id.0].kernel.set(&request) {
+                        answers.push((request.setting().clone(), value));
+                    }
+                }
                 Effect::Kernel(request) => {
                     if let Err(error) = self.routers[id.0].kernel.perform(&request) {
                         failures.push((Attempt::Kernel(request), error));
@@ -501,6 +523,9 @@ impl Lan {
         }
         for (what, error) in failures {
             self.tell(id, Event::Failed { what, error });
+        }
+        for (setting, value) in answers {
+            self.tell(id, Event::Setting { setting, value });
         }
         while let Some(notice) = self.routers[id.0].kernel.notice() {
             self.tell(id, Event::Network(notice));

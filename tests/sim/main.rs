@@ -5,6 +5,7 @@
 //! * `kernel`: interfaces and addresses of one machine, and what the kernel refuses;
 //! * `record`: the transcript, log lines included;
 //! * `scenarios`: stories told by hand: configuration, timeline, what must be true;
+//! * `devices`: the same of devices made for virtual routers;
 //! * `groups`: the same of sync groups;
 //! * `belongings`: the same of what a state owns in the kernel;
 //! * `tracking`: the same of what instances watch;
@@ -14,6 +15,7 @@
 //! * `random_groups`: the same of sync groups over both segments.
 
 mod belongings;
+mod devices;
 mod groups;
 mod kernel;
 mod lan;

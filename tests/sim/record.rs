@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use keepalived::time::Instant;
 use keepalived::vrrp::Effect;
 use keepalived::wire::channel::Ear;
-use keepalived::wire::rtnl;
+use keepalived::wire::rtnl::{self, LinkRequest};
+use keepalived::wire::sysctl;
 use log::{Level, LevelFilter, Metadata, Record};
 
 use crate::packets::Packet;
@@ -117,7 +118,27 @@ pub(crate) fn describe(effect: &Effect) -> Option<String> {
         },
         Effect::Kernel(rtnl::Request::AddAddress(address)) => format!("+ {}", address.cidr),
         Effect::Kernel(rtnl::Request::RemoveAddress(address)) => format!("- {}", address.cidr),
-        Effect::Kernel(rtnl::Request::Link(request)) => format!("{request:?}"),
-        Effect::Setting(request) => format!("{request:?}"),
+        Effect::Kernel(rtnl::Request::Link(request)) => link(request),
+        Effect::Setting(request) => setting(request),
     })
+}
+
+fn link(request: &LinkRequest) -> String {
+    match request {
+        LinkRequest::Add(new) => format!("makes {} on {}", new.name, new.below.0),
+        LinkRequest::Remove(index) => format!("removes link {}", index.0),
+        LinkRequest::SetMac(index, mac) => format!("link {} becomes {mac}", index.0),
+        LinkRequest::SetMode(index, mode) => format!("link {} becomes {mode:?}", index.0),
+        LinkRequest::NoOwnAddress(index) => format!("link {} has no own address", index.0),
+        LinkRequest::SwitchOn(index) => format!("link {} goes up", index.0),
+    }
+}
+
+fn setting(request: &sysctl::Request) -> String {
+    match request {
+        sysctl::Request::Read(setting) => format!("reads {setting}"),
+        sysctl::Request::Write(setting, value) => format!("sets {setting} to {value}"),
+        sysctl::Request::Borrow(setting, value) => format!("borrows {setting} for {value}"),
+        sysctl::Request::Return(setting) => format!("returns {setting}"),
+    }
 }
