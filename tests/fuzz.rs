@@ -1,5 +1,8 @@
-//! The configuration room against texts that nobody would write: whatever comes, it is read in
-//! bounded time and memory, nothing panics, and what is printed reads back as the same.
+//! What nobody would write or send.
+//!
+//! The configuration room against texts: whatever comes, it is read in
+//! bounded time and memory, nothing panics, and what is printed reads back as the same. The
+//! receiver of adverts against packets is in `fuzz/adverts.rs`.
 //!
 //! A short run with a fixed seed is part of the suite. `scripts/fuzz config MINUTES` runs longer,
 //! optimised, with a seed of its own; it prints the seed and the smallest text that still fails.
@@ -15,6 +18,8 @@ use std::time::{Duration, Instant};
 use keepalived::config::Config;
 use keepalived::rand::Rand;
 
+#[path = "fuzz/adverts.rs"]
+mod adverts;
 #[path = "fuzz/minimise.rs"]
 mod minimise;
 #[path = "fuzz/mutate.rs"]

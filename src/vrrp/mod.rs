@@ -119,7 +119,7 @@ pub enum Attempt {
 }
 
 /// What an instance is across reloads. Unicast instances of one source may share a key when their
-/// peers differ; they are told apart by their order.
+/// peers differ; they are told apart by their names, else by their order.
 type Identity = (InstanceKey, usize);
 
 /// What the core wants done, in this order.

@@ -1,6 +1,6 @@
 //! A new configuration applied to living instances. What did not change is not touched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use log::warn;
 
@@ -8,7 +8,7 @@ use super::debounce::Debounce;
 use super::devices::Prefixes;
 use super::instance::{Context, Input, Instance, State};
 use super::{Alarm, Core, Effect, Identity, InstanceId, Timer, track};
-use crate::config::{self, Config, InstanceKey, Layer};
+use crate::config::{self, Config, Layer};
 use crate::time::Instant;
 
 impl Core {
@@ -25,7 +25,7 @@ impl Core {
             .iter()
             .flat_map(|instance| instance.addresses.iter().chain(&instance.excluded));
         self.virtual_addresses = addresses.map(|vip| vip.cidr.address()).collect();
-        let running = identified(&started(config));
+        let running = self.identified(&started(config));
         let numbered = self.numbered(&running);
         let instances = numbered.iter().copied();
         let prefixes = Prefixes::of(&config.global);
@@ -93,6 +93,38 @@ impl Core {
                 track::watches(group.map(|group| &group.track), &instance.config.track);
         }
     }
+
+    /// Each instance with what it is across reloads. Of twins, the one that has the name of a
+    /// living one is that one; the others are told apart by their order.
+    fn identified<'a>(
+        &self,
+        instances: &[&'a config::Instance],
+    ) -> Vec<(Identity, &'a config::Instance)> {
+        let named = |instance: &config::Instance| {
+            let key = instance.key();
+            let mut living = self.by_key.range((key.clone(), 0)..=(key, usize::MAX));
+            let twin = living.find(|(_, id)| {
+                let known = self.instances.get(id);
+                known.is_some_and(|known| known.name() == instance.name)
+            });
+            twin.map(|(identity, _)| identity.clone())
+        };
+        let mut taken: BTreeSet<Identity> = instances
+            .iter()
+            .filter_map(|instance| named(instance))
+            .collect();
+        let identify = |instance: &&'a config::Instance| {
+            let identity = named(instance).unwrap_or_else(|| {
+                let key = instance.key();
+                let mut orders = (1..).map(|order| (key.clone(), order));
+                orders
+                    .find(|identity| taken.insert(identity.clone()))
+                    .expect("there are more numbers than instances")
+            });
+            (identity, *instance)
+        };
+        instances.iter().map(identify).collect()
+    }
 }
 
 impl Core {
@@ -113,18 +145,6 @@ impl Core {
             .map(|(key, config)| (number(key), *config))
             .collect()
     }
-}
-
-/// Each instance with what it is across reloads.
-fn identified<'a>(instances: &[&'a config::Instance]) -> Vec<(Identity, &'a config::Instance)> {
-    let mut twins: BTreeMap<InstanceKey, usize> = BTreeMap::new();
-    let identify = |instance: &&'a config::Instance| {
-        let key = instance.key();
-        let order = twins.entry(key.clone()).or_default();
-        *order += 1;
-        ((key, *order), *instance)
-    };
-    instances.iter().map(identify).collect()
 }
 
 /// The instances whose dialect this core speaks; says so of the others. A group runs whole or not

@@ -289,6 +289,13 @@ impl Kernel {
         }
     }
 
+    pub(crate) fn set_flags(&mut self, cidr: Cidr, flags: u32) {
+        for address in self.addresses.iter_mut().filter(|known| known.cidr == cidr) {
+            address.flags = flags;
+            self.told.push_back(Notice::Address(address.clone()));
+        }
+    }
+
     /// The next notice, in the order of the events.
     pub(crate) fn notice(&mut self) -> Option<Notice> {
         self.told.pop_front()

@@ -75,10 +75,15 @@ struct Router {
     asleep_until: Option<Instant>,
     /// Interfaces that neither hear nor are heard, and do not notice.
     cut: BTreeSet<IfIndex>,
+    /// How far its wall clock is from the others', in seconds.
+    clock: i64,
+    last_sent: Option<Packet>,
 }
 
 /// More wake-ups than this in one run is a loop without progress.
 const WAKE_UPS_MAX: u32 = 1_000_000;
+/// Seconds since 1970 when a story begins.
+const NOON: u64 = 1_700_000_000;
 
 impl Lan {
     pub(crate) fn new(seed: u64) -> Self {
@@ -136,6 +141,8 @@ impl Lan {
             waiting: VecDeque::new(),
             asleep_until: None,
             cut: BTreeSet::new(),
+            clock: 0,
+            last_sent: None,
         });
         id
     }
@@ -158,6 +165,7 @@ impl Lan {
         let uptime = router.uptime;
         let (links, addresses) = (router.kernel.links(), router.kernel.addresses());
         self.tell(id, Event::Uptime(uptime));
+        self.tell_time(id);
         self.tell(
             id,
             Event::Resync {
@@ -327,6 +335,39 @@ impl Lan {
         if self.runs(id) {
             self.tell(id, Event::Network(notice));
             self.run_timers(id);
+        }
+    }
+
+    /// Sets its wall clock apart from the others'.
+    pub(crate) fn set_clock(&mut self, id: Id, seconds: i64) {
+        self.note(id, "has its clock set");
+        self.routers[id.0].clock = seconds;
+        self.tell_time(id);
+    }
+
+    fn tell_time(&mut self, id: Id) {
+        let seconds = NOON.saturating_add_signed(self.routers[id.0].clock);
+        let time = Duration::from_secs(seconds) + self.now.since(Instant::ZERO);
+        self.tell(id, Event::WallClock(time));
+    }
+
+    /// Duplicate address detection is at work on an address, or has come to an end.
+    pub(crate) fn set_address_flags(&mut self, id: Id, cidr: &str, flags: u32) {
+        let cidr = cidr.parse().expect("an address");
+        self.routers[id.0].kernel.set_flags(cidr, flags);
+        self.note(id, "learns of an address");
+        self.hear(id);
+    }
+
+    /// The last packet that it sent.
+    pub(crate) fn last_sent(&self, id: Id) -> Packet {
+        self.routers[id.0].last_sent.clone().expect("it has sent")
+    }
+
+    /// A packet as it may come from elsewhere, which every router hears that listens to it.
+    pub(crate) fn inject_packet(&mut self, packet: &Packet) {
+        for id in self.routers() {
+            self.deliver(id, ETH0, packet);
         }
     }
 
@@ -534,6 +575,7 @@ impl Lan {
 
     /// To everybody on the segment: who does not listen to the destination does not hear it.
     fn send(&mut self, from: Id, link: IfIndex, packet: &Packet) {
+        self.routers[from.0].last_sent = Some(packet.clone());
         let sender = &self.routers[from.0];
         let address = packet.from;
         assert!(sender.kernel.has_address(address), "sent from {address}");

@@ -10,12 +10,14 @@
 //! * `belongings`: the same of what a state owns in the kernel;
 //! * `tracking`: the same of what instances watch;
 //! * `lives`: the same of starts, reloads, stops, and of owners;
+//! * `dialects`: the same of adverts of every kind;
 //! * `packets`: what a scenario sends;
 //! * `random`: stories told by a seed, in two phases: faults with invariants, then convergence;
 //! * `random_groups`: the same of sync groups over both segments.
 
 mod belongings;
 mod devices;
+mod dialects;
 mod groups;
 mod kernel;
 mod lan;
