@@ -3,15 +3,17 @@
 //! The house, from the ground up; a room imports only from rooms above it in this list
 //! (`tests/tidy.rs` keeps that true):
 //!
-//! * ground: [`time`], [`addr`], [`errno`], [`rand`]: values, no I/O;
+//! * ground: [`time`], [`addr`], [`errno`], [`rand`], [`child`]: values, no I/O;
 //! * [`wire`]: bytes and the values they mean;
 //! * [`config`]: text to typed values, with diagnostics;
+//! * [`notify`]: who is told of what happened, in order; a core that the others speak to;
 //! * the cores, [`vrrp`] and [`check`]: events in, effects out; no clock, no descriptor;
 //! * [`sys`]: one file per kind of descriptor or system call; decides nothing;
 //! * [`daemon`]: the reactor and the drivers, the only room that sees both a core and `sys`;
 //! * [`cli`]: the command line.
 
 pub mod addr;
+pub mod child;
 pub mod errno;
 pub mod rand;
 pub mod time;
@@ -19,6 +21,8 @@ pub mod time;
 pub mod wire;
 
 pub mod config;
+
+pub mod notify;
 
 pub mod check;
 pub mod vrrp;

@@ -6,16 +6,20 @@
     reason = "in a test, what cannot be unwrapped is a failure"
 )]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use keepalived::child::{Exit, Identity, Kill};
 use keepalived::errno::Errno;
-use keepalived::sys::process::{Exit, Modprobe, Pid, load_module, reap, spawn};
+use keepalived::sys::process::{
+    Environment, Failure, Modprobe, Pid, Program, Task, load_module, reap, spawn, start,
+};
 use keepalived::sys::signal::Signals;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
@@ -135,4 +139,130 @@ fn a_child_gets_nothing_of_ours() {
     assert!(told.contains("/dev/null\n"), "{told}");
     let strange = |line: &&str| line.starts_with("socket:") || line.starts_with("pipe:");
     assert_eq!(lines.iter().find(|line| strange(line)), None);
+}
+
+/// Starts a shell with a script that writes to a file, and returns what it wrote.
+fn written(script: &str, identity: Option<Identity>) -> String {
+    let directory = std::env::temp_dir().join(format!("process-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("out");
+    fs::write(&path, "").unwrap();
+    let open = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(&directory, open.clone()).unwrap();
+    fs::set_permissions(&path, open).unwrap();
+    let script = format!("({script}) >{}", path.display());
+    let words = ["/bin/sh", "-c", &script].map(OsString::from);
+    let started = start(&Program {
+        task: Task::Run(words.to_vec()),
+        identity,
+        environment: Environment::Ours,
+    })
+    .unwrap();
+    assert_eq!(wait_for_any(), (started.pid, Exit::SUCCESS));
+    assert_eq!(started.failure(), None);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::remove_dir_all(&directory).unwrap();
+    text
+}
+
+#[test]
+fn a_program_has_no_descriptor_but_the_standard_ones_and_a_group_of_its_own() {
+    let _alone = alone();
+    let _open = File::open("/dev/null").unwrap();
+    let listed = written("ls /proc/self/fd; cut -d' ' -f5 /proc/self/stat", None);
+    // The shell has the file, ls the directory it reads.
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines[..4], ["0", "1", "2", "3"], "{listed}");
+    assert_eq!(lines.len(), 5, "{listed}");
+    assert_ne!(lines[4], nix::unistd::getpgrp().to_string());
+}
+
+#[test]
+fn a_program_runs_as_it_is_told_and_with_the_groups_it_is_told() {
+    let _alone = alone();
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let identity = |groups: &[u32]| {
+        Some(Identity {
+            uid: 4_711,
+            gid: 4_712,
+            groups: groups.to_vec(),
+        })
+    };
+    let script = "grep -E '^(Uid|Gid|Groups):' /proc/self/status | tr -s '\\t ' ' '";
+    let seen = written(script, identity(&[]));
+    assert!(seen.contains("Uid: 4711 4711 4711 4711"), "{seen}");
+    assert!(seen.contains("Gid: 4712 4712 4712 4712"), "{seen}");
+    assert!(seen.contains("Groups: \n"), "{seen}");
+    let seen = written(script, identity(&[5_000, 5_001]));
+    assert!(seen.contains("Groups: 5000 5001"), "{seen}");
+}
+
+#[test]
+fn what_cannot_be_executed_is_told_with_its_reason() {
+    let _alone = alone();
+    let task = Task::Run(vec![OsString::from("/no/such/program")]);
+    let program = |task| Program {
+        task,
+        identity: None,
+        environment: Environment::Ours,
+    };
+    let started = start(&program(task)).unwrap();
+    assert_eq!(wait_for_any(), (started.pid, Exit::Code(127)));
+    assert_eq!(started.failure(), Some(Failure::Exec(Errno::ENOENT)));
+    let task = Task::Run(vec![OsString::from("no-such-program")]);
+    assert_eq!(start(&program(task)).err(), Some(Errno::ENOENT));
+}
+
+#[test]
+fn a_script_without_a_first_line_is_a_shells() {
+    let _alone = alone();
+    let path = std::env::temp_dir().join(format!("no-shebang-{}", std::process::id()));
+    fs::write(&path, "test \"$1\" = 'two words' && exit 7\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let words = vec![path.clone().into_os_string(), OsString::from("two words")];
+    let started = start(&Program {
+        task: Task::Run(words),
+        identity: None,
+        environment: Environment::Ours,
+    })
+    .unwrap();
+    assert_eq!(wait_for_any(), (started.pid, Exit::Code(7)));
+    fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_file_that_can_be_opened_is_a_success() {
+    let _alone = alone();
+    for (path, exit) in [("/dev/null", Exit::SUCCESS), ("/no/such", Exit::Code(1))] {
+        let started = start(&Program {
+            task: Task::Open(path.into()),
+            identity: None,
+            environment: Environment::Fixed,
+        })
+        .unwrap();
+        assert_eq!(wait_for_any(), (started.pid, exit), "{path}");
+    }
+}
+
+#[test]
+fn a_signal_reaches_everything_that_the_program_started() {
+    let _alone = alone();
+    let words = ["/bin/sh", "-c", "sleep 600 & sleep 600"].map(OsString::from);
+    let started = start(&Program {
+        task: Task::Run(words.to_vec()),
+        identity: None,
+        environment: Environment::Ours,
+    })
+    .unwrap();
+    thread::sleep(Duration::from_millis(100));
+    assert!(started.pid.kill(Kill::Ask));
+    assert_eq!(wait_for_any(), (started.pid, Exit::Signal(15)));
+    // The group is gone as soon as whoever took in the other one has noticed.
+    let start = Instant::now();
+    while started.pid.kill(Kill::Force) {
+        assert!(start.elapsed() < Duration::from_secs(5));
+        thread::sleep(Duration::from_millis(5));
+    }
 }

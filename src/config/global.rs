@@ -129,6 +129,12 @@ pub struct Scripts {
     pub symlink_paths: bool,
     /// `set_supplementary_groups`.
     pub supplementary_groups: bool,
+    /// `notify_timeout`, 1 ms to 3600 s: as long is a notify script waited for; None: 30 s.
+    pub notify_timeout: Option<Duration>,
+    /// `notify_kill`: a script that takes longer is killed.
+    pub notify_kills: bool,
+    /// `notify_coalesce`: scripts that wait are not run when a newer state comes.
+    pub notify_coalesce: bool,
     /// `startup_script`: run once before anything else.
     pub startup: Option<Script>,
     /// `startup_script_timeout`, 1 to 1000 s; None: 10 s.

@@ -63,7 +63,7 @@ pub use statics::{Links, Statics, UpDownDelay};
 pub use track::{TrackFile, TrackProcess, Tracked, Tracks, VrrpScript, Weight};
 pub use vrrp::{
     Authentication, Destination, GratuitousArp, Hmac, HmacKey, HmacMode, InitialState, Instance,
-    InstanceKey, IpvlanMode, Layer, OldChecksum, ReplayGuard, SyncGroup, Unicast, Version,
+    InstanceKey, IpvlanMode, Layer, Notify, OldChecksum, ReplayGuard, SyncGroup, Unicast, Version,
     VirtualAddress,
 };
 

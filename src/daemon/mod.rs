@@ -6,8 +6,10 @@
 
 pub mod about;
 mod check;
+mod children;
 mod inspect;
 pub mod logging;
+mod notify;
 pub mod options;
 mod reactor;
 mod reload;
@@ -32,6 +34,7 @@ use crate::sys::clock::{Alarm, Clock};
 use crate::sys::process;
 use crate::sys::signal::{Signal, Signals};
 use crate::time::Instant;
+use children::{Children, Owner};
 use reactor::{Reactor, Source};
 use reload::ConfigFile;
 
@@ -112,6 +115,8 @@ struct Daemon {
     check: Option<check::Driver>,
     /// What the check core was told of the instance that it follows.
     master: Option<bool>,
+    notify: notify::Driver,
+    children: Children,
     files: ConfigFile,
     stopping: bool,
     manners: Manners,
@@ -149,15 +154,17 @@ impl Daemon {
             vrrp,
             check,
             master: None,
+            notify: notify::Driver::new(),
+            children: Children::default(),
             files,
             stopping: false,
             manners,
         })
     }
 
-    /// The whole loop.
+    /// The whole loop. At a stop it goes on while scripts are told of it, which is not long.
     fn run(&mut self) -> Result<(), Error> {
-        while !self.stopping {
+        while !(self.stopping && self.notify.is_idle()) {
             self.set_alarm()?;
             // A slow syslog is tried again in a moment, not at the next event.
             let patience = logging::is_behind().then_some(LOG_PATIENCE);
@@ -176,7 +183,8 @@ impl Daemon {
     fn set_alarm(&mut self) -> Result<(), Error> {
         let vrrp = self.vrrp.as_ref().and_then(vrrp::Driver::deadline);
         let check = self.check.as_ref().and_then(check::Driver::deadline);
-        let at = vrrp.into_iter().chain(check).min();
+        let notify = self.notify.deadline();
+        let at = vrrp.into_iter().chain(check).chain(notify).min();
         if at != self.alarm_at {
             self.alarm.set(at).map_err(|errno| Error::Open {
                 what: "timer",
@@ -216,6 +224,7 @@ impl Daemon {
             vrrp.on_time(now, &mut self.reactor);
         }
         self.pass_on(now);
+        self.notify.on_time(now, &mut self.children);
     }
 
     /// An alarm that has fired is set no more.
@@ -228,7 +237,8 @@ impl Daemon {
     fn on_signals(&mut self, now: Instant) {
         while let Ok(Some(signal)) = self.signals.recv() {
             match signal {
-                Signal::Hup => self.reload(now),
+                Signal::Hup if !self.stopping => self.reload(now),
+                Signal::Hup => {}
                 Signal::Int if self.manners.ignore_sigint => {}
                 Signal::Term | Signal::Int => self.stop(now),
                 Signal::Chld => self.reap(now),
@@ -246,6 +256,9 @@ impl Daemon {
 
     /// Says goodbye on the wire, gives up addresses, clears the table.
     fn stop(&mut self, now: Instant) {
+        if self.stopping {
+            return;
+        }
         info!("Stopping");
         if !self.manners.leave_vrrp {
             self.stop_vrrp(now);
@@ -253,6 +266,8 @@ impl Daemon {
         if let Some(check) = self.check.as_mut().filter(|_| !self.manners.leave_ipvs) {
             check.stop(now, &mut self.reactor);
         }
+        self.pass_on(now);
+        self.notify.stop(now, &mut self.children);
         self.stopping = true;
     }
 
@@ -265,6 +280,8 @@ impl Daemon {
     /// The first configuration, too: start is a change from nothing. The table comes before the
     /// addresses: a master directs from its first packet on.
     fn apply(&mut self, now: Instant, config: &Config) {
+        self.children.reload(config);
+        self.notify.reload(now, config, &mut self.children);
         if let Some(check) = &mut self.check {
             check.reload(now, config, &mut self.reactor);
         }
@@ -286,12 +303,15 @@ impl Daemon {
         }
     }
 
-    /// The two words between the cores: whether this machine directs, and who tells connections to
-    /// the other director.
+    /// The words between the cores: whether this machine directs, who tells connections to the
+    /// other director, and what is to be told to everybody.
     fn pass_on(&mut self, now: Instant) {
         let directing = self.check.as_mut().and_then(check::Driver::take_directing);
         if let (Some(directing), Some(vrrp)) = (directing, &mut self.vrrp) {
             vrrp.directing(now, directing, &mut self.reactor);
+        }
+        for news in self.vrrp.iter_mut().flat_map(vrrp::Driver::take_news) {
+            self.notify.on_news(now, news, &mut self.children);
         }
         let (Some(check), Some(vrrp)) = (&mut self.check, &self.vrrp) else {
             return;
@@ -307,6 +327,9 @@ impl Daemon {
 
     fn reap(&mut self, now: Instant) {
         while let Some((pid, exit)) = process::reap() {
+            if let Some((Owner::Notify(run), exit)) = self.children.ended(pid, exit) {
+                self.notify.on_exit(now, run, exit, &mut self.children);
+            }
             if let Some(check) = &mut self.check {
                 check.on_exit(now, pid, exit, &mut self.reactor);
             }

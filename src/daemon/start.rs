@@ -16,7 +16,7 @@ use crate::config::{self, Reading, lossless};
 use crate::sys::clock::Clock;
 use crate::sys::daemonize::{self, Ready, Side};
 use crate::sys::pidfile::{self, PidFile, Refusal};
-use crate::sys::{host, netns};
+use crate::sys::{host, netns, process};
 
 /// Runs what the command line asks for: the daemon, or a look at the configuration.
 pub fn run(options: &Options) -> Result<ExitCode, Error> {
@@ -101,6 +101,7 @@ fn serve(
     paths: &PidPaths,
     ready: Option<Ready>,
 ) -> Result<ExitCode, Error> {
+    process::remember_limits();
     paths.prepare(options)?;
     let _locked = match PidFile::lock(&paths.main) {
         Ok(locked) => locked,

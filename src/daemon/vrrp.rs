@@ -11,6 +11,7 @@ use super::reactor::{Reactor, Source};
 use crate::addr::{Family, IfIndex};
 use crate::config::Config;
 use crate::errno::Errno;
+use crate::notify::News;
 use crate::sys::clock::Clock;
 use crate::sys::netlink::{Monitor, RouteCommand};
 use crate::sys::packet_socket::PacketSocket;
@@ -34,6 +35,8 @@ pub(super) struct Driver {
     /// What effects led to, to be told to the core in order.
     inbox: VecDeque<Answer>,
     effects: Vec<Effect>,
+    /// What is to be told to scripts, pipes and mails.
+    news: Vec<News>,
     buffer: Box<[u8; PACKET_MAX]>,
 }
 
@@ -85,6 +88,7 @@ impl Driver {
             forwarding_read_at: None,
             inbox: VecDeque::new(),
             effects: Vec::new(),
+            news: Vec::new(),
             buffer: Box::new([0; PACKET_MAX]),
         };
         // The clock starts with the machine.
@@ -143,6 +147,11 @@ impl Driver {
 
     pub(super) fn is_master(&self, instance: &str) -> bool {
         self.core.is_master(instance)
+    }
+
+    /// What has happened since the last call.
+    pub(super) fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
     }
 
     pub(super) fn observe(&self) -> Snapshot {
@@ -259,6 +268,7 @@ impl Driver {
             Effect::Announce { on, frame } => self.announce(on, &frame),
             Effect::Kernel(request) => self.request(request),
             Effect::Setting(request) => self.set(&request),
+            Effect::Notify(news) => self.news.push(news),
         }
     }
 

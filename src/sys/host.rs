@@ -1,17 +1,18 @@
 //! The machine we run on: its files, its interfaces, its names.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
 use std::fs::{self, Metadata, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::socket::SockaddrStorage;
 
 use crate::addr::{Cidr, IfIndex};
+use crate::child::Identity;
 use crate::errno::Errno;
 
 /// A regular file, read whole.
@@ -139,11 +140,26 @@ pub fn find_program(name: &OsStr) -> Option<bool> {
     if name.as_bytes().contains(&b'/') {
         return is_program(Path::new(name));
     }
+    program_path(name).map(|_| true)
+}
+
+/// Where the program of that name is: one without `/` is looked up in PATH. A name with one is
+/// taken as it is.
+pub fn program_path(name: &OsStr) -> Option<PathBuf> {
+    if name.as_bytes().contains(&b'/') {
+        return Some(PathBuf::from(name));
+    }
+    let mut directories = program_directories().into_iter();
+    directories.find_map(|directory| {
+        let path = directory.join(name);
+        (is_program(&path) == Some(true)).then_some(path)
+    })
+}
+
+fn program_directories() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH");
     let path = path.unwrap_or_else(|| OsString::from(USUAL_PATH));
-    let mut directories = std::env::split_paths(&path);
-    let found = |directory: std::path::PathBuf| is_program(&directory.join(name)) == Some(true);
-    directories.any(found).then_some(true)
+    std::env::split_paths(&path).collect()
 }
 
 fn is_program(path: &Path) -> Option<bool> {
@@ -151,14 +167,54 @@ fn is_program(path: &Path) -> Option<bool> {
     Some(metadata.is_file() && metadata.permissions().mode() & EXECUTE_BITS != 0)
 }
 
-/// Whether the machine knows the user.
+/// Whether the machine knows the user. A number is one in any case.
 pub fn user_exists(name: &str) -> bool {
-    matches!(nix::unistd::User::from_name(name), Ok(Some(_)))
+    matches!(nix::unistd::User::from_name(name), Ok(Some(_))) || name.parse::<u32>().is_ok()
 }
 
-/// Whether the machine knows the group.
+/// Whether the machine knows the group. A number is one in any case.
 pub fn group_exists(name: &str) -> bool {
-    matches!(nix::unistd::Group::from_name(name), Ok(Some(_)))
+    matches!(nix::unistd::Group::from_name(name), Ok(Some(_))) || name.parse::<u32>().is_ok()
+}
+
+/// Whom a user, by name or by number, and maybe a group stand for. A number needs no entry in the
+/// machine's lists. The error is the name that nobody knows.
+pub fn identity(user: &str, group: Option<&str>, supplementary: bool) -> Result<Identity, String> {
+    let entry = nix::unistd::User::from_name(user).ok().flatten();
+    let (uid, primary) = match (&entry, user.parse()) {
+        (Some(entry), _) => (entry.uid.as_raw(), entry.gid.as_raw()),
+        (None, Ok(uid)) => (uid, primary_group(uid).unwrap_or(uid)),
+        (None, Err(_)) => return Err(format!("user {user}")),
+    };
+    let gid = match group {
+        None => primary,
+        Some(name) => group_id(name).ok_or_else(|| format!("group {name}"))?,
+    };
+    let groups = match &entry {
+        Some(entry) if supplementary => supplementary_groups(&entry.name, gid),
+        _ => Vec::new(),
+    };
+    Ok(Identity { uid, gid, groups })
+}
+
+fn primary_group(uid: u32) -> Option<u32> {
+    let entry = nix::unistd::User::from_uid(uid.into()).ok().flatten()?;
+    Some(entry.gid.as_raw())
+}
+
+fn group_id(name: &str) -> Option<u32> {
+    let entry = nix::unistd::Group::from_name(name).ok().flatten();
+    entry
+        .map(|group| group.gid.as_raw())
+        .or_else(|| name.parse().ok())
+}
+
+fn supplementary_groups(user: &str, gid: u32) -> Vec<u32> {
+    let listed = CString::new(user).map(|user| nix::unistd::getgrouplist(&user, gid.into()));
+    match listed {
+        Ok(Ok(groups)) => groups.into_iter().map(|group| group.as_raw()).collect(),
+        Ok(Err(_)) | Err(_) => vec![gid],
+    }
 }
 
 /// What `uname -n` prints.
@@ -212,8 +268,6 @@ const DIRECTORY_MODE: u32 = 0o755;
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     /// A directory of this test process that goes with it.

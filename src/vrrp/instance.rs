@@ -20,7 +20,7 @@ use super::kernel::Owned;
 use super::network::Network;
 use super::observe::{StateName, Statistics};
 use super::refusal::{Refusal, Refused};
-use super::sync::Wish;
+use super::sync::{Groups, Wish};
 use super::track::{self, Condition, Object, Watch};
 use super::{Alarm, Effect, InstanceId, SocketId, Sockets, Timer};
 use crate::addr::IfIndex;
@@ -39,6 +39,7 @@ pub(super) struct Context<'a> {
     pub(super) virtual_addresses: &'a BTreeSet<IpAddr>,
     pub(super) sockets: &'a Sockets,
     pub(super) devices: &'a Devices,
+    pub(super) groups: &'a Groups,
     pub(super) directing: bool,
     /// How everything does that is tracked and no interface, as far as it was told.
     pub(super) conditions: &'a BTreeMap<Object, Condition>,
@@ -89,6 +90,8 @@ pub(super) struct Instance {
     /// Active_Adver_Interval).
     master_interval: Duration,
     pub(super) refused: Refused,
+    /// Scripts and pipes have heard of it.
+    pub(super) has_told: bool,
     /// What was complained about already; a new master starts a new slate.
     told: Vec<Told>,
 }
@@ -163,6 +166,7 @@ impl Instance {
             dialect: Dialect::default(),
             master_interval,
             refused: Refused::default(),
+            has_told: false,
             told: Vec::new(),
         }
     }
@@ -351,6 +355,7 @@ impl Instance {
         }
         self.announce(Burst::LowerPriority, cx);
         cx.defended = true;
+        self.tell_weaker(cx);
     }
 
     fn master_yields(&mut self, advert: Advert, cx: &mut Context<'_>) {
@@ -414,6 +419,7 @@ impl Instance {
             return;
         }
         info!("({self}) Changing effective priority from {old} to {priority}");
+        self.tell_priority(cx);
         let timer = Timer::Of(self.id, Alarm::MasterDown);
         if let Some(at) = cx.timers.deadline_of(timer) {
             let left = at.since(cx.now) + self.master_down_interval();
@@ -528,6 +534,7 @@ impl Instance {
             cx.timers.cancel(Timer::Of(self.id, alarm));
         }
         let old = std::mem::replace(&mut self.state, next);
+        let initial = matches!(old, State::Init);
         if cx.releases_all {
             self.cleaned = false;
         }
@@ -537,28 +544,28 @@ impl Instance {
         match &self.state {
             State::Init => {}
             State::Backup { .. } => {
-                let initial = matches!(old, State::Init);
+                self.await_master(cx);
                 // An owner passes through in an instant, says nothing, and does not take away what
                 // it needs the next moment.
-                if !(initial && self.starts_as_master) {
-                    self.clean_up(cx);
-                    info!(
-                        "({self}) Entering BACKUP STATE{}",
-                        if initial { " (init)" } else { "" }
-                    );
+                if initial && self.starts_as_master {
+                    return;
                 }
-                self.await_master(cx);
+                self.clean_up(cx);
+                info!(
+                    "({self}) Entering BACKUP STATE{}",
+                    if initial { " (init)" } else { "" }
+                );
             }
             State::Master => self.become_master(cx),
             State::Fault => {
                 self.clean_up(cx);
-                let initial = matches!(old, State::Init);
                 info!(
                     "({self}) Entering FAULT STATE{}",
                     if initial { " (init)" } else { "" }
                 );
             }
         }
+        self.tell_state(cx);
     }
 
     /// RFC 3768 6.4.2 (RFC 5798: 455-485).

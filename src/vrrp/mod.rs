@@ -24,6 +24,7 @@ mod fault;
 mod instance;
 mod kernel;
 mod network;
+mod notify;
 mod observe;
 mod refusal;
 mod reload;
@@ -43,6 +44,7 @@ use log::{debug, error, info};
 use crate::addr::{Family, IfIndex};
 use crate::config::{Config, InstanceKey};
 use crate::errno::Errno;
+use crate::notify::News;
 use crate::time::{Instant, Timers};
 use crate::wire::channel::Channel;
 use crate::wire::ip::Datagram;
@@ -148,6 +150,8 @@ pub enum Effect {
     },
     Kernel(rtnl::Request),
     Setting(sysctl::Request),
+    /// Scripts, pipes and mails are to tell of it.
+    Notify(News),
 }
 
 /// Everything the core waits for; at most one deadline per key.
@@ -551,6 +555,7 @@ impl Core {
         self.devices.retire(&self.network, out);
         self.borrow_settings(out);
         self.each(now, out, |instance, cx| instance.look(cx));
+        self.tell_beginning(out);
         let ids: Vec<_> = self.instances.keys().copied().collect();
         for id in ids {
             let is_sound = self.instances[&id].faults.is_empty();
@@ -570,11 +575,13 @@ impl Core {
     }
 
     fn stop(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        for id in std::mem::take(&mut self.order) {
-            self.one(now, id, out, |instance, cx| {
+        let order = std::mem::take(&mut self.order);
+        for id in &order {
+            self.one(now, *id, out, |instance, cx| {
                 instance.step(Input::Shutdown, cx);
             });
         }
+        self.tell_stop(&order, out);
         self.instances.clear();
         self.by_key.clear();
         self.groups = Groups::default();
@@ -651,6 +658,7 @@ impl Core {
             virtual_addresses: &self.virtual_addresses,
             sockets: &self.sockets,
             devices: &self.devices,
+            groups: &self.groups,
             directing: self.directing,
             conditions: &self.conditions,
             start_delay: self.start_delay.left(now),

@@ -44,7 +44,8 @@ impl Core {
             .partition(|(key, _)| new.contains_key(key));
         for (key, id) in removed {
             self.one(now, id, out, |instance, cx| {
-                instance.step(Input::Shutdown, cx)
+                instance.step(Input::Shutdown, cx);
+                instance.tell_deleted(cx);
             });
             self.instances.remove(&id);
             self.by_key.remove(&key);

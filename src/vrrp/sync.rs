@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use log::info;
 
 use super::instance::Instance;
+use super::notify::tell_group;
 use super::observe::GroupState;
 use super::{Core, Effect, InstanceId, StateName};
 use crate::config::Config;
@@ -82,6 +83,30 @@ impl Groups {
         others.all(|other| other.wish() == Wish::Master)
     }
 
+    /// What an instance's group is in; None when it is in no group.
+    pub(super) fn state_of(&self, member: InstanceId) -> Option<StateName> {
+        self.of(member).map(|group| group.state)
+    }
+
+    /// The groups whose members have not begun yet, with what they will begin as. Owners are
+    /// masters at once and pass through nothing else.
+    pub(super) fn beginning(
+        &self,
+        instances: &Instances,
+    ) -> impl Iterator<Item = (&str, StateName)> {
+        let new = |group: &&Group| group.state == StateName::Init;
+        let begins = |group: &&Group| {
+            let mut members = group.members.iter().filter_map(|id| instances.get(id));
+            !members.all(|member| member.starts_as_master && member.faults.is_empty())
+        };
+        let groups = self.groups.iter().filter(new).filter(begins);
+        groups.map(|group| (group.name.as_str(), group.wish(instances)))
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().map(|group| group.name.as_str())
+    }
+
     /// Whether another member is in fault.
     pub(super) fn holds_in_fault(&self, id: InstanceId, instances: &Instances) -> bool {
         let mut others = self.others(id).filter_map(|other| instances.get(&other));
@@ -135,9 +160,9 @@ impl Core {
 
     /// Whoever made the group change has changed already; the others follow in their order.
     fn synchronise_group(&mut self, now: Instant, at: usize, out: &mut Vec<Effect>) {
-        let group = &mut self.groups.groups[at];
+        let group = &self.groups.groups[at];
         let state = group.wish(&self.instances);
-        let old = std::mem::replace(&mut group.state, state);
+        let old = group.state;
         let behind: Vec<InstanceId> = group
             .members
             .iter()
@@ -161,6 +186,11 @@ impl Core {
                 }
                 member.follow(state, cx);
             });
+        }
+        self.groups.groups[at].state = state;
+        // A beginning has been told of.
+        if old != StateName::Init && old != state {
+            tell_group(&name, state, out);
         }
     }
 }

@@ -549,7 +549,7 @@ impl Lan {
                     let cable = self.routers[id.0].kernel.cable(link);
                     self.send(id, cable, &packet);
                 }
-                Effect::Announce { .. } => {}
+                Effect::Announce { .. } | Effect::Notify(_) => {}
                 Effect::Setting(request) => {
                     if let Some(value) = self.routers[id.0].kernel.set(&request) {
                         answers.push((request.setting().clone(), value));

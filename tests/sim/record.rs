@@ -120,6 +120,7 @@ pub(crate) fn describe(effect: &Effect) -> Option<String> {
         Effect::Kernel(rtnl::Request::RemoveAddress(address)) => format!("- {}", address.cidr),
         Effect::Kernel(rtnl::Request::Link(request)) => link(request),
         Effect::Setting(request) => setting(request),
+        Effect::Notify(news) => format!("tells {news}"),
     })
 }
 

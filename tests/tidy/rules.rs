@@ -22,7 +22,7 @@ const fn core(name: &'static str) -> Room {
     Room {
         name,
         imports: &[
-            "addr", "errno", "rand", "time", "wire", "config", "track", "notify",
+            "addr", "child", "errno", "rand", "time", "wire", "config", "track", "notify",
         ],
         core: true,
     }
@@ -31,6 +31,7 @@ const fn core(name: &'static str) -> Room {
 /// Who may import whom. A file in no room is an error, and so is an import from none.
 const ROOMS: &[Room] = &[
     room("addr", &[]),
+    room("child", &[]),
     room("errno", &[]),
     room("rand", &[]),
     room("time", &[]),
@@ -42,11 +43,12 @@ const ROOMS: &[Room] = &[
     core("check"),
     core("bfd"),
     core("supervise"),
-    room("sys", &["addr", "errno", "rand", "time", "wire"]),
+    room("sys", &["addr", "child", "errno", "rand", "time", "wire"]),
     room(
         "daemon",
         &[
             "addr",
+            "child",
             "errno",
             "rand",
             "time",
@@ -66,7 +68,7 @@ const ROOMS: &[Room] = &[
     room("lib", &[]),
 ];
 
-const GROUND: &[&str] = &["addr", "errno", "rand", "time"];
+const GROUND: &[&str] = &["addr", "child", "errno", "rand", "time"];
 
 /// What tests at the bottom of a file may import on top: the seeded generator, and a place for
 /// files.

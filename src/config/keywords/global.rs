@@ -89,6 +89,15 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
             |all| &mut all.global.no_checker_emails).stored(MAIL),
 
         // Scripts.
+        Row::field("notify_timeout", "SEC 0.001..3600",
+            "As long is a notify script waited for before the next of its instance, group or \
+             server starts beside it; 30 unless given.",
+            Field::Seconds(|all| &mut all.global.scripts.notify_timeout)),
+        Row::truth("notify_kill", "A notify script that takes longer is killed.",
+            |all| &mut all.global.scripts.notify_kills),
+        Row::truth("notify_coalesce",
+            "Notify scripts that wait are not run when a newer state comes.",
+            |all| &mut all.global.scripts.notify_coalesce),
         Row::command("startup_script", "Run once before anything else.",
             |all| &mut all.global.scripts.startup).may_be_bare().stored(SCRIPTS),
         Row::field("startup_script_timeout", "INT 1..1000", "Seconds it may take, 10 unless given.",

@@ -19,7 +19,6 @@ pub(crate) struct NotifyDraft {
     pub(crate) priority_changes: Option<bool>,
 }
 
-pub(crate) const SCRIPTS: &str = "no script is run yet";
 pub(crate) const MAIL: &str = "no mail is sent yet";
 pub(crate) const FIFOS: &str = "no pipe is written yet";
 

@@ -5,7 +5,7 @@ use crate::config::report::Report;
 use crate::config::tree::Statement;
 
 use super::field::Field;
-use super::notify::{FIFOS, MAIL, NotifyDraft, SCRIPTS};
+use super::notify::{FIFOS, MAIL, NotifyDraft};
 use super::root::{Draft, inside};
 use super::statics::{GroupDraft, group};
 use super::track::{Named, TRACKING, TrackKind, TracksDraft};
@@ -49,15 +49,15 @@ pub(crate) static SYNC_GROUP: Table<SyncDraft> = Table {
                 TrackKind::Bfd.read(&mut draft.track.bfds, statement, report);
             }).stored(TRACKING),
         Row::command("notify_backup", "Run when the group becomes BACKUP.",
-            |draft| &mut draft.notify.backup).stored(SCRIPTS),
+            |draft| &mut draft.notify.backup),
         Row::command("notify_master", "Run when the group becomes MASTER.",
-            |draft| &mut draft.notify.master).stored(SCRIPTS),
+            |draft| &mut draft.notify.master),
         Row::command("notify_fault", "Run when the group enters FAULT.",
-            |draft| &mut draft.notify.fault).stored(SCRIPTS),
+            |draft| &mut draft.notify.fault),
         Row::command("notify_stop", "Run when the daemon stops.",
-            |draft| &mut draft.notify.stop).stored(SCRIPTS),
+            |draft| &mut draft.notify.stop),
         Row::command("notify", "Run on each of these, with GROUP, name, state and priority.",
-            |draft| &mut draft.notify.any).stored(SCRIPTS),
+            |draft| &mut draft.notify.any),
         Row::field("smtp_alert", "[BOOL]", "Mail on each of these.",
             Field::MaybeTruth(|draft| &mut draft.notify.mail)).stored(MAIL),
         Row::line("global_tracking", "", "Old name of sync_group_tracking_weight.",

@@ -19,7 +19,7 @@ use crate::config::vrrp::{OldChecksum, Peer};
 use super::address::AddressDraft;
 use super::field::Field;
 use super::garp::{ExtraGarpDraft, GarpDraft, garp_delay, garp_refresh, garp_repeat};
-use super::notify::{FIFOS, MAIL, NotifyDraft, SCRIPTS};
+use super::notify::{FIFOS, MAIL, NotifyDraft};
 use super::root::inside;
 use super::route::{RouteDraft, route};
 use super::rule::{RuleDraft, rule};
@@ -278,22 +278,22 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
 
         // Whom it tells.
         Row::command("notify_backup", "Run when it becomes BACKUP.",
-            |draft| &mut draft.notify.backup).stored(SCRIPTS),
+            |draft| &mut draft.notify.backup),
         Row::command("notify_master", "Run when it becomes MASTER.",
-            |draft| &mut draft.notify.master).stored(SCRIPTS),
+            |draft| &mut draft.notify.master),
         Row::command("notify_fault", "Run when it enters FAULT.",
-            |draft| &mut draft.notify.fault).stored(SCRIPTS),
+            |draft| &mut draft.notify.fault),
         Row::command("notify_stop", "Run when the daemon stops.",
-            |draft| &mut draft.notify.stop).stored(SCRIPTS),
+            |draft| &mut draft.notify.stop),
         Row::line("notify_deleted", "[COMMAND [USER [[:]GROUP]]]",
             "Run when a reload removes it; DELETED is told instead of FAULT.",
             |draft, statement, report| draft.notify.deleted(statement, report))
-            .judging_itself().stored(SCRIPTS),
+            .judging_itself(),
         Row::command("notify", "Run on each of these, with INSTANCE, name, state and priority.",
-            |draft| &mut draft.notify.any).stored(SCRIPTS),
+            |draft| &mut draft.notify.any),
         Row::command("notify_master_rx_lower_pri",
             "Run when a master hears an advert of lower priority.",
-            |draft| &mut draft.notify.master_hears_lower).stored(SCRIPTS),
+            |draft| &mut draft.notify.master_hears_lower),
         Row::field("smtp_alert", "[BOOL]", "Mail on each of these.",
             Field::MaybeTruth(|draft| &mut draft.notify.mail)).stored(MAIL),
         Row::field("notify_priority_changes", "[BOOL]", "Write changes of priority to the pipe.",

@@ -1,0 +1,11 @@
+//! The notify core without a daemon: news in, scripts out, with times.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test, what cannot be unwrapped is a failure"
+)]
+
+#[path = "notify/scripts.rs"]
+mod scripts;
+#[path = "notify/world.rs"]
+mod world;
