@@ -8,6 +8,8 @@
 #[path = "sys/namespace.rs"]
 mod namespace;
 
+#[path = "sys/adverts.rs"]
+mod adverts;
 #[path = "sys/links.rs"]
 mod links;
 #[path = "sys/netlink.rs"]
