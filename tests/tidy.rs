@@ -5,6 +5,8 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+#[path = "tidy/rfc.rs"]
+mod rfc;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/source.rs"]
@@ -31,6 +33,27 @@ fn the_house_is_tidy() {
         complaints.extend(rules::text(&path.to_string_lossy(), &lines, &|_| false));
     }
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+/// What the RFC asks of a virtual router step by step is in the core, and a test says so.
+#[test]
+fn every_step_of_the_state_machine_is_cited_by_the_core_and_by_a_test() {
+    for place in ["src/vrrp", "tests"] {
+        let texts = files(&[place], &["rs"]);
+        // The list of the steps itself is no citation.
+        let texts = texts.iter().filter(|path| !path.ends_with("tidy/rfc.rs"));
+        let texts: Vec<String> = texts.map(|path| read(path)).collect();
+        assert_eq!(rfc::not_cited(&texts), [""; 0], "{place}");
+    }
+}
+
+#[test]
+fn a_step_counts_as_cited_only_beside_the_name_of_the_rfc() {
+    let cited = "// RFC 5798 6.4.1 (100,\n// 105): a start.\nlet a = 110;\n\n// It is 120 long.\n";
+    let left = rfc::not_cited(&[cited.to_owned()]);
+    for (step, is_left) in [("100", false), ("105", false), ("110", true), ("120", true)] {
+        assert_eq!(left.iter().any(|one| one.contains(step)), is_left, "{step}");
+    }
 }
 
 /// Bad texts, each with the words of the complaint that it must draw: the rules can fail.

@@ -26,6 +26,8 @@ pub(super) enum Fault {
     NoPeer,
     NoSocket,
     NoDirector,
+    /// Another instance has its number.
+    Twin(String),
     /// Something watched without a weight is not as it should be.
     Tracked(Object),
 }
@@ -42,6 +44,7 @@ impl Instance {
                 faults.push(fault);
             }
         }
+        faults.extend(self.twin.clone().map(Fault::Twin));
         if self.config.guards_service && !cx.directing {
             faults.push(Fault::NoDirector);
         }
@@ -127,6 +130,7 @@ impl fmt::Display for Fault {
             Self::NoPeer => f.write_str("unicast without any peers"),
             Self::NoSocket => f.write_str("no VRRP socket"),
             Self::NoDirector => f.write_str("no IPVS to direct the service of this address"),
+            Self::Twin(name) => write!(f, "VRID conflict with {name}"),
             Self::Tracked(object) => match object {
                 Object::Interface(name) => write!(f, "interface {name}"),
                 Object::Script(name) => write!(f, "script {name}"),

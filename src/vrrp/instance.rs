@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use log::{debug, info, warn};
 
-use super::accept::{AddressList, Advert, Received};
+use super::accept::Advert;
 use super::announce::Burst;
 use super::capacity::addresses_per_advert;
 use super::devices::{self, Devices, Over};
@@ -19,14 +19,14 @@ use super::fault::Fault;
 use super::kernel::Owned;
 use super::network::Network;
 use super::observe::{StateName, Statistics};
-use super::refusal::{Refusal, Refused};
+use super::owner::Rivalry;
+use super::refusal::Refused;
 use super::sync::{Groups, Wish};
-use super::track::{self, Condition, Object, Watch};
+use super::track::{self, Condition, OWNER, Object, Watch};
 use super::{Alarm, Effect, InstanceId, SocketId, Sockets, Timer};
 use crate::addr::IfIndex;
 use crate::config::{self, Layer, Version, VirtualAddress};
 use crate::time::{Instant, Timers};
-use crate::wire::vrrp;
 
 /// What an instance may look at and write to while it handles one event.
 #[derive(Debug)]
@@ -72,6 +72,10 @@ pub(super) struct Instance {
     pub(super) total_priority: i32,
     /// The effective priority.
     priority: u8,
+    /// Another owner of the same addresses.
+    pub(super) rivalry: Rivalry,
+    /// Another instance that has its number where this one speaks.
+    pub(super) twin: Option<String>,
     /// An owner that nobody holds back does not listen first.
     pub(super) starts_as_master: bool,
     /// How many addresses an advert has room for.
@@ -85,10 +89,10 @@ pub(super) struct Instance {
     pub(super) advertised_at: Option<Instant>,
     /// Whose packet came last.
     pub(super) last_sender: Option<IpAddr>,
-    dialect: Dialect,
+    pub(super) dialect: Dialect,
     /// Version 3: the interval of the master, which a backup learns (RFC 9568 6.1,
     /// Active_Adver_Interval).
-    master_interval: Duration,
+    pub(super) master_interval: Duration,
     pub(super) refused: Refused,
     /// Scripts and pipes have heard of it.
     pub(super) has_told: bool,
@@ -139,6 +143,7 @@ pub(super) enum Told {
     Interval,
     ClockSkew,
     OwnAddress,
+    Rival,
 }
 
 impl Instance {
@@ -156,6 +161,8 @@ impl Instance {
             socket: None,
             source: None,
             faults: Vec::new(),
+            rivalry: Rivalry::Nobody,
+            twin: None,
             starts_as_master: false,
             capacity: usize::MAX,
             owned: Owned::default(),
@@ -171,34 +178,6 @@ impl Instance {
         }
     }
 
-    pub(super) fn on_packet(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
-        if !matches!(self.state, State::Backup { .. } | State::Master) {
-            return;
-        }
-        // An advert that does not count changes nothing, no timer either: a stream of garbage with
-        // our VRID must not silence a master (keepalived re-arms its advert timer).
-        self.last_sender = Some(received.source);
-        let old_checksum = self.dialect.old_checksum;
-        let advert = match received.check(&self.config, &mut self.dialect, cx.time) {
-            Ok(advert) => advert,
-            Err(refusal) => return self.complain(refusal, received.source, cx),
-        };
-        if self.dialect.old_checksum != old_checksum {
-            info!("({self}) Setting unicast VRRPv3 checksum to old version");
-        }
-        self.notice_lateness(cx);
-        self.statistics.advert_rcvd += 1;
-        self.compare_addresses(received);
-        if let Err(refusal) = received.check_sender(&self.config) {
-            return self.complain(refusal, received.source, cx);
-        }
-        if advert.priority == 0 {
-            self.statistics.pri_zero_rcvd += 1;
-        }
-        self.compare_clocks(&advert);
-        self.step(Input::Advert(advert), cx);
-    }
-
     pub(super) fn on_alarm(&mut self, alarm: Alarm, cx: &mut Context<'_>) {
         match alarm {
             Alarm::MasterDown => self.step(Input::MasterDown, cx),
@@ -211,6 +190,7 @@ impl Instance {
             Alarm::Refresh => self.announce(Burst::Refresh, cx),
             Alarm::LowerPriority => self.announce(Burst::LowerPriorityAgain, cx),
             Alarm::Restore => self.complete(cx),
+            Alarm::Rival => self.forget_rival(),
         }
     }
 
@@ -218,16 +198,20 @@ impl Instance {
     pub(super) fn step(&mut self, input: Input, cx: &mut Context<'_>) {
         match (&mut self.state, input) {
             (State::Backup { .. }, Input::Advert(advert)) => self.backup_hears(advert, cx),
+            // RFC 3768 6.4.2 (RFC 5798: 365).
             (State::Backup { .. }, Input::MasterDown) => {
                 debug!("({self}) Receive advertisement timeout");
                 self.enter(State::Master, Leave::Quietly, cx);
             }
             (State::Backup { delay, .. }, Input::PreemptDelayOver) => *delay = PreemptDelay::Over,
             (State::Master, Input::Advert(advert)) => self.master_hears(advert, cx),
+            // RFC 3768 6.4.3 (RFC 5798: 680, 685).
             (State::Master, Input::AdvertDue) => self.advertise(cx),
+            // RFC 3768 6.4.3 (RFC 5798: 655).
             (State::Master, Input::Shutdown) => {
                 self.enter(State::Init, Leave::SayingGoodbye, cx);
             }
+            // RFC 3768 6.4.2 (RFC 5798: 345).
             (_, Input::Shutdown) => self.enter(State::Init, Leave::Quietly, cx),
             // A timer of another state that was due in the same turn.
             (State::Init | State::Fault, _)
@@ -236,7 +220,7 @@ impl Instance {
         }
     }
 
-    /// RFC 3768 6.4.2 (RFC 5798: 420-450).
+    /// RFC 3768 6.4.2 (RFC 5798: 420).
     fn backup_hears(&mut self, advert: Advert, cx: &mut Context<'_>) {
         let State::Backup { master, delay, .. } = &mut self.state else {
             return;
@@ -251,8 +235,9 @@ impl Instance {
                 Some(old) => debug!("({self}) master changed from {old} to {}", advert.source),
             }
         }
+        self.reclaim_from(&advert, cx);
         if advert.priority == 0 {
-            // RFC 3768 6.4.2 (RFC 5798: 425): the master leaves, only the skew is left to wait.
+            // RFC 3768 6.4.2 (RFC 5798: 425, 430): the master leaves, only the skew is left.
             debug!("({self}) Backup received priority 0 advertisement");
             self.set(Alarm::MasterDown, self.skew_time(), cx);
             return;
@@ -260,7 +245,8 @@ impl Instance {
         let yields = advert.priority >= self.priority();
         let waits = !self.config.preempt_delay.is_zero() && delay != PreemptDelay::Over;
         if !self.config.preempt || yields || waits {
-            // RFC 3768 6.4.2 (RFC 5798: 430). An equal counts as the master whatever its address.
+            // RFC 3768 6.4.2 (RFC 5798: 445, 455, 460). An equal counts as the master whatever its
+            // address.
             if let State::Backup { ready, .. } = &mut self.state {
                 *ready = false;
             }
@@ -269,7 +255,7 @@ impl Instance {
             self.delay_preemption(yields, delay, cx);
             return;
         }
-        // RFC 3768 6.4.2 (RFC 5798: 440): discarded, and the timer stays where it was.
+        // RFC 3768 6.4.2 (RFC 5798: 470): discarded, and the timer stays where it was.
         info!(
             "({self}) received lower priority ({}) advert from {} - discarding",
             advert.priority, advert.source
@@ -301,10 +287,10 @@ impl Instance {
         }
     }
 
-    /// RFC 3768 6.4.3 (RFC 5798: 700-770).
+    /// RFC 3768 6.4.3 (RFC 5798: 700).
     fn master_hears(&mut self, advert: Advert, cx: &mut Context<'_>) {
         if advert.priority == 0 {
-            // RFC 3768 6.4.3 (RFC 5798: 705): another one leaves; tell the rest who is here.
+            // RFC 3768 6.4.3 (RFC 5798: 705, 710): another one leaves; tell the rest who is here.
             debug!("({self}) Master received priority 0 message");
             self.advertise(cx);
             return;
@@ -327,8 +313,19 @@ impl Instance {
                     );
                 }
             }
+            Ordering::Greater if theirs.priority == OWNER => {
+                if self.concedes_to(&advert, cx) {
+                    self.master_yields(advert, cx);
+                }
+            }
+            // RFC 3768 6.4.3 (RFC 5798: 775): a weaker one is not yielded to.
             Ordering::Greater => self.master_defends(advert, cx),
-            Ordering::Less => self.master_yields(advert, cx),
+            Ordering::Less => {
+                if ours.priority == OWNER {
+                    self.tell_of_rival(advert.source);
+                }
+                self.master_yields(advert, cx);
+            }
         }
     }
 
@@ -358,6 +355,8 @@ impl Instance {
         self.tell_weaker(cx);
     }
 
+    /// RFC 3768 6.4.3 (RFC 5798: 725, 735): to a higher priority, or an equal one with a higher
+    /// address.
     fn master_yields(&mut self, advert: Advert, cx: &mut Context<'_>) {
         if self.config.higher_prio_send_advert {
             self.advertise(cx);
@@ -376,6 +375,7 @@ impl Instance {
                 advert.source, advert.priority
             );
         }
+        // RFC 5798: 745, 750.
         self.learn_interval(&advert);
         let state = State::Backup {
             master: Some(advert.source),
@@ -406,7 +406,15 @@ impl Instance {
         self.faults = faults;
         let contributions = self.contributions(cx).map(|(_, contribution)| contribution);
         self.total_priority = track::total(self.config.priority, contributions);
-        let priority = track::effective(self.config.priority, self.total_priority);
+        self.weigh(cx);
+    }
+
+    /// Finds the effective priority anew.
+    pub(super) fn weigh(&mut self, cx: &mut Context<'_>) {
+        let priority = match self.rivalry {
+            Rivalry::Conceded(_) => OWNER - 1,
+            _ => track::effective(self.config.priority, self.total_priority),
+        };
         self.change_priority(priority, cx);
     }
 
@@ -473,7 +481,7 @@ impl Instance {
 
     /// `timer_expired_backup`: a master that could not run for so long that others took over does
     /// not insist on being it.
-    fn notice_lateness(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn notice_lateness(&mut self, cx: &mut Context<'_>) {
         let (State::Master, Some(priority), Some(last)) = (
             &self.state,
             self.config.timer_expired_backup,
@@ -509,7 +517,8 @@ impl Instance {
         }
     }
 
-    /// An owner goes to master at once (RFC 3768 6.4.1), everybody else listens first.
+    /// RFC 3768 6.4.1 (RFC 5798: 100, 105): an owner goes to master at once, by way of a timer that
+    /// is due; everybody else listens first (155, 160, 165).
     fn begin(&mut self, cx: &mut Context<'_>) {
         self.become_backup(Leave::Quietly, cx);
         if self.starts_as_master {
@@ -526,9 +535,9 @@ impl Instance {
         self.enter(state, leave, cx);
     }
 
-    /// The only assignment of the state: stops the timers of the old one, logs, starts those of the
-    /// new one, does what goes with it. The order is the protocol: advert before address before
-    /// gratuitous ARP.
+    /// The only assignment of the state (RFC 5798: 145, 355, 410, 670, 765): stops the timers of
+    /// the old one (350, 660, 740), logs, starts those of the new one, does what goes with it. The
+    /// order is the protocol: advert before address before gratuitous ARP.
     fn enter(&mut self, next: State, leave: Leave, cx: &mut Context<'_>) {
         for alarm in Alarm::ALL {
             cx.timers.cancel(Timer::Of(self.id, alarm));
@@ -544,6 +553,7 @@ impl Instance {
         match &self.state {
             State::Init => {}
             State::Backup { .. } => {
+                // RFC 5798: 755, 760.
                 self.await_master(cx);
                 // An owner passes through in an instant, says nothing, and does not take away what
                 // it needs the next moment.
@@ -568,7 +578,8 @@ impl Instance {
         self.tell_state(cx);
     }
 
-    /// RFC 3768 6.4.2 (RFC 5798: 455-485).
+    /// RFC 3768 6.4.1 and 6.4.2 (RFC 5798: 110 and 370 the advert, 140 and 405 its timer, 120, 130,
+    /// 380 and 395 the announcement).
     fn become_master(&mut self, cx: &mut Context<'_>) {
         self.told.clear();
         self.refused.begin_anew();
@@ -578,12 +589,13 @@ impl Instance {
         self.advertise(cx);
         info!("({self}) Entering MASTER STATE");
         self.statistics.become_master += 1;
+        self.reclaim("other address owner has disappeared", cx);
         self.cleaned = true;
         let _all = self.take_over(cx);
         self.announce(Burst::First, cx);
     }
 
-    /// RFC 3768 6.4.3: who leaves of its own accord says so with priority 0.
+    /// RFC 3768 6.4.3 (RFC 5798: 665): who leaves of its own accord says so with priority 0.
     fn leave_master(&mut self, leave: Leave, cx: &mut Context<'_>) {
         self.told.clear();
         self.refused.begin_anew();
@@ -591,6 +603,9 @@ impl Instance {
             self.send_advert(0, cx);
             debug!("({self}) sent 0 priority");
         }
+        self.part_with_rival();
+        // RFC 5798: 310, 320, 340: who is not master has none of the addresses, so that the kernel
+        // neither answers for them nor takes packets to them.
         self.give_up(cx);
         self.statistics.release_master += 1;
     }
@@ -599,7 +614,9 @@ impl Instance {
     fn advertise(&mut self, cx: &mut Context<'_>) {
         self.advertised_at = Some(cx.now);
         self.send_advert(self.priority(), cx);
+        // RFC 5798: 690, 715.
         self.set(Alarm::Advert, self.config.advert_interval, cx);
+        self.count_for_rival(cx);
     }
 
     fn send_advert(&mut self, priority: u8, cx: &mut Context<'_>) {
@@ -675,88 +692,6 @@ impl Instance {
         }
     }
 
-    fn complain(&mut self, refusal: Refusal, source: IpAddr, cx: &Context<'_>) {
-        if refusal.is_foreign() && self.refused.is_new_stranger(source) {
-            warn!(
-                "({self}) virtual router id {} is also used by {source} on {}",
-                self.config.vrid, self.config.interface
-            );
-        }
-        refusal.count(&mut self.statistics);
-        match self.refused.add(refusal, source, cx.now) {
-            None => {}
-            Some(0) => warn!("({self}) {}", refusal.told_of(source)),
-            Some(more) => warn!(
-                "({self}) {} ({more} more of this kind not told)",
-                refusal.told_of(source)
-            ),
-        }
-    }
-
-    fn compare_addresses(&mut self, received: &Received<'_>) {
-        // `skip_check_adv_addr`: the master was compared with when it was new.
-        if self.config.skip_check_addresses
-            && matches!(self.state, State::Backup { master, .. } if master == Some(received.source))
-        {
-            return;
-        }
-        let list = received.address_list(&self.advertised());
-        if list == AddressList::Same {
-            return;
-        }
-        self.statistics.addr_list_err += 1;
-        if !self.tell_once(Told::AddressList) {
-            return;
-        }
-        match list {
-            AddressList::Same => {}
-            AddressList::OtherCount { ours, received } => {
-                warn!("({self}) expected {ours} VIPs but received {received}");
-            }
-            AddressList::Missing(address) => warn!(
-                "({self}) ip address associated with VRID {} not present in advert from {}: \
-                 {address}",
-                self.config.vrid, received.source
-            ),
-        }
-    }
-
-    /// What version 3 and signatures tell of the sender, and is no reason to refuse it.
-    fn compare_clocks(&mut self, advert: &Advert) {
-        if let Some(theirs) = advert.interval
-            && theirs != self.config.advert_interval
-            && self.tell_once(Told::Interval)
-        {
-            info!(
-                "({self}) advertisement interval mismatch ours = {} centi-sec rcv'd={} centi-sec",
-                vrrp::hundredths(self.config.advert_interval),
-                vrrp::hundredths(theirs)
-            );
-        }
-        if let (Some(skew), Some(hmac)) = (advert.skew, &self.config.hmac) {
-            let window = hmac.window.as_secs();
-            if self.tell_once(Told::ClockSkew) {
-                warn!(
-                    "({self}) authentication clock skew {skew} sec from {} approaching window \
-                     {window} sec",
-                    advert.source
-                );
-            }
-        }
-    }
-
-    /// RFC 9568 6.4.2 (RFC 5798: 435): the interval of the master is that of its advert.
-    fn learn_interval(&mut self, advert: &Advert) {
-        if let Some(interval) = advert.interval.filter(|new| *new != self.master_interval) {
-            debug!(
-                "({self}) advertisement interval updated from {}ms to {}ms by master",
-                self.master_interval.as_millis(),
-                interval.as_millis()
-            );
-            self.master_interval = interval;
-        }
-    }
-
     /// Only a backup goes by an interval that is not its own, and only in version 3.
     pub(super) fn settle_interval(&mut self) {
         let learns = matches!(self.state, State::Backup { .. });
@@ -775,7 +710,7 @@ impl Instance {
     }
 
     /// The addresses of the packet, in the order of the configuration, as far as they have room.
-    fn advertised(&self) -> Vec<IpAddr> {
+    pub(super) fn advertised(&self) -> Vec<IpAddr> {
         let addresses = self.config.addresses.iter().map(|vip| vip.cidr.address());
         addresses.take(self.capacity).collect()
     }
@@ -792,7 +727,14 @@ impl Instance {
         self.config.vrid.number()
     }
 
-    /// `owner_ignore_adverts`.
+    pub(super) fn meet(&mut self, twin: Option<String>) {
+        if let Some(first) = twin.as_ref().filter(|_| self.twin != twin) {
+            let (family, vrid) = (self.config.family, self.config.vrid);
+            warn!("VRID conflict between {first} and {self} {family} vrid {vrid}");
+        }
+        self.twin = twin;
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.config.name
     }
@@ -839,8 +781,14 @@ impl Instance {
         )
     }
 
+    /// An owner that claims a little less for a while is as quick as ever.
     fn skew_time(&self) -> Duration {
-        self.skew_of(self.priority(), self.master_interval)
+        let priority = if self.config.is_owner() {
+            OWNER
+        } else {
+            self.priority()
+        };
+        self.skew_of(priority, self.master_interval)
     }
 
     fn skew_of(&self, priority: u8, interval: Duration) -> Duration {
@@ -861,10 +809,11 @@ pub(super) enum Leave {
 }
 
 impl Alarm {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::MasterDown,
         Self::Advert,
         Self::PreemptDelay,
+        Self::Rival,
         Self::Announce,
         Self::Refresh,
         Self::LowerPriority,

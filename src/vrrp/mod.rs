@@ -10,6 +10,16 @@
 //! 4. Ids are given out once and never again: a late event for something gone finds nobody.
 //! 5. On a wake-up all readable descriptors are handled first, `on_time` last: a daemon that slept
 //!    too long reads the adverts that wait for it before it may believe that the master is dead.
+//!
+//! The steps of the state machine are cited by their numbers in RFC 5798 6.4, which RFC 9568 kept
+//! without them; those of RFC 3768 6.4 are the same. What RFC 5798 asks and no code here does:
+//!
+//! * (325, 630) router advertisements are those of another program;
+//! * (335, 645) frames to the virtual hardware address come in on a device of their own, if there
+//!   is such an address at all (`use_vmac`), and the kernel forwards what it forwards;
+//! * (390, 620) joining the groups of an IPv6 address, and (610, 625, 650) answering for an address
+//!   and taking packets to it, the kernel does for who has the address on an interface;
+//! * (635) not taking them, but for neighbour discovery, is the packet filter's (`no_accept`).
 
 mod accept;
 mod announce;
@@ -26,6 +36,8 @@ mod kernel;
 mod network;
 mod notify;
 mod observe;
+mod owner;
+mod reception;
 mod refusal;
 mod reload;
 mod replay;
@@ -35,6 +47,7 @@ mod start;
 mod sync;
 mod track;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -46,7 +59,7 @@ use crate::config::{Config, InstanceKey};
 use crate::errno::Errno;
 use crate::notify::News;
 use crate::time::{Instant, Timers};
-use crate::wire::channel::Channel;
+use crate::wire::channel::{Channel, Ear};
 use crate::wire::ip::Datagram;
 use crate::wire::rtnl::{self, Address, Link, Notice};
 use crate::wire::sysctl;
@@ -187,6 +200,8 @@ pub(crate) enum Alarm {
     LowerPriority,
     /// When addresses that somebody removed, or the kernel refused, are tried again.
     Restore,
+    /// When another owner that was heard may be believed to be gone.
+    Rival,
 }
 
 /// The core. See the module's contract.
@@ -540,6 +555,7 @@ impl Core {
             self.timers.set(Timer::Sinking, now + SINKING_DELAY);
         }
         self.each(now, out, |instance, cx| instance.locate(cx));
+        self.find_twins();
         let network = &self.network;
         let used = self.instances.values().filter_map(|instance| {
             let channel = instance.channel()?;
@@ -565,6 +581,30 @@ impl Core {
             }
         }
         self.synchronise(now, out);
+    }
+
+    /// Two that hear each other on one interface cannot have one number: the later one waits. The
+    /// configuration says so already, unless interfaces may change what they are.
+    fn find_twins(&mut self) {
+        let mut first: BTreeMap<(Channel, u8), String> = BTreeMap::new();
+        for id in &self.order {
+            let Some(instance) = self.instances.get_mut(id) else {
+                continue;
+            };
+            let channel = instance.channel();
+            let shared = channel.filter(|channel| matches!(channel.ear, Ear::Group(_)));
+            let twin = shared.and_then(|channel| {
+                let name = instance.name().to_owned();
+                match first.entry((channel, instance.vrid())) {
+                    Entry::Vacant(place) => {
+                        place.insert(name);
+                        None
+                    }
+                    Entry::Occupied(taken) => Some(taken.get().clone()),
+                }
+            });
+            instance.meet(twin);
+        }
     }
 
     /// Masters say that they are here, in the order of the file.

@@ -306,3 +306,81 @@ fn an_owner_in_fault_comes_back_through_backup() {
     lan.run(MS);
     lan.expect(a, Master);
 }
+
+#[test]
+fn of_two_owners_the_one_with_the_lower_address_gives_way() {
+    let mut lan = Lan::new(318);
+    let a = lan.router("a", &conf(255, ""));
+    lan.cut(a);
+    let b = lan.router("b", &conf(255, ""));
+    lan.run(1_500 * MS);
+    lan.heal(a);
+    lan.run(10 * SEC);
+    lan.expect(a, Backup);
+    lan.expect_only_owner(b, VIP);
+    let said = lan.transcript();
+    let error = "CONFIGURATION ERROR: local instance and";
+    assert_eq!(said.matches(error).count(), 2, "each says so once: {said}");
+    assert!(
+        said.contains("b (VI): rogue address owner appears to have stopped advertising"),
+        "{said}"
+    );
+    assert_eq!(lan.state(a).expect("it runs").priority, 255);
+    assert_eq!(lan.state(b).expect("it runs").priority, 255);
+    lan.check_transcript("two_owners.txt");
+}
+
+/// The other one does not listen, so that the one with the higher address must give way.
+#[test]
+fn an_owner_concedes_to_one_that_does_not_stop_and_is_itself_again_afterwards() {
+    let mut lan = Lan::new(319);
+    let a = lan.router("a", &conf(255, "owner_ignore_adverts"));
+    let b = lan.router("b", &conf(255, ""));
+    lan.run(1_500 * MS);
+    assert_eq!(lan.masters(), [a, b]);
+    lan.run(10 * SEC);
+    lan.expect_only_owner(a, VIP);
+    assert_eq!(lan.state(b).expect("it runs").priority, 254);
+    let said = lan.transcript();
+    let line = "b (VI) 10.0.0.1 is still advertising as address owner, please resolve - reducing \
+                our priority";
+    assert!(said.contains(line), "{said}");
+    // The other is gone for good.
+    lan.kill(a);
+    lan.run(5 * SEC);
+    lan.expect(b, Master);
+    assert_eq!(lan.state(b).expect("it runs").priority, 255);
+    let said = lan.transcript();
+    let line = "Restoring our priority to 255 since other address owner has disappeared";
+    assert!(said.contains(line), "{said}");
+}
+
+#[test]
+fn an_owner_that_conceded_claims_all_again_when_somebody_claims_less() {
+    let mut lan = Lan::new(320);
+    let a = lan.router("a", &conf(255, "owner_ignore_adverts"));
+    let b = lan.router("b", &conf(255, ""));
+    lan.run(10_500 * MS);
+    assert_eq!(lan.state(b).expect("it runs").priority, 254);
+    lan.stop(a);
+    assert_eq!(lan.state(b).expect("it runs").priority, 254);
+    lan.run(10 * MS);
+    assert_eq!(lan.state(b).expect("it runs").priority, 255);
+    lan.expect_only_owner(b, VIP);
+}
+
+#[test]
+fn two_instances_of_one_number_where_one_speaks_do_not_both_run() {
+    let loose = global("dynamic_interfaces allow_if_changes");
+    let second = conf(150, "").replace("VI", "VJ").replace(VIP, "10.0.0.101");
+    let mut lan = Lan::new(321);
+    let a = lan.router("a", &(loose + &conf(150, "") + &second));
+    lan.run(10 * SEC);
+    lan.expect_only_owner(a, VIP);
+    let other = lan.instance(a, "VJ").expect("it runs");
+    assert_eq!(other.state, Fault);
+    assert_eq!(other.faults, ["VRID conflict with VI"]);
+    let said = lan.transcript();
+    let line = "VRID conflict between VI and VJ IPv4 vrid 51";
+    assert_eq!(said.matches(line).count(), 1, "{said}");
+}

@@ -11,6 +11,7 @@
 //! * `tracking`: the same of what instances watch;
 //! * `lives`: the same of starts, reloads, stops, and of owners;
 //! * `dialects`: the same of adverts of every kind;
+//! * `steps`: the steps of RFC 5798 6.4, one by one;
 //! * `packets`: what a scenario sends;
 //! * `random`: stories told by a seed, in two phases: faults with invariants, then convergence;
 //! * `random_groups`: the same of sync groups over both segments.
@@ -27,4 +28,5 @@ mod random;
 mod random_groups;
 mod record;
 mod scenarios;
+mod steps;
 mod tracking;
