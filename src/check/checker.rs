@@ -1,18 +1,18 @@
 //! One check of one real server: when it is tried, how often, and what the answers amount to.
 //!
-//! Delay, retry and warm-up are the same for every kind of probe, and every attempt ends in one
-//! function, [`Checker::judge`]. What a changed verdict does to the server is `service`'s.
+//! What an outcome amounts to is `rhythm`'s; what a changed verdict does to the server `service`'s.
 
 use std::time::Duration;
 
-use log::{debug, info};
+use log::{info, warn};
 
 use crate::config;
 use crate::rand::Rand;
 use crate::time::Instant;
 
 use super::notice::{Notice, Why};
-use super::probe::{self, Input, Step, Told, Verdict};
+use super::probe::{self, Around, Input, Patterns, State, Step, Told, Verdict};
+use super::rhythm::Course;
 use super::service::ServerKey;
 use super::{Core, Effect, ProbeId, Reason, Timer};
 
@@ -33,114 +33,80 @@ pub(super) struct Checker {
     /// Why the last attempt failed, if it did.
     pub(super) reason: Option<Reason>,
     /// The attempt in flight.
-    pub(super) attempt: Option<ProbeId>,
+    pub(super) attempt: Option<Attempt>,
+    /// Of the pages it asks for.
+    pub(super) course: Course,
+    patterns: Patterns,
+    /// Until a certificate expires, as it was last warned of.
+    days_told: Option<i64>,
 }
 
-/// What an attempt amounts to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Judgement {
-    /// The new verdict on the server, if it is another.
-    changed: Option<bool>,
-    /// The first verdict of a check that was down from the start, and still is.
-    never_up: bool,
-    /// Until the next attempt.
-    next: Duration,
+/// An attempt in flight.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    id: ProbeId,
+    state: State,
 }
 
 impl Checker {
     pub(super) fn new(server: ServerKey, config: &config::Checker, up: bool) -> Self {
+        // A check of mail servers is patient from its first cycle on.
+        let patient = matches!(config.probe, config::Probe::Smtp { .. });
         Self {
             server,
             config: config.clone(),
             up,
             has_run: false,
-            retries: config.retry,
+            retries: if patient { 0 } else { config.retry },
             reason: None,
             attempt: None,
+            course: Course::default(),
+            patterns: Patterns::of(&config.probe),
+            days_told: None,
         }
     }
 
-    /// The one exit of every attempt of every kind of probe.
-    fn judge(&mut self, verdict: Verdict) -> Judgement {
-        match verdict {
-            Verdict::Up => self.passed(),
-            Verdict::Down(reason) => {
-                if self.up && self.config.log_all_failures {
-                    self.tell(Told::Attempt(&reason));
-                }
-                self.failed(reason)
-            }
-            // A check that cannot be made on this side says nothing about the server: no retry is
-            // counted and the verdict stays.
-            Verdict::NotRun(error) => {
-                self.tell(Told::NotRun);
-                debug!("{}: {error}", self.server);
-                Judgement {
-                    changed: None,
-                    never_up: false,
-                    next: self.config.delay_loop,
-                }
-            }
+    /// Once for each number of days.
+    fn warn_of_expiry(&mut self, days: i64) {
+        let config::Probe::Http(http) = &self.config.probe else {
+            return;
+        };
+        let soon = http
+            .trust
+            .expiry_warning
+            .is_some_and(|least| days <= i64::from(least));
+        if soon && self.days_told != Some(days) {
+            self.days_told = Some(days);
+            warn!("The certificate of {} expires in {days} days", self.server);
         }
     }
 
-    fn passed(&mut self) -> Judgement {
-        if !self.up || !self.has_run {
-            self.tell(Told::Up);
+    /// One step of the attempt in flight.
+    fn on(&mut self, now: Instant, id: ProbeId, input: Input<'_>) -> Step {
+        if let Input::Secured {
+            days_left: Some(days),
+        } = input
+        {
+            self.warn_of_expiry(days);
         }
-        let changed = (!self.up).then_some(true);
-        self.up = true;
-        self.has_run = true;
-        self.retries = 0;
-        self.reason = None;
-        Judgement {
-            changed,
-            never_up: false,
-            next: self.config.delay_loop,
-        }
+        let Some(attempt) = &mut self.attempt else {
+            return Step::Wait { limit: None };
+        };
+        let around = Around {
+            now,
+            id,
+            probe: &self.config.probe,
+            page: self.course.page,
+            patterns: &self.patterns,
+        };
+        attempt.state.on(around, input)
     }
 
-    fn failed(&mut self, reason: Reason) -> Judgement {
-        let (number, keyword) = (reason.number(), self.config.probe.keyword());
-        let told = format!(
-            "Check of service {} by {keyword}: reason {number}, {reason}",
-            self.server
-        );
-        self.reason = Some(reason);
-        if self.up && self.retries < self.config.retry {
-            self.retries += 1;
-            debug!("{told}");
-            return Judgement {
-                changed: None,
-                never_up: false,
-                next: self.config.delay_before_retry,
-            };
-        }
-        if self.up || !self.has_run {
-            let retried = self.has_run && self.config.retry > 0;
-            self.tell(Told::Down {
-                retries: retried.then_some(self.config.retry),
-            });
-            info!("{told}");
-        } else {
-            debug!("{told}");
-        }
-        // While down the attempts are delay_loop apart, and one success is enough.
-        let changed = self.up.then_some(false);
-        let never_up = !self.up && !self.has_run;
-        self.up = false;
-        self.has_run = true;
-        self.retries = 0;
-        Judgement {
-            changed,
-            never_up,
-            next: self.config.delay_loop,
-        }
-    }
-
-    fn tell(&self, told: Told<'_>) {
+    pub(super) fn tell(&self, told: Told<'_>, service: &config::ServiceKey) {
         let server = self.server.to_string();
-        info!("{}", probe::words(&self.config.probe, told, &server));
+        if let Some(words) = probe::words(&self.config.probe, told, &server, service) {
+            info!("{words}");
+        }
     }
 
     /// The first check comes after a second, plus a random part of the warm-up so that the checks
@@ -157,9 +123,12 @@ impl Core {
         let Some(checker) = self.checkers.get_mut(&id) else {
             return;
         };
-        checker.attempt = Some(probe);
+        checker.attempt = Some(Attempt {
+            id: probe,
+            state: State::new(&checker.config.probe),
+        });
         self.probes.insert(probe, id);
-        self.advance(now, probe, Input::Start(probe), out);
+        self.advance(now, probe, Input::Start, out);
     }
 
     /// Something happens to an attempt.
@@ -167,19 +136,24 @@ impl Core {
         &mut self,
         now: Instant,
         probe: ProbeId,
-        input: Input,
+        input: Input<'_>,
         out: &mut Vec<Effect>,
     ) {
         // An attempt that has ended finds nobody.
         let Some(&id) = self.probes.get(&probe) else {
             return;
         };
-        let checker = &self.checkers[&id];
-        match probe::on(&checker.config.probe, input) {
+        match self.checker_mut(id).on(now, probe, input) {
             Step::Connect { connect, limit } => {
                 self.timers.set(Timer::Limit(probe), now + limit);
                 out.push(Effect::Connect(connect));
             }
+            Step::Send { bytes, limit } => {
+                self.timers.set(Timer::Limit(probe), now + limit);
+                out.push(Effect::Send { probe, bytes });
+            }
+            Step::Wait { limit: Some(limit) } => self.timers.set(Timer::Limit(probe), now + limit),
+            Step::Wait { limit: None } => {}
             Step::Done(verdict) => self.conclude(now, id, probe, verdict, out),
         }
     }
@@ -194,13 +168,11 @@ impl Core {
         out: &mut Vec<Effect>,
     ) {
         self.close(probe, out);
-        let checker = self
-            .checkers
-            .get_mut(&id)
-            .expect("a checker outlives its attempts");
+        let server = self.checkers[&id].server;
+        let service = self.name_of(server).clone();
+        let checker = self.checker_mut(id);
         checker.attempt = None;
-        let server = checker.server;
-        let judgement = checker.judge(verdict);
+        let judgement = checker.judge(verdict, &service);
         let check = checker.config.probe.keyword();
         // The last attempt of a check that was suspended meanwhile counts, too.
         if !self.services[&server.service].suspended {
@@ -218,7 +190,7 @@ impl Core {
             self.check_failed(server);
         }
         self.notices.push(Notice::Check {
-            service: self.name_of(server).clone(),
+            service,
             server: server.address,
             check,
             passed,
@@ -230,8 +202,14 @@ impl Core {
     pub(super) fn remove_checker(&mut self, id: CheckerId, out: &mut Vec<Effect>) {
         self.timers.cancel(Timer::Due(id));
         if let Some(probe) = self.checkers.remove(&id).and_then(|gone| gone.attempt) {
-            self.close(probe, out);
+            self.close(probe.id, out);
         }
+    }
+
+    fn checker_mut(&mut self, id: CheckerId) -> &mut Checker {
+        self.checkers
+            .get_mut(&id)
+            .expect("a checker outlives its attempts")
     }
 
     fn close(&mut self, probe: ProbeId, out: &mut Vec<Effect>) {

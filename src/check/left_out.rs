@@ -7,25 +7,28 @@ use log::warn;
 
 use crate::config::{self, Config, RealServer, VirtualServer};
 
-use super::probe;
+use super::probe::Abilities;
 
 /// How often something is asked for, and by whom first.
 type Asked = BTreeMap<&'static str, (usize, String)>;
 
 /// The checks of a server that count: those that can be made. Where there is none, all of them
 /// stand there unmade, so that the server stays as it is before a first check.
-pub(super) fn checks(server: &RealServer) -> impl Iterator<Item = &config::Checker> {
-    let can_be_made = |checker: &config::Checker| probe::can_be_made(&checker.probe);
+pub(super) fn checks(
+    server: &RealServer,
+    abilities: Abilities,
+) -> impl Iterator<Item = &config::Checker> {
+    let can_be_made = move |checker: &config::Checker| abilities.can_make(&checker.probe);
     let some = server.checkers.iter().any(can_be_made);
     let checkers = server.checkers.iter();
     checkers.filter(move |checker| !some || can_be_made(checker))
 }
 
 /// One line for each kind of thing that is left out.
-pub(super) fn tell(config: &Config) {
+pub(super) fn tell(config: &Config, abilities: Abilities) {
     let mut asked = Asked::new();
     for service in &config.virtual_servers {
-        of_service(service, &mut asked);
+        of_service(service, abilities, &mut asked);
     }
     for (what, (count, first)) in asked {
         let others = match count {
@@ -36,7 +39,7 @@ pub(super) fn tell(config: &Config) {
     }
 }
 
-fn of_service(service: &VirtualServer, asked: &mut Asked) {
+fn of_service(service: &VirtualServer, abilities: Abilities, asked: &mut Asked) {
     for (there, what) in [
         (service.quorum_up.is_some(), "quorum_up"),
         (service.quorum_down.is_some(), "quorum_down"),
@@ -55,7 +58,7 @@ fn of_service(service: &VirtualServer, asked: &mut Asked) {
             }
         }
         for checker in &real.checkers {
-            if !probe::can_be_made(&checker.probe) {
+            if !abilities.can_make(&checker.probe) {
                 ask(asked, checker.probe.keyword(), service);
             }
         }

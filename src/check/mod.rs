@@ -20,6 +20,7 @@ mod probe;
 mod reason;
 mod refusal;
 mod reload;
+mod rhythm;
 mod server;
 mod service;
 mod stop;
@@ -38,6 +39,7 @@ use crate::errno::Errno;
 use crate::rand::Rand;
 use crate::time::{Instant, Timers};
 use crate::wire::ipvs::{ServiceId, Timeouts};
+use crate::wire::tls::{Failure, Wish};
 use crate::wire::{self, rtnl};
 
 pub use reason::Reason;
@@ -45,7 +47,7 @@ pub use reason::Reason;
 use checker::{Checker, CheckerId};
 use director::Director;
 use map::Map;
-use probe::Input;
+use probe::{Abilities, Input};
 use server::Server;
 use service::{ServerKey, Service, VirtualId};
 use suspend::Addresses;
@@ -59,6 +61,13 @@ pub use table::Reading;
 /// One attempt of one check. Given out once, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProbeId(pub u64);
+
+impl ProbeId {
+    /// For protocols that number their messages in sixteen bits.
+    fn low_bits(self) -> u16 {
+        u16::try_from(self.0 & 0xffff).expect("sixteen bits fit")
+    }
+}
 
 /// What happens to the core.
 #[derive(Debug)]
@@ -75,6 +84,18 @@ pub enum Event<'a> {
         error: Errno,
         started: bool,
     },
+    /// Octets from the peer of a probe.
+    Received { probe: ProbeId, bytes: &'a [u8] },
+    /// The connection of a probe is secured; the days until the server's certificate expires, if
+    /// that is known.
+    Secured {
+        probe: ProbeId,
+        days_left: Option<i64>,
+    },
+    /// The connection of a probe cannot be secured.
+    Insecure { probe: ProbeId, failure: Failure },
+    /// The peer of a probe has said all it will.
+    Closed(ProbeId),
     /// IPVS answers: the table can be programmed (version as 0x010201), or why not.
     Director(Result<u32, Errno>),
     /// The child that loads a kernel module has ended.
@@ -106,6 +127,8 @@ pub enum Event<'a> {
 pub enum Effect {
     /// Start a non-blocking connect; it answers with `Connected` or `Failed`.
     Connect(Connect),
+    /// Send this to the peer of a probe, as fast as it takes it. A failure comes back as `Failed`.
+    Send { probe: ProbeId, bytes: Vec<u8> },
     /// Close the descriptor of a probe; nothing more is heard of it. Comes exactly once for every
     /// `Connect`, also when that failed at once.
     Close(ProbeId),
@@ -132,10 +155,23 @@ pub enum Effect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connect {
     pub probe: ProbeId,
+    pub transport: Transport,
     pub to: SocketAddr,
     pub from: Option<SocketAddr>,
     pub device: Option<String>,
     pub mark: u32,
+}
+
+/// What a probe speaks on top of IP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Tcp,
+    /// TCP, secured at once: `Connected` is followed by `Secured` or `Insecure`.
+    Tls(Wish),
+    /// UDP; there is no connection to be made, `Connected` comes at once.
+    Datagrams,
+    /// ICMP.
+    Echoes,
 }
 
 /// Plain data for dumps and tests: what the core believes right now.
@@ -174,6 +210,7 @@ pub struct ServerState {
 /// The core. See the module's contract.
 #[derive(Debug)]
 pub struct Core {
+    abilities: Abilities,
     rand: Rand,
     timers: Timers<Timer>,
     /// The last number given to a probe or a checker.
@@ -222,6 +259,7 @@ impl Core {
     /// Nothing configured yet; `seed` staggers the first checks.
     pub fn new(seed: u64) -> Self {
         Self {
+            abilities: Abilities { tls: true },
             rand: Rand::new(seed),
             timers: Timers::new(),
             last_id: 0,
@@ -242,6 +280,12 @@ impl Core {
             turn: Instant::ZERO,
             budget: REQUESTS_PER_TURN,
         }
+    }
+
+    /// This build has no TLS: such checks are left out.
+    pub fn without_tls(mut self) -> Self {
+        self.abilities.tls = false;
+        self
     }
 
     pub fn on_event(&mut self, now: Instant, event: Event<'_>, out: &mut Vec<Effect>) {
@@ -291,6 +335,16 @@ impl Core {
                 error,
                 started,
             } => self.advance(now, probe, Input::Failed { error, started }, out),
+            Event::Received { probe, bytes } => {
+                self.advance(now, probe, Input::Received(bytes), out);
+            }
+            Event::Closed(probe) => self.advance(now, probe, Input::Closed, out),
+            Event::Secured { probe, days_left } => {
+                self.advance(now, probe, Input::Secured { days_left }, out);
+            }
+            Event::Insecure { probe, failure } => {
+                self.advance(now, probe, Input::Insecure(failure), out);
+            }
             Event::Director(answer) => self.director_answered(now, answer, out),
             Event::ModuleLoaded { module, success } => {
                 self.module_loaded(now, &module, success, out);

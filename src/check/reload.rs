@@ -19,7 +19,7 @@ use super::map::Map;
 use super::notice::{Notice, Why};
 use super::server::Server;
 use super::service::{Occasion, ServerKey, Service, Sorry, VirtualId};
-use super::{Core, Effect, Timer, kernel, left_out, probe};
+use super::{Core, Effect, Timer, kernel, left_out};
 
 impl Core {
     /// In upstream's order: what left, what stayed, what came, then the checks of what came.
@@ -61,7 +61,7 @@ impl Core {
             let entries = entries.map_or(&[][..], |group| &group.entries);
             self.apply_service(now, service, entries, &mut new_checkers, out);
         }
-        left_out::tell(config);
+        left_out::tell(config, self.abilities);
         self.watch_addresses(out);
         for id in new_checkers {
             self.activate(now, id);
@@ -300,7 +300,7 @@ impl Core {
     ) -> Vec<CheckerId> {
         let known = self.servers.get(&server).map(|server| server.alive);
         let mut after = Vec::with_capacity(config.checkers.len());
-        for wanted in left_out::checks(config) {
+        for wanted in left_out::checks(config, self.abilities) {
             let same = |id: &CheckerId| self.checkers[id].config.probe == wanted.probe;
             if let Some(at) = before.iter().position(same) {
                 let id = before.remove(at);
@@ -310,7 +310,7 @@ impl Core {
             }
             // A new check of a server that is down has to pass first. Upstream believes it until
             // it fails, and so sends clients to a dead server whose failing check was edited.
-            let made = probe::can_be_made(&wanted.probe);
+            let made = self.abilities.can_make(&wanted.probe);
             let up = known.filter(|_| made).unwrap_or(!wanted.alpha);
             let id = CheckerId(self.new_id());
             self.checkers.insert(id, Checker::new(server, wanted, up));
@@ -337,7 +337,7 @@ impl Core {
             .get_mut(&id)
             .expect("matched among the living");
         // What has never been tried cannot bring a server back either.
-        if !probe::can_be_made(&config.probe) {
+        if !self.abilities.can_make(&config.probe) {
             checker.up = !config.alpha;
         } else if known == Some(false) && !checker.has_run {
             checker.up = false;
@@ -361,7 +361,7 @@ impl Core {
     /// A check begins, unless its service is somewhere else.
     pub(super) fn activate(&mut self, now: Instant, id: CheckerId) {
         let checker = &self.checkers[&id];
-        if !probe::can_be_made(&checker.config.probe) {
+        if !self.abilities.can_make(&checker.config.probe) {
             return;
         }
         let server = checker.server;

@@ -49,6 +49,16 @@ pub fn encode(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// A value of a configuration as the octets it was read from: for whoever sends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Octets(pub Vec<u8>);
+
+impl Octets {
+    pub fn of(text: &str) -> Self {
+        Self(encode(text))
+    }
+}
+
 /// The text for a terminal or a log: foreign octets and control characters are replaced one by
 /// one, so that columns stay and nothing in a file can drive a terminal. Tabs stay.
 pub fn visible(text: &str) -> String {

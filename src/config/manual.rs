@@ -108,6 +108,21 @@ const DIFFERENCES: &[&str] = &[
      silence a master.",
     "Adverts refused are counted by sender and reason, and told once, then every ten minutes with \
      their number.",
+    "HTTP_GET accepts a status without a reason phrase, header lines that end in a bare line feed, \
+     a header of up to 65536 octets, and a connection that stays open after the body whose length \
+     was announced.",
+    "A whole answer to HTTP_GET may take ten times connect_timeout; a server that sends a little now \
+     and then is down after that, and not up for ever.",
+    "regex searches the body only, offsets count from its beginning, and a match may be 32768 octets \
+     long. A regex that cannot be compiled is an error of the configuration. One that takes too many \
+     steps fails the check.",
+    "SSL_GET speaks TLS 1.2 and 1.3, and no older version; tls_verify, tls_ca and tls_expiry_warning \
+     are not in keepalived.",
+    "SMTP_CHECK accepts replies of several lines and replies without a text.",
+    "PING_CHECK heeds fwmark, bindto and bind_if, and leaves net.ipv4.ping_group_range alone.",
+    "regex_stack and the options that only tune PCRE have no effect.",
+    "fast_recovery waits delay_before_retry after a failure on the way back.",
+    "A check that fails says why, with a number, in a line of its own.",
     "A regex option that does not exist and a switch of the other hashing scheduler get a warning.",
 ];
 

@@ -47,13 +47,14 @@ use crate::addr::Cidr;
 pub use bfd::Bfd;
 pub use check::{
     Checker, Checksum, Encapsulation, Endpoint, FileWeight, Forwarding, GroupEntry, HttpProbe,
-    HttpVersion, MaskedOctet, Persistence, Probe, Protocol, RealServer, RecordType, Regex,
+    HttpVersion, MaskedOctet, Pattern, Persistence, Probe, Protocol, RealServer, RecordType, Regex,
     RegexOption, Reply, Scheduler, SchedulerFlags, ServiceAddress, ServiceKey, SorryServer, Ssl,
-    Tunnel, Url, VirtualServer, VirtualServerGroup,
+    TlsTrust, TlsVerify, TooCostly, Tunnel, Url, VirtualServer, VirtualServerGroup,
 };
 pub use diag::{Diagnostic, Diagnostics, Note, Place, Severity};
 pub use diff::{Changes, diff};
 pub use global::{FlushOnStop, Global, Lvs, SyncDaemon, Vrrp};
+pub use lossless::Octets;
 pub use manual::manual;
 pub use print::print;
 pub use route::Route;

@@ -1,20 +1,21 @@
 //! The driver of the check core: descriptors to `check::Event`, `check::Effect` to `sys`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use log::{debug, error};
 use mio::Token;
 
 use super::logging::CHECK;
+use super::probes::{Heard, Probes};
 use super::reactor::{Reactor, Source};
-use crate::check::{Connect, Core, Effect, Event, ProbeId, Snapshot};
+use crate::check::{Core, Effect, Event, ProbeId, Snapshot};
 use crate::child::Exit;
 use crate::config::Config;
 use crate::errno::Errno;
 use crate::sys::ipvs::Ipvs;
 use crate::sys::netlink::{Monitor, RouteCommand};
 use crate::sys::process::{self, Modprobe, Pid};
-use crate::sys::tcp::{Progress, StartError, TcpProbe};
+use crate::sys::tls::{self, Files, Peer};
 use crate::time::Instant;
 use crate::wire::ipvs::Request;
 
@@ -22,7 +23,9 @@ use crate::wire::ipvs::Request;
 pub(super) struct Driver {
     core: Core,
     ipvs: Option<Ipvs>,
-    probes: BTreeMap<ProbeId, (TcpProbe, Token)>,
+    probes: Probes,
+    /// Where what a peer says is read into.
+    buffer: Vec<u8>,
     /// The children that load modules.
     loading: Vec<Loading>,
     /// Tells of addresses that come and go, while the core wants to know.
@@ -44,9 +47,14 @@ struct Loading {
 impl Driver {
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            core: Core::new(seed),
+            core: if tls::AVAILABLE {
+                Core::new(seed)
+            } else {
+                Core::new(seed).without_tls()
+            },
             ipvs: None,
-            probes: BTreeMap::new(),
+            probes: Probes::new(Files::default()),
+            buffer: vec![0; BUFFER],
             loading: Vec::new(),
             addresses: None,
             inbox: VecDeque::new(),
@@ -56,6 +64,12 @@ impl Driver {
     }
 
     pub(super) fn reload(&mut self, now: Instant, config: &Config, reactor: &mut Reactor) {
+        let ssl = config.ssl.clone().unwrap_or_default();
+        self.probes.set_files(Files {
+            authorities: ssl.ca,
+            certificate: ssl.certificate,
+            key: ssl.key,
+        });
         self.tell(now, Event::Reload(config), reactor);
     }
 
@@ -81,21 +95,40 @@ impl Driver {
         self.directing.take()
     }
 
-    /// The socket of a probe is writable: connected, or failed.
-    pub(super) fn on_writable(&mut self, now: Instant, probe: ProbeId, reactor: &mut Reactor) {
-        let Some((socket, _)) = self.probes.get(&probe) else {
-            return;
-        };
-        let event = match socket.finish() {
-            Ok(Progress::Pending) => return,
-            Ok(Progress::Connected) => Event::Connected(probe),
-            Err(error) => Event::Failed {
-                probe,
-                error,
-                started: true,
-            },
-        };
-        self.tell(now, event, reactor);
+    /// The socket of a probe is ready. A peer that talks without end is left for the next turn.
+    pub(super) fn on_probe(
+        &mut self,
+        now: Instant,
+        probe: ProbeId,
+        token: Token,
+        reactor: &mut Reactor,
+    ) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut budget = READS_PER_TURN;
+        while let Some(heard) = self.probes.hear(probe, &mut buffer) {
+            let event = match heard {
+                Heard::Connected => Event::Connected(probe),
+                Heard::Octets(count) => Event::Received {
+                    probe,
+                    bytes: &buffer[..count],
+                },
+                Heard::Secured(Peer { days_left }) => Event::Secured { probe, days_left },
+                Heard::Insecure(failure) => Event::Insecure { probe, failure },
+                Heard::End => Event::Closed(probe),
+                Heard::Failed(error) => Event::Failed {
+                    probe,
+                    error,
+                    started: true,
+                },
+            };
+            self.tell(now, event, reactor);
+            budget -= 1;
+            if budget == 0 {
+                reactor.again(token);
+                break;
+            }
+        }
+        self.buffer = buffer;
     }
 
     /// A child of ours has ended.
@@ -172,8 +205,9 @@ impl Driver {
 
     fn perform(&mut self, effect: Effect, reactor: &mut Reactor) {
         match effect {
-            Effect::Connect(connect) => self.connect(&connect, reactor),
-            Effect::Close(probe) => self.close(probe, reactor),
+            Effect::Connect(connect) => self.inbox.extend(self.probes.connect(&connect, reactor)),
+            Effect::Send { probe, bytes } => self.inbox.extend(self.probes.send(probe, &bytes)),
+            Effect::Close(probe) => self.probes.close(probe, reactor),
             Effect::FindDirector { namespace } => self.find_director(namespace.as_deref()),
             Effect::LoadModule(module) => self.load_module(module, Modprobe::Syslog),
             Effect::Ipvs(request) => self.request(request),
@@ -189,44 +223,6 @@ impl Driver {
             Effect::WatchAddresses(false) => self.leave_addresses(reactor),
             Effect::Notify(notice) => debug!(target: CHECK, "{notice}"),
             Effect::Directing(directing) => self.directing = Some(directing),
-        }
-    }
-
-    fn connect(&mut self, connect: &Connect, reactor: &mut Reactor) {
-        let probe = connect.probe;
-        let device = connect.device.as_deref();
-        let event = match TcpProbe::start(connect.to, connect.from, device, connect.mark) {
-            Ok((_, Progress::Connected)) => Event::Connected(probe),
-            Ok((socket, Progress::Pending)) => {
-                match reactor.watch_writable(&socket, Source::Probe(probe)) {
-                    Ok(token) => {
-                        self.probes.insert(probe, (socket, token));
-                        return;
-                    }
-                    Err(error) => Event::Failed {
-                        probe,
-                        error: Errno::of(&error),
-                        started: false,
-                    },
-                }
-            }
-            Err(StartError { errno, started }) => {
-                if !started {
-                    error!(target: CHECK, "Checker cannot start towards {}: {errno}", connect.to);
-                }
-                Event::Failed {
-                    probe,
-                    error: errno,
-                    started,
-                }
-            }
-        };
-        self.inbox.push_back(event);
-    }
-
-    fn close(&mut self, probe: ProbeId, reactor: &mut Reactor) {
-        if let Some((socket, token)) = self.probes.remove(&probe) {
-            reactor.forget(&socket, token);
         }
     }
 
@@ -310,3 +306,7 @@ impl Driver {
 
 /// Datagrams of the monitor, each with as many notices as fit in it.
 const NOTICES_PER_TURN: usize = 32;
+/// One read.
+const BUFFER: usize = 16_384;
+/// Reads from one peer before the others have their turn.
+const READS_PER_TURN: usize = 8;

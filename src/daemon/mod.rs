@@ -11,6 +11,7 @@ mod inspect;
 pub mod logging;
 mod notify;
 pub mod options;
+mod probes;
 mod reactor;
 mod reload;
 mod report;
@@ -207,7 +208,7 @@ impl Daemon {
                 check.on_addresses(now, token, &mut self.reactor);
             }
             (Source::Probe(probe), _, Some(check)) => {
-                check.on_writable(now, probe, &mut self.reactor);
+                check.on_probe(now, probe, token, &mut self.reactor);
             }
             // A source belongs to a core that runs.
             (Source::Monitor | Source::Vrrp(_) | Source::Addresses | Source::Probe(_), ..) => {}

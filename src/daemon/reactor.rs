@@ -54,12 +54,13 @@ impl Reactor {
         self.watch(descriptor.as_raw_fd(), source, Interest::READABLE)
     }
 
-    pub(super) fn watch_writable(
+    pub(super) fn watch_both_ways(
         &mut self,
         descriptor: &impl AsRawFd,
         source: Source,
     ) -> io::Result<Token> {
-        self.watch(descriptor.as_raw_fd(), source, Interest::WRITABLE)
+        let both = Interest::READABLE | Interest::WRITABLE;
+        self.watch(descriptor.as_raw_fd(), source, both)
     }
 
     fn watch(

@@ -19,10 +19,15 @@ pub struct LocalTime {
     second: c_int,
 }
 
+/// As certificates count it; 0 when there is no clock.
+pub fn seconds_since_1970() -> i64 {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_REALTIME);
+    now.map_or(0, |now| now.tv_sec())
+}
+
 impl LocalTime {
     pub fn now() -> Self {
-        let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_REALTIME);
-        Self::at(now.map_or(0, |now| now.tv_sec()))
+        Self::at(seconds_since_1970())
     }
 
     /// The moment that many seconds after the beginning of 1970, UTC.

@@ -1,14 +1,10 @@
-//! A TCP connection attempt that does not wait.
+//! A TCP connection that never waits.
 
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, getpeername, getsockopt,
-    setsockopt, socket, sockopt,
-};
+use nix::sys::socket::{SockType, SockaddrStorage, connect, getpeername, getsockopt, sockopt};
 
-use super::socket::bind_to_device;
+use super::outgoing::{StartError, Way, receive_some, send_some};
 use crate::errno::Errno;
 
 /// An attempt under way, or the connection it led to. Dropping it closes it the ordinary way: the
@@ -25,35 +21,15 @@ pub enum Progress {
     Pending,
 }
 
-/// Why an attempt ended before it was under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StartError {
-    pub errno: Errno,
-    /// True when the error speaks about the server, false when nothing could be tried.
-    pub started: bool,
-}
-
 impl TcpProbe {
-    pub fn start(
-        to: SocketAddr,
-        from: Option<SocketAddr>,
-        device: Option<&str>,
-        mark: u32,
-    ) -> Result<(Self, Progress), StartError> {
-        let probe = Self::prepare(to, from, device, mark).map_err(|errno| StartError {
-            errno,
-            started: false,
-        })?;
-        match connect(probe.0.as_raw_fd(), &SockaddrStorage::from(to)) {
-            Ok(()) => Ok((probe, Progress::Connected)),
-            Err(nix::errno::Errno::EINPROGRESS) => Ok((probe, Progress::Pending)),
-            Err(error) => {
-                let errno = Errno::from(error);
-                Err(StartError {
-                    errno,
-                    started: SERVER_ERRORS.contains(&errno),
-                })
-            }
+    pub fn start(way: &Way<'_>) -> Result<(Self, Progress), StartError> {
+        let socket = way
+            .socket(SockType::Stream, None)
+            .map_err(StartError::before)?;
+        match connect(socket.as_raw_fd(), &SockaddrStorage::from(way.to)) {
+            Ok(()) => Ok((Self(socket), Progress::Connected)),
+            Err(nix::errno::Errno::EINPROGRESS) => Ok((Self(socket), Progress::Pending)),
+            Err(error) => Err(StartError::at_connect(error.into())),
         }
     }
 
@@ -76,29 +52,14 @@ impl TcpProbe {
         }
     }
 
-    /// Everything that comes before connect; its failures say nothing about the server.
-    fn prepare(
-        to: SocketAddr,
-        from: Option<SocketAddr>,
-        device: Option<&str>,
-        mark: u32,
-    ) -> Result<Self, Errno> {
-        let family = match to {
-            SocketAddr::V4(_) => AddressFamily::Inet,
-            SocketAddr::V6(_) => AddressFamily::Inet6,
-        };
-        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-        let tcp = socket(family, SockType::Stream, flags, None)?;
-        if mark != 0 {
-            setsockopt(&tcp, sockopt::Mark, &mark)?;
-        }
-        if let Some(device) = device {
-            bind_to_device(&tcp, device)?;
-        }
-        if let Some(from) = from {
-            bind(tcp.as_raw_fd(), &SockaddrStorage::from(from))?;
-        }
-        Ok(Self(tcp))
+    /// Sends what there is room for, which may be nothing.
+    pub fn send(&self, octets: &[u8]) -> Result<usize, Errno> {
+        send_some(&self.0, octets)
+    }
+
+    /// What has come, as far as there is room; None when there is nothing, 0 at the end.
+    pub fn receive(&self, buffer: &mut [u8]) -> Result<Option<usize>, Errno> {
+        receive_some(&self.0, buffer)
     }
 }
 
@@ -107,15 +68,3 @@ impl AsRawFd for TcpProbe {
         self.0.as_raw_fd()
     }
 }
-
-/// Errors of connect that are about the server or the way to it. All others are about ourselves.
-const SERVER_ERRORS: [Errno; 8] = [
-    Errno::ENETUNREACH,
-    Errno::EHOSTUNREACH,
-    Errno::ECONNREFUSED,
-    Errno::EHOSTDOWN,
-    Errno::ENETDOWN,
-    Errno::ECONNRESET,
-    Errno::ECONNABORTED,
-    Errno::ETIMEDOUT,
-];

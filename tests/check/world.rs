@@ -24,6 +24,35 @@ pub(crate) enum Backend {
     Silent,
     /// The connection cannot even be tried on this side.
     Unbindable,
+    /// The connection is made, and this happens on it.
+    Talking(&'static [Move]),
+}
+
+/// What a peer does, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Move {
+    /// Nothing until it hears something.
+    Hear,
+    Say(&'static [u8]),
+    /// Milliseconds.
+    Pause(u64),
+    /// It closes the connection.
+    End,
+    /// The connection breaks.
+    Break(Errno),
+    /// All of this without end.
+    Again,
+}
+
+/// A connection on which a peer talks.
+#[derive(Debug)]
+struct Talk {
+    moves: &'static [Move],
+    at: usize,
+    /// Its next move comes then; None: it waits to hear something.
+    next: Option<Instant>,
+    /// It was spoken to, and has not yet taken notice.
+    heard: bool,
 }
 
 /// What loading the module comes to.
@@ -65,6 +94,9 @@ pub(crate) struct World {
     pub(crate) addresses: Vec<Address>,
     watching: bool,
     open: BTreeMap<ProbeId, SocketAddr>,
+    talks: BTreeMap<ProbeId, Talk>,
+    /// What was sent to peers.
+    sent: Vec<Vec<u8>>,
     last_probe: Option<ProbeId>,
 }
 
@@ -95,6 +127,8 @@ impl World {
             addresses: Vec::new(),
             watching: false,
             open: BTreeMap::new(),
+            talks: BTreeMap::new(),
+            sent: Vec::new(),
             last_probe: None,
         }
     }
@@ -144,8 +178,13 @@ impl World {
 
     pub(crate) fn run_for(&mut self, duration: Duration) {
         let end = self.now + duration;
-        while let Some(next) = self.core.deadline().filter(|&next| next <= end) {
+        while let Some(next) = self.next_turn().filter(|&next| next <= end) {
             let mut out = Vec::new();
+            if let Some(probe) = self.talker(next) {
+                self.now = next;
+                self.move_of(probe);
+                continue;
+            }
             if next > self.now {
                 self.core.on_time(self.now, &mut out);
                 assert_eq!(out, [], "on_time too early does nothing");
@@ -155,6 +194,70 @@ impl World {
             self.settle(out);
         }
         self.now = end;
+    }
+
+    /// What was sent since the last call, one text after the other.
+    pub(crate) fn sent(&mut self) -> Vec<String> {
+        let sent = std::mem::take(&mut self.sent).into_iter();
+        sent.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .collect()
+    }
+
+    pub(crate) fn sent_octets(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.sent)
+    }
+
+    /// The peer of the attempt begun last says this.
+    pub(crate) fn hear(&mut self, bytes: &[u8]) {
+        let probe = self.last_probe();
+        self.event(Event::Received { probe, bytes });
+    }
+
+    fn next_turn(&self) -> Option<Instant> {
+        let moves = self.talks.values().filter_map(|talk| talk.next);
+        moves.chain(self.core.deadline()).min()
+    }
+
+    /// Whose move it is. Packets come before timers.
+    fn talker(&self, now: Instant) -> Option<ProbeId> {
+        let mut talks = self.talks.iter();
+        let due = |talk: &Talk| talk.next.is_some_and(|next| next <= now);
+        talks.find(|(_, talk)| due(talk)).map(|(probe, _)| *probe)
+    }
+
+    fn move_of(&mut self, probe: ProbeId) {
+        let now = self.now;
+        let talk = self.talks.get_mut(&probe).unwrap();
+        let step = talk.moves.get(talk.at).copied();
+        talk.at += 1;
+        let error = |error| Event::Failed {
+            probe,
+            error,
+            started: true,
+        };
+        let event = match step {
+            Some(Move::Hear) if talk.heard => {
+                talk.heard = false;
+                return;
+            }
+            None | Some(Move::Hear) => {
+                talk.at -= 1;
+                talk.next = None;
+                return;
+            }
+            Some(Move::Pause(milliseconds)) => {
+                talk.next = Some(now + Duration::from_millis(milliseconds));
+                return;
+            }
+            Some(Move::Again) => {
+                talk.at = 0;
+                return;
+            }
+            Some(Move::Say(bytes)) => Event::Received { probe, bytes },
+            Some(Move::End) => Event::Closed(probe),
+            Some(Move::Break(errno)) => error(errno),
+        };
+        self.event(event);
     }
 
     /// The log lines since the last call, from info upwards, each with its time in seconds.
@@ -178,7 +281,12 @@ impl World {
     /// The connections begun since the last call, each with its time.
     #[track_caller]
     pub(crate) fn expect_connects(&mut self, expected: &str) {
-        assert_same(&std::mem::take(&mut self.connects), expected);
+        assert_same(&self.connects(), expected);
+    }
+
+    /// The connections begun since the last call.
+    pub(crate) fn connects(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.connects)
     }
 
     /// What was to be told since the last call, each with its time.
@@ -194,6 +302,7 @@ impl World {
 
     /// What was said and asked so far does not matter.
     pub(crate) fn forget(&mut self) {
+        self.sent.clear();
         self.lines.clear();
         self.reasons.clear();
         self.requests.clear();
@@ -260,7 +369,16 @@ impl World {
                     self.connects.push(self.stamp(&connect.to.to_string()));
                     inbox.extend(self.answer(connect.probe, connect.to));
                 }
+                Effect::Send { probe, bytes } => {
+                    assert!(self.open.contains_key(&probe), "sent while open");
+                    self.sent.push(bytes);
+                    if let Some(talk) = self.talks.get_mut(&probe) {
+                        talk.heard = true;
+                        talk.next.get_or_insert(self.now);
+                    }
+                }
                 Effect::Close(probe) => {
+                    self.talks.remove(&probe);
                     assert!(
                         self.open.remove(&probe).is_some(),
                         "closed once, and after opening"
@@ -323,7 +441,7 @@ impl World {
         module != format!("ip_vs_{}", self.kernel.without)
     }
 
-    fn answer(&self, probe: ProbeId, to: SocketAddr) -> Option<Event<'static>> {
+    fn answer(&mut self, probe: ProbeId, to: SocketAddr) -> Option<Event<'static>> {
         let failed = |error, started| Event::Failed {
             probe,
             error,
@@ -339,6 +457,17 @@ impl World {
             Backend::Refusing => Some(failed(Errno::ECONNREFUSED, true)),
             Backend::Silent => None,
             Backend::Unbindable => Some(failed(Errno::EADDRNOTAVAIL, false)),
+            Backend::Talking(moves) => {
+                let next = Some(self.now);
+                let talk = Talk {
+                    moves,
+                    at: 0,
+                    next,
+                    heard: false,
+                };
+                self.talks.insert(probe, talk);
+                Some(Event::Connected(probe))
+            }
         }
     }
 

@@ -85,6 +85,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("env_logger", &["daemon"]),
     ("pest", &["config"]),
     ("pest_derive", &["config"]),
+    ("fancy_regex", &["config"]),
+    ("rustls", &["sys"]),
     ("hmac", &["wire"]),
     ("md5", &["wire"]),
     ("sha2", &["wire"]),

@@ -1,22 +1,39 @@
 //! What is tried, and what its outcome says: one file per kind of check.
 //!
 //! A probe knows one attempt and its words. How often it is tried, and what the answer does to a
-//! server, is `checker`'s and `service`'s.
+//! server, is `checker`'s, `rhythm`'s and `service`'s.
 
+mod dns;
+mod http;
+mod ping;
+mod search;
+mod smtp;
 mod tcp;
+mod udp;
 
 use std::time::Duration;
 
-use crate::config::{Endpoint, Probe};
+use crate::config::{Endpoint, Probe, ServiceKey};
 use crate::errno::Errno;
+use crate::time::Instant;
+use crate::wire::tls::Failure;
 
-use super::{Connect, ProbeId, Reason};
+use super::{Connect, ProbeId, Reason, Transport};
+
+pub(super) use search::Patterns;
 
 /// What happens to an attempt.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Input {
-    Start(ProbeId),
+pub(super) enum Input<'a> {
+    Start,
     Connected,
+    Received(&'a [u8]),
+    Secured {
+        days_left: Option<i64>,
+    },
+    Insecure(Failure),
+    /// The peer has said all it will.
+    Closed,
     Failed {
         error: Errno,
         started: bool,
@@ -25,10 +42,12 @@ pub(super) enum Input {
     Limit,
 }
 
-/// What the attempt does next.
+/// What the attempt does next. A limit replaces the one before; None leaves it.
 #[derive(Debug)]
 pub(super) enum Step {
     Connect { connect: Connect, limit: Duration },
+    Send { bytes: Vec<u8>, limit: Duration },
+    Wait { limit: Option<Duration> },
     Done(Verdict),
 }
 
@@ -45,44 +64,181 @@ pub(super) enum Verdict {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Told<'a> {
     Up,
-    /// A single failure, told only on demand.
-    Attempt(&'a Reason),
+    /// One page of a server that is coming back is right.
+    Page(usize),
+    /// A single failure, told only on demand; `Down` follows when it is the last.
+    Attempt {
+        reason: &'a Reason,
+        last: bool,
+    },
     /// The check has failed, after so many additional attempts if there were any.
     Down {
+        reason: &'a Reason,
         retries: Option<u32>,
     },
     NotRun,
 }
 
-/// Whether such a check can be made here.
-pub(super) fn can_be_made(probe: &Probe) -> bool {
-    matches!(probe, Probe::Tcp(_))
+/// What an attempt is told of the world.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around<'a> {
+    pub(super) now: Instant,
+    pub(super) id: ProbeId,
+    pub(super) probe: &'a Probe,
+    /// Which of the pages is tried.
+    pub(super) page: usize,
+    pub(super) patterns: &'a Patterns,
 }
 
-/// One step of an attempt. A check that cannot be made is never begun.
-pub(super) fn on(probe: &Probe, input: Input) -> Step {
-    match probe {
-        Probe::Tcp(endpoint) => tcp::on(endpoint, input),
-        _ => Step::Done(Verdict::NotRun(Errno::EOPNOTSUPP)),
+/// How far an attempt has come: what its kind remembers from one input to the next.
+#[derive(Debug)]
+pub(super) enum State {
+    /// There is nothing to remember.
+    Plain,
+    Http(Box<http::Exchange>),
+    Smtp(Box<smtp::Dialogue>),
+}
+
+impl State {
+    pub(super) fn new(probe: &Probe) -> Self {
+        match probe {
+            Probe::Http(_) => Self::Http(Box::default()),
+            Probe::Smtp { .. } => Self::Smtp(Box::default()),
+            _ => Self::Plain,
+        }
+    }
+
+    /// One step of an attempt. A check that cannot be made is never begun.
+    pub(super) fn on(&mut self, around: Around<'_>, input: Input<'_>) -> Step {
+        match (around.probe, self) {
+            (Probe::Tcp(endpoint), _) => tcp::on(around, endpoint, input),
+            (Probe::Http(probe), Self::Http(exchange)) => exchange.on(around, probe, input),
+            (
+                Probe::Smtp {
+                    endpoint,
+                    helo_name,
+                },
+                Self::Smtp(dialogue),
+            ) => dialogue.on(around, endpoint, helo_name, input),
+            (
+                Probe::Dns {
+                    endpoint,
+                    record,
+                    name,
+                },
+                _,
+            ) => dns::on(around, endpoint, *record, name, input),
+            (
+                Probe::Udp {
+                    endpoint,
+                    payload,
+                    reply,
+                    reply_length,
+                },
+                _,
+            ) => {
+                let exchange = udp::Exchange {
+                    payload: payload.as_deref(),
+                    reply,
+                    length: reply_length,
+                };
+                exchange.on(around, endpoint, input)
+            }
+            (Probe::Ping(endpoint), _) => ping::on(around, endpoint, input),
+            _ => Step::Done(Verdict::NotRun(Errno::EOPNOTSUPP)),
+        }
+    }
+}
+
+/// What this build can do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Abilities {
+    pub(super) tls: bool,
+}
+
+impl Abilities {
+    /// Whether such a check can be made here.
+    pub(super) fn can_make(self, probe: &Probe) -> bool {
+        match probe {
+            Probe::Http(http) => self.tls || !http.tls,
+            Probe::Misc { .. } | Probe::File { .. } | Probe::Bfd { .. } => false,
+            _ => true,
+        }
     }
 }
 
 /// keepalived's line for it.
-pub(super) fn words(probe: &Probe, told: Told<'_>, server: &str) -> String {
+pub(super) fn words(
+    probe: &Probe,
+    told: Told<'_>,
+    server: &str,
+    service: &ServiceKey,
+) -> Option<String> {
     match probe {
-        Probe::Tcp(_) => tcp::words(told, server),
-        other => format!("{} of {server} cannot be made.", other.keyword()),
+        Probe::Tcp(_) => Some(tcp::words(told, server)),
+        Probe::Http(probe) => Some(http::words(probe, told, server)),
+        Probe::Smtp { endpoint, .. } => smtp::words(endpoint, told, server),
+        Probe::Dns { endpoint, .. } => dns::words(endpoint, told, server),
+        Probe::Udp { .. } => Some(udp::words(told, server)),
+        Probe::Ping(_) => Some(ping::words(told, server, service)),
+        _ => None,
     }
 }
 
-impl Connect {
-    fn new(probe: ProbeId, endpoint: &Endpoint) -> Self {
-        Self {
-            probe,
-            to: endpoint.to,
-            from: endpoint.from,
-            device: endpoint.device.clone(),
-            mark: endpoint.mark,
+/// keepalived's line for the end of a check; its plural is fixed.
+fn down(check: &str, server: &str, retries: Option<u32>) -> String {
+    match retries {
+        Some(retries) => format!("{check} on service {server} failed after {retries} retries."),
+        None => format!("{check} on service {server} failed."),
+    }
+}
+
+/// What an error says when the connection was not made.
+fn not_connected(error: Errno, started: bool) -> Step {
+    Step::Done(if started {
+        Verdict::Down(error.into())
+    } else {
+        Verdict::NotRun(error)
+    })
+}
+
+impl Step {
+    fn connect(id: ProbeId, endpoint: &Endpoint) -> Self {
+        Self::over(Transport::Tcp, id, endpoint)
+    }
+
+    fn datagrams(id: ProbeId, endpoint: &Endpoint) -> Self {
+        Self::over(Transport::Datagrams, id, endpoint)
+    }
+
+    fn echoes(id: ProbeId, endpoint: &Endpoint) -> Self {
+        Self::over(Transport::Echoes, id, endpoint)
+    }
+
+    fn over(transport: Transport, id: ProbeId, endpoint: &Endpoint) -> Self {
+        Self::Connect {
+            connect: Connect {
+                probe: id,
+                transport,
+                to: endpoint.to,
+                from: endpoint.from,
+                device: endpoint.device.clone(),
+                mark: endpoint.mark,
+            },
+            limit: endpoint.timeout,
         }
+    }
+
+    fn wait(limit: Duration) -> Self {
+        Self::Wait { limit: Some(limit) }
+    }
+
+    /// Nothing changes, the time that is left neither.
+    fn go_on() -> Self {
+        Self::Wait { limit: None }
+    }
+
+    fn down(reason: Reason) -> Self {
+        Self::Done(Verdict::Down(reason))
     }
 }

@@ -2,38 +2,27 @@
 
 use crate::config::Endpoint;
 
-use super::super::Connect;
-use super::{Input, Reason, Step, Told, Verdict};
+use super::{Around, Input, Reason, Step, Told, Verdict, down, not_connected};
 
-pub(super) fn on(endpoint: &Endpoint, input: Input) -> Step {
+pub(super) fn on(around: Around<'_>, endpoint: &Endpoint, input: Input<'_>) -> Step {
     match input {
-        Input::Start(id) => Step::Connect {
-            connect: Connect::new(id, endpoint),
-            limit: endpoint.timeout,
-        },
+        Input::Start => Step::connect(around.id, endpoint),
         Input::Connected => Step::Done(Verdict::Up),
-        Input::Failed {
-            error,
-            started: true,
-        } => Step::Done(Verdict::Down(error.into())),
-        Input::Failed {
-            error,
-            started: false,
-        } => Step::Done(Verdict::NotRun(error)),
-        Input::Limit => Step::Done(Verdict::Down(Reason::ConnectTimeout)),
+        Input::Failed { error, started } => not_connected(error, started),
+        Input::Limit => Step::down(Reason::ConnectTimeout),
+        _ => Step::go_on(),
     }
 }
 
 pub(super) fn words(told: Told<'_>, server: &str) -> String {
     match told {
-        Told::Up => format!("TCP connection to {server} success."),
-        Told::Attempt(Reason::ConnectTimeout) => format!("TCP connection to {server} timeout."),
-        Told::Attempt(_) => format!("TCP connection to {server} failed."),
-        // The plural is fixed in keepalived's line.
-        Told::Down { retries: Some(n) } => {
-            format!("TCP_CHECK on service {server} failed after {n} retries.")
-        }
-        Told::Down { retries: None } => format!("TCP_CHECK on service {server} failed."),
+        Told::Up | Told::Page(_) => format!("TCP connection to {server} success."),
+        Told::Attempt {
+            reason: Reason::ConnectTimeout,
+            ..
+        } => format!("TCP connection to {server} timeout."),
+        Told::Attempt { .. } => format!("TCP connection to {server} failed."),
+        Told::Down { retries, .. } => down("TCP_CHECK", server, retries),
         Told::NotRun => "TCP socket bind failed. Rescheduling.".to_owned(),
     }
 }

@@ -100,10 +100,33 @@ pub struct HttpProbe {
     pub tls: bool,
     /// `http_protocol`.
     pub version: HttpVersion,
+    /// What is asked of the server's certificate.
+    pub trust: TlsTrust,
     /// `fast_recovery`: the URLs of a server that comes back are tried without delay.
     pub fast_recovery: bool,
     /// Never empty; all of them must pass.
     pub urls: Vec<Url>,
+}
+
+/// `tls_verify` and what belongs to it. keepalived asks for nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsTrust {
+    pub verify: TlsVerify,
+    /// `tls_ca`: a file of authorities; None: those of the `SSL` block, else of the system.
+    pub authorities: Option<String>,
+    /// `tls_expiry_warning`: so many days before the certificate expires there is a warning.
+    pub expiry_warning: Option<u32>,
+}
+
+/// `tls_verify`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsVerify {
+    #[default]
+    None,
+    /// An authority vouches for the certificate today.
+    Chain,
+    /// And it bears the name that is asked for.
+    Name,
 }
 
 /// `http_protocol`.
@@ -285,6 +308,20 @@ impl RegexOption {
     pub fn word(self) -> &'static str {
         let known = Self::ALL.iter().find(|(_, option)| *option == self);
         known.expect("every option has a word").0
+    }
+}
+
+impl TlsVerify {
+    /// Every kind with its word.
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("none", Self::None),
+        ("chain", Self::Chain),
+        ("name", Self::Name),
+    ];
+
+    pub fn word(self) -> &'static str {
+        let known = Self::ALL.iter().find(|(_, verify)| *verify == self);
+        known.expect("every kind has a word").0
     }
 }
 

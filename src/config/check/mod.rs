@@ -2,15 +2,17 @@
 
 mod checker;
 mod group;
+mod pattern;
 mod server;
 mod service;
 mod ssl;
 
 pub use checker::{
     Checker, Endpoint, FileWeight, HttpProbe, HttpVersion, MaskedOctet, Probe, RecordType, Regex,
-    RegexOption, Reply, Url,
+    RegexOption, Reply, TlsTrust, TlsVerify, Url,
 };
 pub use group::{GroupEntry, VirtualServerGroup};
+pub use pattern::{Pattern, TooCostly};
 pub use server::{Checksum, Encapsulation, Forwarding, RealServer, SorryServer, Tunnel};
 pub use service::{
     Persistence, Protocol, Scheduler, SchedulerFlags, ServiceAddress, ServiceKey, VirtualServer,

@@ -79,7 +79,6 @@ const ENGINE_MAX: usize = 16;
 
 const NO_SCRIPTS: &str = "scripts are not run";
 const NO_MAIL: &str = "no mail is sent";
-const NO_HTTP: &str = "HTTP_GET and SSL_GET are not made";
 
 pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
     name: "virtual_server",
@@ -247,8 +246,7 @@ pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
             Field::Text(|draft: &mut VirtualServerDraft| &mut draft.virtualhost),
         )
         .once_only()
-        .may_be_bare()
-        .stored(NO_HTTP),
+        .may_be_bare(),
         Keyword::line(
             "snmp_name",
             "STRING",

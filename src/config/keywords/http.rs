@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::config::check::{HttpVersion, RegexOption};
+use crate::config::check::{HttpVersion, RegexOption, TlsTrust, TlsVerify};
 use crate::config::diag::Problem;
 use crate::config::report::Report;
 use crate::config::script::escaped;
@@ -11,7 +11,7 @@ use crate::config::tree::{Statement, Word};
 
 use super::checker::{CheckDraft, connection, generic};
 use super::field::Field;
-use super::global::text;
+use super::global::{number, text};
 use super::root::inside;
 use super::{Keyword, Table, joined, suggestion};
 
@@ -25,6 +25,7 @@ pub(crate) struct HttpDraft {
     pub(crate) server_name: ServerName,
     pub(crate) fast_recovery: bool,
     pub(crate) close_notify: bool,
+    pub(crate) trust: TlsTrust,
     pub(crate) urls: Vec<UrlDraft>,
 }
 
@@ -52,9 +53,15 @@ pub(crate) struct UrlDraft {
     pub(crate) close_notify: Option<bool>,
 }
 
+/// The text of a `regex`, and where it stands.
+pub(crate) struct PatternDraft {
+    pub(crate) text: String,
+    pub(crate) span: Span,
+}
+
 #[derive(Default)]
 pub(crate) struct RegexDraft {
-    pub(crate) pattern: Option<String>,
+    pub(crate) pattern: Option<PatternDraft>,
     pub(crate) absent: bool,
     pub(crate) options: Vec<RegexOption>,
     pub(crate) least_offset: u64,
@@ -71,14 +78,41 @@ pub(crate) static HTTP_GET: Table<CheckDraft<HttpDraft>> = Table {
 
 pub(crate) static SSL_GET: Table<CheckDraft<HttpDraft>> = Table {
     name: "SSL_GET",
-    keywords: &joined::<_, 21, 1, 22>(
+    keywords: &joined::<_, 21, 4, 25>(
         joined::<_, 15, 6, 21>(joined::<_, 7, 8, 15>(connection(), generic()), HTTP),
-        [Keyword::field(
-            "tls_compliant",
-            "[BOOL]",
-            "Say goodbye before the connection is closed.",
-            Field::Truth(|draft: &mut CheckDraft<HttpDraft>| &mut draft.kind.close_notify),
-        )],
+        [
+            Keyword::field(
+                "tls_compliant",
+                "[BOOL]",
+                "Say goodbye before the connection is closed.",
+                Field::Truth(|draft: &mut CheckDraft<HttpDraft>| &mut draft.kind.close_notify),
+            ),
+            Keyword::line(
+                "tls_verify",
+                "none|chain|name",
+                "What is asked of the certificate: nothing unless given; that an authority vouches \
+                 for it; and that it bears the host's name.",
+                tls_verify,
+            ),
+            Keyword::field(
+                "tls_ca",
+                "PATH",
+                "File of the authorities for tls_verify; those of SSL unless given, else those of \
+                 the system.",
+                Field::Text(|draft: &mut CheckDraft<HttpDraft>| &mut draft.kind.trust.authorities),
+            )
+            .may_be_bare(),
+            Keyword::line(
+                "tls_expiry_warning",
+                "INT 0..36500",
+                "Days before the certificate expires from which on there is a warning each day.",
+                |draft: &mut CheckDraft<HttpDraft>, statement, report| {
+                    let days = number(statement, 0..=36_500, report);
+                    let warning = &mut draft.kind.trust.expiry_warning;
+                    *warning = days.or(*warning);
+                },
+            ),
+        ],
     ),
 };
 
@@ -163,8 +197,11 @@ pub(crate) static URL: Table<UrlDraft> = Table {
             "STRING",
             "Must match the page. Escapes are resolved first.",
             |draft: &mut UrlDraft, statement, report| {
+                let span = statement.span();
+                let text = escaped(statement, report);
+                let read = text.map(|text| PatternDraft { text, span });
                 let pattern = &mut draft.regex.pattern;
-                *pattern = escaped(statement, report).or_else(|| pattern.take());
+                *pattern = read.or_else(|| pattern.take());
             },
         )
         .once_only()
@@ -234,6 +271,17 @@ fn http_protocol(
         "1.1" => HttpVersion::Http11,
         _ => return report.reject(word, "1.0, 1.0C or 1.1, ignored"),
     };
+}
+
+fn tls_verify(draft: &mut CheckDraft<HttpDraft>, statement: &Statement, report: &mut Report<'_>) {
+    let Some(word) = statement.argument(1) else {
+        return;
+    };
+    let mut known = TlsVerify::ALL.iter();
+    match known.find(|(name, _)| word.text == *name) {
+        Some((_, verify)) => draft.kind.trust.verify = *verify,
+        None => report.reject(word, "none, chain or name, ignored"),
+    }
 }
 
 fn enable_sni(draft: &mut CheckDraft<HttpDraft>, statement: &Statement, report: &mut Report<'_>) {

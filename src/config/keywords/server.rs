@@ -125,8 +125,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
             Field::Text(|draft: &mut RealServerDraft| &mut draft.virtualhost),
         )
         .once_only()
-        .may_be_bare()
-        .stored("HTTP_GET and SSL_GET are not made"),
+        .may_be_bare(),
         Keyword::line(
             "snmp_name",
             "STRING",
@@ -165,8 +164,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
                 let check = check(&PING_CHECK, statement, report);
                 draft.add(AnyCheck::Ping(check));
             },
-        )
-        .stored(NOT_MADE),
+        ),
         Keyword::block(
             "HTTP_GET",
             "",
@@ -176,8 +174,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
                 let check = check(&HTTP_GET, statement, report);
                 draft.add(AnyCheck::Http(Box::new(check)));
             },
-        )
-        .stored(NOT_MADE),
+        ),
         Keyword::block(
             "SSL_GET",
             "",
@@ -189,8 +186,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
                 SSL_GET.read(&mut check, inside(statement), report);
                 draft.add(AnyCheck::Http(Box::new(check)));
             },
-        )
-        .stored(NOT_MADE),
+        ),
         Keyword::block(
             "SMTP_CHECK",
             "",
@@ -200,8 +196,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
                 let check = check(&SMTP_CHECK, statement, report);
                 draft.add(AnyCheck::Smtp(Box::new(check)));
             },
-        )
-        .stored(NOT_MADE),
+        ),
         Keyword::block(
             "DNS_CHECK",
             "",
@@ -211,8 +206,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
                 let check = check(&DNS_CHECK, statement, report);
                 draft.add(AnyCheck::Dns(Box::new(check)));
             },
-        )
-        .stored(NOT_MADE),
+        ),
         Keyword::block(
             "MISC_CHECK",
             "",
@@ -233,8 +227,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
                 let check = check(&UDP_CHECK, statement, report);
                 draft.add(AnyCheck::Udp(Box::new(check)));
             },
-        )
-        .stored(NOT_MADE),
+        ),
         Keyword::block(
             "FILE_CHECK",
             "",

@@ -5,7 +5,7 @@ use crate::config::check::Ssl;
 use super::field::Field;
 use super::{Keyword, Table};
 
-const WHY: &str = "SSL_GET is not made";
+const WHY: &str = "a key with a password cannot be opened";
 
 pub(crate) static SSL: Table<Ssl> = Table {
     name: "SSL",
@@ -26,7 +26,6 @@ pub(crate) static SSL: Table<Ssl> = Table {
             Field::Text(|draft: &mut Ssl| &mut draft.ca),
         )
         .once_only()
-        .stored(WHY)
         .may_be_bare(),
         Keyword::field(
             "certificate",
@@ -35,7 +34,6 @@ pub(crate) static SSL: Table<Ssl> = Table {
             Field::Text(|draft: &mut Ssl| &mut draft.certificate),
         )
         .once_only()
-        .stored(WHY)
         .may_be_bare(),
         Keyword::field(
             "key",
@@ -44,7 +42,6 @@ pub(crate) static SSL: Table<Ssl> = Table {
             Field::Text(|draft: &mut Ssl| &mut draft.key),
         )
         .once_only()
-        .stored(WHY)
         .may_be_bare(),
     ],
 };

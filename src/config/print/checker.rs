@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Printer, quoted};
 use crate::config::Script;
 use crate::config::check::{Checker, Endpoint, Probe};
-use crate::config::check::{HttpProbe, HttpVersion, MaskedOctet, Regex, Reply, Url};
+use crate::config::check::{HttpProbe, HttpVersion, MaskedOctet, Regex, Reply, TlsVerify, Url};
 use crate::config::script::escaped_word;
 
 impl Printer {
@@ -110,6 +110,13 @@ impl Printer {
         } else {
             self.maybe("sni_name", first.map(quoted));
         }
+        let verify = http.trust.verify;
+        self.maybe(
+            "tls_verify",
+            (verify != TlsVerify::None).then(|| verify.word()),
+        );
+        self.maybe("tls_ca", http.trust.authorities.as_deref().map(quoted));
+        self.maybe("tls_expiry_warning", http.trust.expiry_warning);
         self.flag("fast_recovery", http.fast_recovery);
         for url in &http.urls {
             let inherited = by_host && url.server_name != url.host;

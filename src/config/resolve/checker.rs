@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::check::{Checker, Endpoint, FileWeight, Probe};
-use crate::config::check::{HttpProbe, Regex, Url};
+use crate::config::check::{HttpProbe, Pattern, Regex, Url};
 use crate::config::diag::Problem;
 use crate::config::keywords::checker::{
     AnyCheck, BfdDraft, CheckDraft, DnsDraft, EndpointDraft, FileDraft, MiscDraft, SmtpDraft,
@@ -294,6 +294,7 @@ fn http(
             endpoint,
             tls: kind.tls,
             version: kind.version,
+            trust: kind.trust,
             fast_recovery: kind.fast_recovery,
             urls,
         }))
@@ -368,14 +369,20 @@ fn regex(draft: RegexDraft, report: &mut Report<'_>) -> Option<Regex> {
     let mut options = draft.options;
     options.sort_unstable();
     options.dedup();
-    Some(Regex {
-        pattern,
+    let regex = Regex {
+        pattern: pattern.text,
         absent: draft.absent,
         options,
         least_offset: least,
         most_offset: most,
         stack: draft.stack,
-    })
+    };
+    if let Err(error) = Pattern::new(&regex) {
+        let message = format!("this is no `regex`, ignored: {error}");
+        report.add(Problem::error(pattern.span, message));
+        return None;
+    }
+    Some(regex)
 }
 
 fn missing(keyword: &str, span: Span, report: &mut Report<'_>) -> Option<Checker> {
