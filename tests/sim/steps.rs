@@ -28,15 +28,12 @@ fn conf_v6(priority: u8) -> String {
     conf(priority, "").replace(V4, V6)
 }
 
-/// What was said since `from`, without the times.
+/// What was said since `from`, without the times and without what scripts hear of it.
 fn since(lan: &Lan, from: &str) -> Vec<String> {
     let all = lan.transcript();
-    let lines = all[from.len()..].lines();
-    lines.map(|line| line[12..].to_owned()).collect()
-}
-
-fn sent(lan: &Lan, id: Id) -> u64 {
-    lan.statistics(id).advert_sent
+    let lines = all[from.len()..].lines().map(|line| &line[12..]);
+    let lines = lines.filter(|line| !line.contains(" tells "));
+    lines.map(str::to_owned).collect()
 }
 
 /// RFC 5798 (100, 105, 110, 120, 140, 145), RFC 3768 6.4.1: an owner that starts sends an advert,
