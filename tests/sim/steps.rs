@@ -36,6 +36,10 @@ fn since(lan: &Lan, from: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
+fn sent(lan: &Lan, id: Id) -> u64 {
+    lan.statistics(id).advert_sent
+}
+
 /// RFC 5798 (100, 105, 110, 120, 140, 145), RFC 3768 6.4.1: an owner that starts sends an advert,
 /// announces its addresses, sets its timer and is master.
 #[test]
