@@ -220,7 +220,7 @@ fn sync_daemon(global: &mut GlobalDraft, instances: &[&str], report: &mut Report
     };
     if !instances.contains(&instance.as_str()) {
         let message = format!("`lvs_sync_daemon`: there is no `vrrp_instance {instance}`, ignored");
-        report.add(Problem::error(span, message));
+        report.add(Problem::warning(span, message));
         global.global.lvs.sync_daemon = None;
     }
 }
