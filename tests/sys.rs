@@ -16,6 +16,8 @@ mod links;
 mod netlink;
 #[path = "sys/packets.rs"]
 mod packets;
+#[path = "sys/routes.rs"]
+mod routes;
 #[path = "sys/tcp.rs"]
 mod tcp;
 #[path = "sys/time.rs"]

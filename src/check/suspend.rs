@@ -71,7 +71,7 @@ impl Core {
                 let key = (address.cidr.address(), address.link);
                 (key.0, self.addresses.present.remove(&key))
             }
-            Notice::Link(_) | Notice::LinkGone(_) => return,
+            _ => return,
         };
         let concerned =
             |service: &Service| service.ha_suspend && service.addresses().any(|own| own == address);

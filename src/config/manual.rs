@@ -82,6 +82,7 @@ const DIFFERENCES: &[&str] = &[
     "Virtual addresses that an advert of the interface has no room for are treated as excluded \
      ones, with a warning when the interface is known; the check of the file counts only those \
      beyond 255.",
+    "Routes without an interface are tracked, too.",
     "A virtual address, route or rule that somebody removes is put back at once and announced, and \
      the instance stays master; at most once a second.",
     "Warnings that do not count: native_ipv6, linkbeat_use_polling, lvs_sync_daemon_interface, \

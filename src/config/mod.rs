@@ -57,8 +57,11 @@ pub use global::{FlushOnStop, Global, Lvs, SyncDaemon, Vrrp};
 pub use lossless::Octets;
 pub use manual::manual;
 pub use print::print;
-pub use route::Route;
-pub use rule::Rule;
+pub use route::{
+    Encapsulation as RouteEncapsulation, Metric, MetricKind, Nexthop, Realms, Route, RouteCreate,
+    RoutePreference,
+};
+pub use rule::{Rule, RuleAction};
 pub use script::{Script, ScriptUser};
 pub use statics::{Links, Statics, UpDownDelay};
 pub use track::{TrackFile, TrackProcess, Tracked, Tracks, VrrpScript, Weight};

@@ -213,8 +213,12 @@ impl Driver {
     fn resynchronise(&mut self, now: Instant, reactor: &mut Reactor) {
         match self.route.snapshot() {
             Ok(all) => {
-                let (links, addresses) = (&all.links, &all.addresses);
-                self.tell(now, Event::Resync { links, addresses }, reactor);
+                let everything = Event::Resync {
+                    links: &all.links,
+                    addresses: &all.addresses,
+                    rules: &all.rules,
+                };
+                self.tell(now, everything, reactor);
             }
             Err(error) => error!(target: VRRP, "Netlink: cannot read interfaces: {error}"),
         }

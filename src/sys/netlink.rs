@@ -10,7 +10,10 @@ use super::socket;
 use crate::addr::{Cidr, IfIndex};
 use crate::errno::Errno;
 use crate::wire::netlink::{FLAG_DUMP_INTERRUPTED, Header, Message, Messages};
-use crate::wire::rtnl::{Address, Link, Notice, Request, emit_address_dump, emit_link_dump};
+use crate::wire::rtnl::{
+    Address, Link, Notice, PROTOCOL_KEEPALIVED, Request, Rule, emit_address_dump, emit_link_dump,
+    emit_rule_dump,
+};
 
 /// Changes links and addresses, and reads them.
 #[derive(Debug)]
@@ -21,6 +24,7 @@ pub struct RouteCommand(Channel);
 pub struct Snapshot {
     pub links: Vec<Link>,
     pub addresses: Vec<Address>,
+    pub rules: Vec<Rule>,
 }
 
 impl RouteCommand {
@@ -53,6 +57,12 @@ impl RouteCommand {
                 snapshot.addresses.push(address);
             }
         }
+        // A kernel without policy routing has none.
+        let _ = self.0.exchange(emit_rule_dump, |message| {
+            if let Some(Notice::Rule(rule)) = Notice::parse(message) {
+                snapshot.rules.push(*rule);
+            }
+        });
         Ok(snapshot)
     }
 
@@ -91,6 +101,8 @@ fn settle(
 /// What makes an entry of a table the same in two dumps.
 fn key_of(notice: &Notice) -> (IfIndex, Option<Cidr>, Option<IpAddr>) {
     match notice {
+        // Not read in this way.
+        Notice::RouteGone(_) | Notice::Rule(_) | Notice::RuleGone(_) => (IfIndex(0), None, None),
         Notice::Link(Link { index, .. }) | Notice::LinkGone(index) => (*index, None, None),
         Notice::Address(address) | Notice::AddressGone(address) => {
             (address.link, Some(address.cidr), address.peer)
@@ -114,7 +126,8 @@ impl Monitor {
     /// Port 0 for a monitor that leaves nothing out.
     pub fn open(ignored_port: u32) -> Result<Self, Errno> {
         let socket = socket::open(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
-        socket::bind(&socket, &address_of(GROUP_LINK | GROUP_IPV4 | GROUP_IPV6))?;
+        ignore_foreign_routes(&socket)?;
+        socket::bind(&socket, &address_of(GROUPS))?;
         Ok(Self {
             socket,
             ignored_port,
@@ -156,6 +169,23 @@ impl Monitor {
         let (earlier, collateral) = self.removed.replace((sequence, notice))?;
         (earlier == sequence).then_some(collateral)
     }
+}
+
+/// Of routes only the end of those with keepalived's own protocol is of interest: a routing daemon
+/// may change a million others in a minute.
+fn ignore_foreign_routes(socket: &OwnedFd) -> Result<(), Errno> {
+    // The filter reads in network order what the kernel wrote in the machine's own.
+    let swapped = |kind: u16| u32::from(u16::from_be_bytes(kind.to_ne_bytes()));
+    let mut program = [
+        socket::instruction(LOAD_HALF, 0, 0, KIND_OFFSET),
+        socket::instruction(JUMP_EQUAL, 4, 0, swapped(libc::RTM_NEWROUTE)),
+        socket::instruction(JUMP_EQUAL, 0, 2, swapped(libc::RTM_DELROUTE)),
+        socket::instruction(LOAD_OCTET, 0, 0, ROUTE_PROTOCOL_OFFSET),
+        socket::instruction(JUMP_EQUAL, 0, 1, PROTOCOL_KEEPALIVED.into()),
+        socket::instruction(RETURN, 0, 0, u32::MAX),
+        socket::instruction(RETURN, 0, 0, 0),
+    ];
+    socket::filter(socket, &mut program)
 }
 
 impl AsRawFd for Monitor {
@@ -269,10 +299,18 @@ fn address_of(groups: u32) -> libc::sockaddr_nl {
 
 /// AF_NETLINK in the width of an address.
 const FAMILY: libc::sa_family_t = 16;
-/// RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR.
-const GROUP_LINK: u32 = 0x1;
-const GROUP_IPV4: u32 = 0x10;
-const GROUP_IPV6: u32 = 0x100;
+/// RTMGRP_LINK; _IPV4_IFADDR, _ROUTE, _RULE; _IPV6_IFADDR, _ROUTE, and RTNLGRP_IPV6_RULE as a bit.
+const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x4_0000;
+
+/// BPF_LD | BPF_H | BPF_ABS and the like.
+const LOAD_HALF: u16 = 0x28;
+const LOAD_OCTET: u16 = 0x30;
+const JUMP_EQUAL: u16 = 0x15;
+const RETURN: u16 = 0x06;
+/// nlmsg_type of struct nlmsghdr.
+const KIND_OFFSET: u32 = 4;
+/// rtm_protocol of the struct rtmsg behind it.
+const ROUTE_PROTOCOL_OFFSET: u32 = 16 + 5;
 
 /// A notice of one link takes one to two kilobytes.
 const MONITOR_BUFFER: usize = 16 * 1024;

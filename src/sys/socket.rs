@@ -79,14 +79,18 @@ pub(super) fn bind_to_device(socket: &OwnedFd, name: &str) -> Result<(), Errno> 
 
 /// The socket never has anything to read: a filter of one instruction, "return 0 octets".
 pub(super) fn reject_everything(socket: &OwnedFd) -> Result<(), Errno> {
-    let mut program = [libc::sock_filter {
-        code: 0x06, // BPF_RET | BPF_K
-        jt: 0,
-        jf: 0,
-        k: 0,
-    }];
+    filter(socket, &mut [instruction(0x06, 0, 0, 0)]) // BPF_RET | BPF_K
+}
+
+/// One instruction of a packet filter: the code, how many to leave out if it is true and if it is
+/// not, and the number.
+pub(super) fn instruction(code: u16, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code, jt, jf, k }
+}
+
+pub(super) fn filter(socket: &OwnedFd, program: &mut [libc::sock_filter]) -> Result<(), Errno> {
     let filter = libc::sock_fprog {
-        len: 1,
+        len: u16::try_from(program.len()).map_err(|_| Errno::EINVAL)?,
         filter: program.as_mut_ptr(),
     };
     set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)

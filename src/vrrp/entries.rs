@@ -4,14 +4,17 @@
 use std::fmt;
 
 use super::network::{Network, is_same};
+use super::routing;
 use crate::addr::{Cidr, IfIndex};
-use crate::config::VirtualAddress;
-use crate::wire::rtnl::{ADDRESS_NODAD, Address, Notice, Request};
+use crate::config::{self, VirtualAddress};
+use crate::wire::rtnl::{ADDRESS_NODAD, Address, Notice, Request, Route, Rule, TABLE_MAIN};
 
 /// One thing of the kernel's tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
     Address(Address),
+    Route(Box<Route>),
+    Rule(Box<Rule>),
 }
 
 /// An entry, and what its loss means.
@@ -26,12 +29,16 @@ impl Entry {
     pub(super) fn add(&self) -> Request {
         match self {
             Self::Address(address) => Request::AddAddress(address.clone()),
+            Self::Route(route) => Request::AddRoute(route.clone()),
+            Self::Rule(rule) => Request::AddRule(rule.clone()),
         }
     }
 
     pub(super) fn remove(&self) -> Request {
         match self {
             Self::Address(address) => Request::RemoveAddress(address.clone()),
+            Self::Route(route) => Request::RemoveRoute(route.clone()),
+            Self::Rule(rule) => Request::RemoveRule(rule.clone()),
         }
     }
 
@@ -39,6 +46,9 @@ impl Entry {
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Address(one), Self::Address(other)) => is_same(one, other),
+            (Self::Route(one), Self::Route(other)) => one == other,
+            (Self::Rule(one), Self::Rule(other)) => one == other,
+            _ => false,
         }
     }
 
@@ -46,6 +56,10 @@ impl Entry {
     pub(super) fn is_added_by(&self, request: &Request) -> bool {
         match (self, request) {
             (Self::Address(ours), Request::AddAddress(added)) => is_same(ours, added),
+            (Self::Route(ours), Request::AddRoute(added) | Request::ReplaceRoute(added)) => {
+                ours == added
+            }
+            (Self::Rule(ours), Request::AddRule(added)) => ours == added,
             _ => false,
         }
     }
@@ -54,6 +68,8 @@ impl Entry {
     pub(super) fn is_told_gone(&self, notice: &Notice) -> bool {
         match (self, notice) {
             (Self::Address(ours), Notice::AddressGone(gone)) => is_same(ours, gone),
+            (Self::Route(ours), Notice::RouteGone(gone)) => ours.has_key(gone),
+            (Self::Rule(ours), Notice::RuleGone(gone)) => ours.is_same(gone),
             _ => false,
         }
     }
@@ -62,12 +78,25 @@ impl Entry {
     pub(super) fn lives_on(&self, network: &Network) -> bool {
         match self {
             Self::Address(address) => network.link(address.link).is_some(),
+            Self::Route(route) => {
+                let mut hops = route.hops.iter().chain([&route.hop]);
+                hops.all(|hop| hop.link.is_none_or(|link| network.link(link).is_some()))
+            }
+            Self::Rule(_) => true,
         }
     }
 
     pub(super) fn address(&self) -> Option<&Address> {
         match self {
             Self::Address(address) => Some(address),
+            Self::Route(_) | Self::Rule(_) => None,
+        }
+    }
+
+    pub(super) fn route(&self) -> Option<&Route> {
+        match self {
+            Self::Route(route) => Some(route),
+            Self::Address(_) | Self::Rule(_) => None,
         }
     }
 }
@@ -76,8 +105,35 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => write!(f, "ip address {}", address.cidr),
+            Self::Route(route) => {
+                write!(f, "ip route {}", route.destination)?;
+                match route.table {
+                    TABLE_MAIN => Ok(()),
+                    table => write!(f, " table {table}"),
+                }
+            }
+            Self::Rule(rule) => write!(f, "ip rule {}", rule.preference),
         }
     }
+}
+
+/// The interfaces that the lines of an instance name, and whether the instance needs them.
+pub(super) fn devices(instance: &config::Instance) -> impl Iterator<Item = (&str, bool)> {
+    let addresses = instance.addresses.iter().chain(&instance.excluded);
+    let addresses = addresses.map(|line| (line.device.as_ref(), line.track));
+    let routes = instance.routes.iter().flat_map(|line| {
+        let hops = line.nexthops.iter().map(|hop| hop.device.as_ref());
+        let devices = [line.device.as_ref(), line.vrf.as_ref()]
+            .into_iter()
+            .chain(hops);
+        devices.map(|device| (device, line.track))
+    });
+    let rules = instance.rules.iter().flat_map(|line| {
+        let devices = [line.from_interface.as_ref(), line.to_interface.as_ref()];
+        devices.map(|device| (device, line.track))
+    });
+    let all = addresses.chain(routes).chain(rules);
+    all.filter_map(|(device, is_tracked)| Some((device?.as_str(), is_tracked)))
 }
 
 /// The address of a line, once it is known which interface it is on.
@@ -106,6 +162,20 @@ pub(super) fn address_on(line: &VirtualAddress, link: IfIndex) -> Option<Wanted>
         entry: Entry::Address(address),
         track: line.track,
     })
+}
+
+pub(super) fn route(line: &config::Route, network: &Network) -> Option<Wanted> {
+    Some(Wanted {
+        entry: Entry::Route(Box::new(routing::route(line, network)?)),
+        track: line.track,
+    })
+}
+
+pub(super) fn rule(line: &config::Rule) -> Wanted {
+    Wanted {
+        entry: Entry::Rule(Box::new(routing::rule(line))),
+        track: line.track,
+    }
 }
 
 /// An IPv6 host is deprecated from the start: a virtual address must not be chosen as a source.

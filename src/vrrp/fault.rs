@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::binding;
 use super::devices::Over;
+use super::entries;
 use super::instance::{Context, Instance};
 use super::network::Network;
 use super::track::{Condition, Contribution, Object};
@@ -64,12 +65,11 @@ impl Instance {
         }
     }
 
-    /// Interfaces of addresses that are on another one than the instance's.
+    /// Interfaces of addresses, routes and rules that are on another one than the instance's.
     fn device_faults(&self, network: &Network) -> impl Iterator<Item = Fault> {
-        let addresses = self.config.addresses.iter().chain(&self.config.excluded);
-        let devices: BTreeSet<_> = addresses
-            .filter(|vip| vip.track)
-            .filter_map(|vip| vip.device.as_deref())
+        let tracked = entries::devices(&self.config).filter(|(_, is_tracked)| *is_tracked);
+        let devices: BTreeSet<_> = tracked
+            .map(|(device, _)| device)
             .filter(|device| *device != self.config.interface)
             .collect();
         devices

@@ -15,6 +15,7 @@ use super::capacity::addresses_per_advert;
 use super::devices::{self, Devices, Over};
 use super::dialect::{Dialect, Saying};
 use super::election::{self, Contender};
+use super::entries;
 use super::fault::Fault;
 use super::kernel::Owned;
 use super::network::Network;
@@ -753,8 +754,7 @@ impl Instance {
     }
 
     pub(super) fn uses(&self, interface: &str) -> bool {
-        let addresses = self.config.addresses.iter().chain(&self.config.excluded);
-        let mut devices = addresses.filter_map(|vip| vip.device.as_deref());
+        let mut devices = entries::devices(&self.config).map(|(device, _)| device);
         let watched =
             |watch: &Watch| matches!(&watch.object, Object::Interface(name) if name == interface);
         self.config.interface == interface

@@ -12,7 +12,7 @@ use super::instance::{Context, Instance, State};
 use super::network::Network;
 use crate::errno::Errno;
 use crate::time::Instant;
-use crate::wire::rtnl::{Address, Notice, Request};
+use crate::wire::rtnl::{Address, Notice, Request, Route, Rule};
 
 /// Entries that somebody has put into the kernel and not heard of as gone, in the order in which
 /// they are wanted.
@@ -84,9 +84,34 @@ impl Owned {
         self.refused.clear();
         let dismissed: Vec<_> = dismissed.into_iter().map(|owned| owned.entry).collect();
         for entry in dismissed.iter().rev() {
-            out.push(Effect::Kernel(entry.remove()));
+            if let Some(better) = self.replacement(entry, wanted) {
+                out.push(Effect::Kernel(Request::ReplaceRoute(better)));
+            } else {
+                out.push(Effect::Kernel(entry.remove()));
+            }
+        }
+        if dismissed.iter().any(|entry| entry.address().is_some()) {
+            self.reaffirm(out);
         }
         dismissed
+    }
+
+    /// A route that is wanted and leads to where another one led: there is no moment without. It is
+    /// owned then.
+    fn replacement(&mut self, dismissed: &Entry, wanted: &[Wanted]) -> Option<Box<Route>> {
+        let old = dismissed.route()?;
+        let owned = |wanted: &&Wanted| !self.has(&wanted.entry);
+        let replaces = |entry: &Entry| entry.route().is_some_and(|new| new.replaces(old));
+        if self.entries().any(replaces) {
+            return None;
+        }
+        let new = wanted
+            .iter()
+            .filter(owned)
+            .find(|new| replaces(&new.entry))?;
+        let route = new.entry.route()?.clone();
+        self.entries.push(new.clone());
+        Some(Box::new(route))
     }
 
     /// Notes that somebody removed an entry of ours, unless that is none of our business.
@@ -97,11 +122,25 @@ impl Owned {
         Some(self.entries.remove(at).entry)
     }
 
-    /// After notices were lost: what the kernel no longer has is no longer owned.
-    pub(super) fn compare(&mut self, network: &Network) {
-        self.entries
-            .retain(|owned| !owned.track || network.has(&owned.entry));
+    /// After notices were lost: what the kernel no longer has is no longer owned. Routes are not
+    /// looked for, there may be a million of them: see `reaffirm`.
+    pub(super) fn compare(&mut self, network: &Network, rules: &[Rule]) {
+        self.entries.retain(|owned| match &owned.entry {
+            _ if !owned.track => true,
+            Entry::Address(address) => network.has(address),
+            Entry::Rule(ours) => rules.iter().any(|rule| ours.is_same(rule)),
+            Entry::Route(_) => true,
+        });
         self.incomplete = true;
+    }
+
+    /// Asks for all routes again: the kernel drops some without a word when an interface goes down
+    /// or an address disappears. It refuses those it has, which is as good.
+    pub(super) fn reaffirm(&self, out: &mut Vec<Effect>) {
+        let routes = self.entries.iter().filter(|owned| owned.track);
+        for owned in routes.filter(|owned| owned.entry.route().is_some()) {
+            out.push(Effect::Kernel(owned.entry.add()));
+        }
     }
 
     /// What went with its interface.
@@ -159,6 +198,12 @@ impl Instance {
         if !self.config.excluded.is_empty() {
             debug!("({self}) setting E-VIPs.");
         }
+        if !self.config.routes.is_empty() {
+            debug!("({self}) setting Virtual Routes");
+        }
+        if !self.config.rules.is_empty() {
+            debug!("({self}) setting Virtual Rules");
+        }
         let wanted = self.wanted(cx);
         self.owned.take(wanted, cx.out)
     }
@@ -175,7 +220,10 @@ impl Instance {
         }
         debug!("({self}) removing VIPs.");
         for Wanted { entry, .. } in self.wanted(cx) {
-            if cx.network.has(&entry) {
+            let may_be_there = entry
+                .address()
+                .is_none_or(|address| cx.network.has(address));
+            if may_be_there {
                 cx.out.push(Effect::Kernel(entry.remove()));
             }
         }
@@ -233,13 +281,44 @@ impl Instance {
 
     /// What a master of this configuration has in the kernel, as far as the interfaces exist.
     pub(super) fn wanted(&self, cx: &Context<'_>) -> Vec<Wanted> {
-        let addresses = self.config.addresses.iter().chain(&self.config.excluded);
+        let config = &self.config;
+        let addresses = config.addresses.iter().chain(&config.excluded);
+        let routes = config.routes.iter();
         addresses
             .filter_map(|line| {
                 let link = self.place_of(line, cx.network, cx.devices)?;
                 entries::address_on(line, link)
             })
+            .chain(routes.filter_map(|line| entries::route(line, cx.network)))
+            .chain(config.rules.iter().map(entries::rule))
             .collect()
+    }
+}
+
+/// What is gone already needs no removal.
+pub(super) fn tell_of_refusal(request: &Request, refusal: Errno) {
+    let (what, is_gone) = match request {
+        Request::RemoveAddress(address) => {
+            let gone = matches!(refusal, Errno::EADDRNOTAVAIL | Errno::ENODEV);
+            (Entry::Address(address.clone()), gone)
+        }
+        Request::RemoveRoute(route) => {
+            let gone = matches!(refusal, Errno::ESRCH | Errno::ENODEV | Errno::ENETUNREACH);
+            (Entry::Route(route.clone()), gone)
+        }
+        Request::RemoveRule(rule) => {
+            let gone = matches!(refusal, Errno::ENOENT | Errno::ESRCH | Errno::EAFNOSUPPORT);
+            (Entry::Rule(rule.clone()), gone)
+        }
+        // Of these their owner tells.
+        Request::AddAddress(_)
+        | Request::AddRoute(_)
+        | Request::ReplaceRoute(_)
+        | Request::AddRule(_)
+        | Request::Link(_) => return,
+    };
+    if !is_gone {
+        error!("cannot remove {what}: {refusal}");
     }
 }
 

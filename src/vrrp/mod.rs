@@ -41,6 +41,7 @@ mod reception;
 mod refusal;
 mod reload;
 mod replay;
+mod routing;
 mod settings;
 mod sockets;
 mod start;
@@ -99,6 +100,7 @@ pub enum Event<'a> {
     Resync {
         links: &'a [Link],
         addresses: &'a [Address],
+        rules: &'a [rtnl::Rule],
     },
     /// What net.ipv6.conf.IF.forwarding of an interface says; see [`Core::neighbour_links`].
     Forwarding { link: IfIndex, forwards: bool },
@@ -282,15 +284,22 @@ impl Core {
         match event {
             Event::Datagram { on, datagram } => self.on_datagram(now, on, datagram, out),
             Event::Network(notice) => self.on_notice(now, &notice, out),
-            Event::Resync { links, addresses } => {
+            Event::Resync {
+                links,
+                addresses,
+                rules,
+            } => {
                 let links = links.iter().map(|link| {
                     let (known, timers) = (&self.network, &mut self.timers);
                     self.debounce.hold_back(now, link, known, timers)
                 });
                 let links: Vec<_> = links.collect();
-                self.network = Network::new(&links, addresses);
-                self.each(now, out, |instance, cx| instance.owned.compare(cx.network));
+                self.network.renew(&links, addresses);
+                self.each(now, out, |instance, cx| {
+                    instance.owned.compare(cx.network, rules)
+                });
                 self.reassess(now, out);
+                self.ask_for_routes_again(now, out);
             }
             Event::Failed {
                 what: Attempt::Open(socket),
@@ -313,7 +322,7 @@ impl Core {
                 error,
             } => {
                 self.network.refused(&request, error);
-                tell_of_refusal(&request, error);
+                kernel::tell_of_refusal(&request, error);
                 self.each(now, out, |instance, cx| {
                     instance.on_kernel_refusal(&request, error, cx);
                 });
@@ -473,13 +482,23 @@ impl Core {
         if self.network.is_echo(notice) {
             return;
         }
+        let is_stirred = self.network.takes_routes_along(notice);
         self.network.apply(notice);
         self.each(now, out, |instance, _| match notice {
             Notice::Link(_) | Notice::LinkGone(_) => instance.owned.doubt(),
-            Notice::Address(_) => {}
-            Notice::AddressGone(_) => instance.on_gone(notice),
+            Notice::Address(_) | Notice::Rule(_) => {}
+            Notice::AddressGone(_) | Notice::RouteGone(_) | Notice::RuleGone(_) => {
+                instance.on_gone(notice);
+            }
         });
         self.reassess(now, out);
+        if is_stirred {
+            self.ask_for_routes_again(now, out);
+        }
+    }
+
+    fn ask_for_routes_again(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        self.each(now, out, |instance, cx| instance.owned.reaffirm(cx.out));
     }
 
     /// The lines of keepalived about interfaces that matter to an instance.
@@ -505,7 +524,7 @@ impl Core {
                     info!("Interface {} deleted", old.name);
                 }
             }
-            Notice::Link(_) | Notice::Address(_) | Notice::AddressGone(_) => {}
+            _ => {}
         }
     }
 
@@ -708,19 +727,6 @@ impl Core {
             out,
         };
         (&mut self.instances, cx)
-    }
-}
-
-/// What is gone already needs no removal.
-fn tell_of_refusal(request: &rtnl::Request, refusal: Errno) {
-    match request {
-        rtnl::Request::RemoveAddress(address)
-            if !matches!(refusal, Errno::EADDRNOTAVAIL | Errno::ENODEV) =>
-        {
-            error!("cannot remove ip address {}: {refusal}", address.cidr);
-        }
-        rtnl::Request::AddAddress(_) | rtnl::Request::RemoveAddress(_) | rtnl::Request::Link(_) => {
-        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::entries::Entry;
 use crate::addr::{Family, IfIndex};
 use crate::errno::Errno;
 use crate::wire::rtnl::{Address, Link, Notice, Request};
@@ -34,6 +33,25 @@ impl Network {
         network
     }
 
+    /// Takes everything anew; what is no part of the kernel's tables stays.
+    pub(super) fn renew(&mut self, links: &[Link], addresses: &[Address]) {
+        let forwarding = std::mem::take(&mut self.forwarding);
+        *self = Self::new(links, addresses);
+        self.forwarding = forwarding;
+    }
+
+    /// Whether IPv4 routes may have gone with this, of which the kernel tells nobody. Before the
+    /// notice is applied.
+    pub(super) fn takes_routes_along(&self, notice: &Notice) -> bool {
+        match notice {
+            Notice::Link(link) => self
+                .link(link.index)
+                .is_none_or(|old| (old.up, old.running) != (link.up, link.running)),
+            Notice::LinkGone(_) | Notice::AddressGone(_) => true,
+            _ => false,
+        }
+    }
+
     pub(super) fn apply(&mut self, notice: &Notice) {
         match notice {
             Notice::Link(link) => self.set_link(link),
@@ -52,6 +70,8 @@ impl Network {
                     None => known.push(address.clone()),
                 }
             }
+            // What others route is not ours to remember.
+            Notice::RouteGone(_) | Notice::Rule(_) | Notice::RuleGone(_) => {}
             Notice::AddressGone(address) => {
                 if let Some(known) = self.addresses.get_mut(&address.link) {
                     known.retain(|other| !is_same(other, address));
@@ -80,7 +100,7 @@ impl Network {
             Request::AddAddress(address) => Notice::Address(address.clone()),
             Request::RemoveAddress(address) => Notice::AddressGone(address.clone()),
             // Of links the kernel tells, whoever asked: only it knows the number of a new one.
-            Request::Link(_) => return,
+            _ => return,
         });
     }
 
@@ -94,7 +114,7 @@ impl Network {
             Request::RemoveAddress(address) => {
                 self.is_echo(&Notice::AddressGone(address.clone()));
             }
-            Request::AddAddress(_) | Request::Link(_) => {}
+            _ => {}
         }
     }
 
@@ -119,8 +139,7 @@ impl Network {
     }
 
     /// True when the kernel has this very address: same interface, address, length.
-    pub(super) fn has(&self, entry: &Entry) -> bool {
-        let Entry::Address(address) = entry;
+    pub(super) fn has(&self, address: &Address) -> bool {
         let known = self.addresses.get(&address.link);
         known.is_some_and(|known| known.iter().any(|other| is_same(other, address)))
     }
@@ -265,10 +284,10 @@ mod tests {
     #[test]
     fn an_address_goes_with_its_interface() {
         let mut network = Network::new(&[link(2, "eth0")], &[address(2, "10.0.0.1/24")]);
-        assert!(network.has(&Entry::Address(address(2, "10.0.0.1/24"))));
-        assert!(!network.has(&Entry::Address(address(2, "10.0.0.1/32"))));
+        assert!(network.has(&address(2, "10.0.0.1/24")));
+        assert!(!network.has(&address(2, "10.0.0.1/32")));
         network.apply(&Notice::LinkGone(IfIndex(2)));
-        assert!(!network.has(&Entry::Address(address(2, "10.0.0.1/24"))));
+        assert!(!network.has(&address(2, "10.0.0.1/24")));
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub const FLAG_CREATE: u16 = 0x400;
 pub const FLAG_DUMP_INTERRUPTED: u16 = 0x10;
 /// NLM_F_DUMP: the whole table is wanted.
 pub const FLAG_DUMP: u16 = 0x300;
+/// NLM_F_REPLACE: in the place of what is there.
+pub const FLAG_REPLACE: u16 = 0x100;
+/// NLM_F_APPEND: behind what is there.
+pub const FLAG_APPEND: u16 = 0x800;
 
 /// What the header of a message says besides its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,8 +228,18 @@ impl Draft {
 
     /// An attribute that holds attributes.
     pub fn nested(&mut self, kind: u16, write: impl FnOnce(&mut Self)) -> &mut Self {
+        self.container(kind | ATTRIBUTE_NESTED, write)
+    }
+
+    /// The same without the mark, as in the older families.
+    pub fn container(&mut self, kind: u16, write: impl FnOnce(&mut Self)) -> &mut Self {
+        self.record(&kind.to_ne_bytes(), write)
+    }
+
+    /// What begins with its own length in 16 bits, then `fixed`, and holds attributes.
+    pub fn record(&mut self, fixed: &[u8], write: impl FnOnce(&mut Self)) -> &mut Self {
         let start = self.0.len();
-        self.0.native_u16(0).native_u16(kind | ATTRIBUTE_NESTED);
+        self.0.native_u16(0).bytes(fixed);
         write(self);
         let length = u16::try_from(self.0.len() - start).unwrap_or(u16::MAX);
         self.0.patch(start, &length.to_ne_bytes());

@@ -80,6 +80,7 @@ impl Router {
         router.tell(Event::Resync {
             links: &[link],
             addresses: &own,
+            rules: &[],
         });
         router.tell(Event::Reload(&config));
         router

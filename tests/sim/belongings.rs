@@ -1,7 +1,8 @@
 //! What a state owns in the kernel, and telling the network of it: stories told by hand.
 
-use keepalived::vrrp::StateName::Master;
+use keepalived::vrrp::StateName::{Fault, Master};
 
+use crate::kernel::ETH1;
 use crate::lan::{Id, Lan, MS, SEC};
 
 const VIP: &str = "10.0.0.100";
@@ -110,4 +111,114 @@ fn every_address_the_kernel_refuses_is_told_of_once_and_tried_until_it_is_taken(
     lan.refuse(a, false);
     lan.run(1_100 * MS);
     lan.expect_only_owner(a, "fd00::100");
+}
+
+const ROUTING: &str = "virtual_routes {
+    10.20.0.0/16 via 10.0.0.9
+    10.21.0.0/16 dev eth1 src 10.0.0.100
+}
+virtual_rules {
+    from 10.20.0.0/16 table 100 preference 1000
+}";
+
+#[test]
+fn routes_and_rules_come_after_the_addresses_and_go_before_them() {
+    let mut lan = Lan::new(111);
+    let a = master(&mut lan, &conf(ROUTING));
+    assert_eq!(lan.routes(a), ["10.21.0.0/16", "10.20.0.0/16"]);
+    assert_eq!(lan.rules(a), [1000]);
+    lan.stop(a);
+    assert_eq!(lan.routes(a), [""; 0]);
+    assert_eq!(lan.rules(a), []);
+    lan.check_transcript("routes.txt");
+}
+
+#[test]
+fn what_a_crash_left_behind_is_taken_away() {
+    let mut lan = Lan::new(112);
+    let a = master(&mut lan, &conf(ROUTING));
+    lan.kill(a);
+    lan.start(a);
+    assert_eq!(lan.routes(a), [""; 0]);
+    assert_eq!(lan.rules(a), []);
+    lan.run(4 * SEC);
+    assert_eq!(lan.routes(a).len(), 2);
+}
+
+#[test]
+fn routes_and_rules_that_somebody_removes_come_back_and_are_counted() {
+    let mut lan = Lan::new(113);
+    let a = master(&mut lan, &conf(ROUTING));
+    lan.remove_route(a, "10.20.0.0/16");
+    assert_eq!(lan.routes(a), ["10.20.0.0/16", "10.21.0.0/16"]);
+    lan.run(2 * SEC);
+    lan.remove_rule(a, 1000);
+    assert_eq!(lan.rules(a), [1000]);
+    lan.expect(a, Master);
+    assert_eq!(lan.statistics(a).restored, 2);
+}
+
+#[test]
+fn routes_that_the_kernel_drops_without_a_word_are_asked_for_again() {
+    let mut lan = Lan::new(114);
+    let config = conf(&ROUTING.replace("src 10.0.0.100", "no_track"));
+    let tracked = conf(&ROUTING.replace("dev eth1", "via 10.1.0.9"));
+    let a = master(&mut lan, &tracked);
+    // The route from the address goes with it.
+    lan.remove_address(a, VIP);
+    assert_eq!(lan.routes(a), ["10.21.0.0/16", "10.20.0.0/16"]);
+    // So does the one over an interface that is switched off; nobody minds when it is not tracked.
+    lan.reload(a, &config);
+    lan.switch(a, ETH1, false);
+    assert_eq!(lan.routes(a), ["10.20.0.0/16"]);
+    lan.switch(a, ETH1, true);
+    assert_eq!(lan.routes(a), ["10.20.0.0/16"]);
+    lan.expect(a, Master);
+}
+
+#[test]
+fn an_interface_of_a_tracked_route_that_is_down_is_a_fault() {
+    let mut lan = Lan::new(115);
+    let a = master(&mut lan, &conf(ROUTING));
+    lan.switch(a, ETH1, false);
+    lan.expect(a, Fault);
+    assert_eq!(lan.routes(a), [""; 0]);
+    lan.switch(a, ETH1, true);
+    lan.run(4 * SEC);
+    lan.expect(a, Master);
+    assert_eq!(lan.routes(a), ["10.21.0.0/16", "10.20.0.0/16"]);
+}
+
+#[test]
+fn rules_that_went_while_notices_were_lost_come_back_and_routes_are_asked_for_again() {
+    let mut lan = Lan::new(116);
+    let a = master(&mut lan, &conf(ROUTING));
+    lan.forget_routing(a);
+    lan.lose_notices(a, VIP);
+    assert_eq!(lan.routes(a).len(), 2);
+    assert_eq!(lan.rules(a), [1000]);
+    lan.expect_only_owner(a, VIP);
+}
+
+#[test]
+fn a_reload_changes_the_routes_that_changed_and_no_others() {
+    let mut lan = Lan::new(117);
+    let a = master(&mut lan, &conf(ROUTING));
+    let new = ROUTING
+        .replace("via 10.0.0.9", "via 10.0.0.8")
+        .replace("preference 1000", "preference 1001");
+    lan.reload(a, &conf(&new));
+    lan.run(SEC);
+    assert_eq!(lan.routes(a), ["10.21.0.0/16", "10.20.0.0/16"]);
+    assert_eq!(lan.rules(a), [1001]);
+    let transcript = lan.transcript();
+    assert_eq!(transcript.matches("= route 10.20.0.0/16").count(), 1);
+    assert!(
+        !transcript.contains("- route 10.20.0.0/16\n  10."),
+        "{transcript}"
+    );
+    assert_eq!(transcript.matches("+ route 10.21.0.0/16").count(), 1);
+    lan.reload(a, &conf(""));
+    assert_eq!(lan.routes(a), [""; 0]);
+    assert_eq!(lan.rules(a), []);
 }

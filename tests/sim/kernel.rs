@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use keepalived::addr::{Cidr, IfIndex, MacAddr};
 use keepalived::errno::Errno;
-use keepalived::wire::rtnl::{Address, Link, LinkKind, LinkRequest, NewLink, Notice, Request};
+use keepalived::wire::rtnl::{
+    Address, Create, Link, LinkKind, LinkRequest, NewLink, Notice, Request, Route, RouteKey, Rule,
+};
 use keepalived::wire::sysctl;
 
 pub(crate) struct Kernel {
@@ -14,6 +16,8 @@ pub(crate) struct Kernel {
     next_link: u32,
     /// Under /proc/sys/net.
     settings: Settings,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) rules: Vec<Rule>,
     /// Notices that the monitor has still to read.
     told: VecDeque<Notice>,
     /// net.ipv6.conf.eth0.forwarding.
@@ -65,6 +69,8 @@ impl Kernel {
             addresses: vec![own(ETH0, 0), own(ETH1, 1), local(ETH0), local(ETH1)],
             next_link: ETH1.0 + 1,
             settings: Settings::default(),
+            routes: Vec::new(),
+            rules: Vec::new(),
             told: VecDeque::new(),
             forwards: false,
             refuses: false,
@@ -285,6 +291,7 @@ impl Kernel {
             .position(|address| address.cidr == cidr);
         if let Some(at) = at {
             let gone = self.addresses.remove(at);
+            self.drop_routes_from(gone.cidr.address());
             self.told.push_back(Notice::AddressGone(gone));
         }
     }
@@ -306,6 +313,92 @@ impl Kernel {
         self.told.clear();
     }
 
+    /// With an address go the IPv4 routes that have it as source, and nobody is told.
+    fn drop_routes_from(&mut self, address: IpAddr) {
+        self.routes.retain(|route| route.source != Some(address));
+    }
+
+    /// `ip link set down`, which takes the IPv4 routes away without a word.
+    pub(crate) fn switch(&mut self, index: IfIndex, up: bool) -> Notice {
+        if !up {
+            self.routes.retain(|route| route.hop.link != Some(index));
+        }
+        let link = self.links.iter_mut().find(|link| link.index == index);
+        let link = link.expect("an interface of ours");
+        (link.up, link.running) = (up, up);
+        Notice::Link(link.clone())
+    }
+
+    /// Another program removes a route.
+    pub(crate) fn steal_route(&mut self, destination: Cidr) {
+        let is_it = |route: &Route| route.destination == destination;
+        let at = self
+            .routes
+            .iter()
+            .position(is_it)
+            .expect("there is such a route");
+        let gone = self.routes.remove(at);
+        self.told.push_back(Notice::RouteGone(RouteKey {
+            destination,
+            table: gone.table,
+            kind: gone.kind,
+            protocol: gone.protocol,
+            tos: gone.tos,
+            metric: gone.metric.unwrap_or(0),
+            gateway: gone.hop.gateway,
+            link: gone.hop.link.or(Some(ETH0)),
+        }));
+    }
+
+    /// Another program removes a rule.
+    pub(crate) fn steal_rule(&mut self, preference: u32) {
+        let is_it = |rule: &Rule| rule.preference == preference;
+        let at = self
+            .rules
+            .iter()
+            .position(is_it)
+            .expect("there is such a rule");
+        let gone = self.rules.remove(at);
+        self.told.push_back(Notice::RuleGone(Box::new(gone)));
+    }
+
+    fn add_route(&mut self, route: &Route, create: Create) -> Result<(), Errno> {
+        let is_local = |source: IpAddr| {
+            self.addresses
+                .iter()
+                .any(|known| known.cidr.address() == source)
+        };
+        if route.source.is_some_and(|source| !is_local(source)) {
+            return Err(Errno::EINVAL);
+        }
+        let is_down = |link: &Link| Some(link.index) == route.hop.link && !link.up;
+        if self.links.iter().any(is_down) {
+            return Err(Errno::ENETUNREACH);
+        }
+        if self.routes.contains(route) {
+            return Err(Errno::EEXIST);
+        }
+        if self.refuses {
+            return Err(Errno::ENOBUFS);
+        }
+        let rival = self.routes.iter().position(|known| route.replaces(known));
+        match (create, rival) {
+            (Create::Exclusive, Some(_)) => return Err(Errno::EEXIST),
+            (Create::Replace, Some(at)) => self.routes[at] = route.clone(),
+            (Create::Prepend, _) => self.routes.insert(0, route.clone()),
+            (Create::Append | Create::Exclusive | Create::Replace, _) => {
+                self.routes.push(route.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_route(&mut self, route: &Route) -> Result<(), Errno> {
+        let at = self.routes.iter().position(|known| known == route);
+        self.routes.remove(at.ok_or(Errno::ESRCH)?);
+        Ok(())
+    }
+
     /// As the real one answers: the sender's own changes are not told to it again, but for those of
     /// IPv6 addresses, which do not say whose they are.
     pub(crate) fn perform(&mut self, request: &Request) -> Result<(), Errno> {
@@ -313,6 +406,20 @@ impl Kernel {
             Request::AddAddress(address) => (address, true),
             Request::RemoveAddress(address) => (address, false),
             Request::Link(request) => return self.ask(request),
+            Request::AddRoute(route) => return self.add_route(route, route.create),
+            Request::ReplaceRoute(route) => return self.add_route(route, Create::Replace),
+            Request::RemoveRoute(route) => return self.remove_route(route),
+            Request::AddRule(rule) if self.rules.contains(rule) => return Err(Errno::EEXIST),
+            Request::AddRule(_) if self.refuses => return Err(Errno::ENOBUFS),
+            Request::AddRule(rule) => {
+                self.rules.push((**rule).clone());
+                return Ok(());
+            }
+            Request::RemoveRule(rule) => {
+                let at = self.rules.iter().position(|known| known == &**rule);
+                self.rules.remove(at.ok_or(Errno::ENOENT)?);
+                return Ok(());
+            }
         };
         if !self.links.iter().any(|link| link.index == wanted.link) {
             return Err(Errno::ENODEV);
@@ -331,6 +438,7 @@ impl Kernel {
             }
             (Some(at), false) => {
                 let gone = self.addresses.remove(at);
+                self.drop_routes_from(gone.cidr.address());
                 if gone.cidr.address().is_ipv6() {
                     self.told.push_back(Notice::AddressGone(gone));
                 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use keepalived::addr::{Cidr, IfIndex};
-use keepalived::config::Config;
+use keepalived::config::{Config, Statics};
 use keepalived::errno::Errno;
 use keepalived::rand::Rand;
 use keepalived::time::Instant;
@@ -163,16 +163,9 @@ impl Lan {
             Core::new()
         });
         let uptime = router.uptime;
-        let (links, addresses) = (router.kernel.links(), router.kernel.addresses());
         self.tell(id, Event::Uptime(uptime));
         self.tell_time(id);
-        self.tell(
-            id,
-            Event::Resync {
-                links: &links,
-                addresses: &addresses,
-            },
-        );
+        self.read_everything(id);
         let config = self.routers[id.0].config.clone();
         self.tell(id, Event::Reload(&config));
         self.run_timers(id);
@@ -275,12 +268,68 @@ impl Lan {
         let kernel = &mut self.routers[id.0].kernel;
         kernel.remove(cidr.parse().expect("an address"));
         kernel.lose_notices();
-        let (links, addresses) = (kernel.links(), kernel.addresses());
         if self.runs(id) {
-            let (links, addresses) = (&links, &addresses);
-            self.tell(id, Event::Resync { links, addresses });
+            self.read_everything(id);
             self.run_timers(id);
         }
+    }
+
+    /// All routes and rules go, and nobody is told.
+    pub(crate) fn forget_routing(&mut self, id: Id) {
+        self.routers[id.0].kernel.routes.clear();
+        self.routers[id.0].kernel.rules.clear();
+    }
+
+    fn read_everything(&mut self, id: Id) {
+        let kernel = &self.routers[id.0].kernel;
+        let (links, addresses, rules) = (kernel.links(), kernel.addresses(), kernel.rules.clone());
+        let everything = Event::Resync {
+            links: &links,
+            addresses: &addresses,
+            rules: &rules,
+        };
+        self.tell(id, everything);
+    }
+
+    /// `ip link set eth1 down` or `up`.
+    pub(crate) fn switch(&mut self, id: Id, link: IfIndex, up: bool) {
+        self.note(
+            id,
+            if up {
+                "is switched on"
+            } else {
+                "is switched off"
+            },
+        );
+        let notice = self.routers[id.0].kernel.switch(link, up);
+        self.notify(id, notice);
+    }
+
+    /// Another program removes a route.
+    pub(crate) fn remove_route(&mut self, id: Id, destination: &str) {
+        self.note(id, "loses a route to another program");
+        let kernel = &mut self.routers[id.0].kernel;
+        kernel.steal_route(destination.parse().expect("a network"));
+        self.hear(id);
+    }
+
+    /// Another program removes a rule.
+    pub(crate) fn remove_rule(&mut self, id: Id, preference: u32) {
+        self.note(id, "loses a rule to another program");
+        self.routers[id.0].kernel.steal_rule(preference);
+        self.hear(id);
+    }
+
+    /// Destinations, in the order of the table.
+    pub(crate) fn routes(&self, id: Id) -> Vec<String> {
+        let routes = self.routers[id.0].kernel.routes.iter();
+        routes.map(|route| route.destination.to_string()).collect()
+    }
+
+    /// Preferences, in the order of their making.
+    pub(crate) fn rules(&self, id: Id) -> Vec<u32> {
+        let rules = self.routers[id.0].kernel.rules.iter();
+        rules.map(|rule| rule.preference).collect()
     }
 
     /// From now on the kernel has no memory for anything new, or has again.
@@ -608,6 +657,14 @@ impl Lan {
             return;
         }
         let observed = core.observe();
+        // Before its first look at the machine, what a crash left is still there.
+        let mut states = observed.instances.iter().map(|instance| instance.state);
+        let nobody = !observed.instances.is_empty()
+            && states.all(|state| matches!(state, StateName::Backup | StateName::Fault));
+        if nobody && router.config.statics == Statics::default() {
+            assert_eq!(self.routes(id), [""; 0], "{}", self.transcript.text());
+            assert_eq!(self.rules(id), [], "{}", self.transcript.text());
+        }
         self.check_groups(&router.name, &observed);
         for instance in observed.instances {
             let is_master = instance.state == StateName::Master;

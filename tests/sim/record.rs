@@ -121,6 +121,15 @@ pub(crate) fn describe(effect: &Effect) -> Option<String> {
         Effect::Kernel(rtnl::Request::Link(request)) => link(request),
         Effect::Setting(request) => setting(request),
         Effect::Notify(news) => format!("tells {news}"),
+        Effect::Kernel(rtnl::Request::AddRoute(route)) => format!("+ route {}", route.destination),
+        Effect::Kernel(rtnl::Request::ReplaceRoute(route)) => {
+            format!("= route {}", route.destination)
+        }
+        Effect::Kernel(rtnl::Request::RemoveRoute(route)) => {
+            format!("- route {}", route.destination)
+        }
+        Effect::Kernel(rtnl::Request::AddRule(rule)) => format!("+ rule {}", rule.preference),
+        Effect::Kernel(rtnl::Request::RemoveRule(rule)) => format!("- rule {}", rule.preference),
     })
 }
 

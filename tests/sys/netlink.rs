@@ -318,7 +318,7 @@ fn what_others_do_to_addresses_is_told_and_what_we_do_is_not() {
         .filter_map(|notice| match notice {
             Notice::Address(address) => Some(format!("+{}", address.cidr)),
             Notice::AddressGone(address) => Some(format!("-{}", address.cidr)),
-            Notice::Link(_) | Notice::LinkGone(_) => None,
+            _ => None,
         })
         .filter(|told| told.contains("192.168"))
         .collect();

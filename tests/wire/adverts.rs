@@ -200,6 +200,7 @@ impl Machine {
         machine.tell(Event::Resync {
             links: &[link],
             addresses: &addresses,
+            rules: &[],
         });
         machine.tell(Event::Reload(&config));
         machine

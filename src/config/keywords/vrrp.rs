@@ -133,14 +133,14 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
                 for line in inside(statement) {
                     draft.routes.extend(route(line, report));
                 }
-            }).stored("these routes are not set yet"),
+            }),
         Row::values("virtual_rules", "",
             "Block of rules in the words of ip-rule(8), one on each line, with [no_track].",
             |draft, statement, report| {
                 for line in inside(statement) {
                     draft.rules.extend(rule(line, report));
                 }
-            }).stored("these rules are not set yet"),
+            }),
         Row::line("accept", "", "A master takes packets to addresses it does not own.",
             |draft, statement, _| draft.accept = Some((true, statement.span()))),
         Row::line("no_accept", "", "It does not.",
