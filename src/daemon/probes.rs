@@ -90,7 +90,7 @@ impl Probes {
             error,
             started,
         };
-        let secret = match self.secret(connect) {
+        let mut secret = match self.secret(connect) {
             Ok(secret) => secret,
             Err(failure) => return Some(Event::Insecure { probe, failure }),
         };
@@ -110,11 +110,13 @@ impl Probes {
             Ok(token) => token,
             Err(error) => return Some(failed(Errno::of(&error), false)),
         };
+        // The first words of a session are ready before there is a connection.
+        let unsent = secret.as_mut().map(|secret| secret.session.output());
         let conversation = Conversation {
             socket,
             token,
             connected: connected && secret.is_none(),
-            unsent: Vec::new(),
+            unsent: unsent.unwrap_or_default(),
             ended: false,
             secret,
         };
@@ -170,9 +172,6 @@ impl Conversation {
     fn hear(&mut self, buffer: &mut [u8]) -> Result<Option<Heard>, Errno> {
         if !self.connected {
             self.connected = self.socket.finish()?;
-            if self.connected {
-                self.push_secret()?;
-            }
             return Ok(self.connected.then_some(Heard::Connected));
         }
         self.flush()?;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Once;
 use std::time::Duration;
 
-use keepalived::check::{Core, Effect, Event, ProbeId, ServerState};
+use keepalived::check::{Connect, Core, Effect, Event, ProbeId, ServerState};
 use keepalived::config::{self, AnyHost, Config};
 use keepalived::errno::Errno;
 use keepalived::time::Instant;
@@ -361,22 +361,8 @@ impl World {
                 self.transcript.push(line);
             }
             match effect {
-                Effect::Connect(connect) => {
-                    let fresh = self.last_probe.is_none_or(|last| last < connect.probe);
-                    assert!(fresh, "an id is given out once");
-                    self.last_probe = Some(connect.probe);
-                    self.open.insert(connect.probe, connect.to);
-                    self.connects.push(self.stamp(&connect.to.to_string()));
-                    inbox.extend(self.answer(connect.probe, connect.to));
-                }
-                Effect::Send { probe, bytes } => {
-                    assert!(self.open.contains_key(&probe), "sent while open");
-                    self.sent.push(bytes);
-                    if let Some(talk) = self.talks.get_mut(&probe) {
-                        talk.heard = true;
-                        talk.next.get_or_insert(self.now);
-                    }
-                }
+                Effect::Connect(connect) => inbox.extend(self.connect(&connect)),
+                Effect::Send { probe, bytes } => self.send(probe, bytes),
                 Effect::Close(probe) => {
                     self.talks.remove(&probe);
                     assert!(
@@ -427,6 +413,24 @@ impl World {
                     self.directing = Some(directing);
                 }
             }
+        }
+    }
+
+    fn connect(&mut self, connect: &Connect) -> Option<Event<'static>> {
+        let fresh = self.last_probe.is_none_or(|last| last < connect.probe);
+        assert!(fresh, "an id is given out once");
+        self.last_probe = Some(connect.probe);
+        self.open.insert(connect.probe, connect.to);
+        self.connects.push(self.stamp(&connect.to.to_string()));
+        self.answer(connect.probe, connect.to)
+    }
+
+    fn send(&mut self, probe: ProbeId, bytes: Vec<u8>) {
+        assert!(self.open.contains_key(&probe), "sent while open");
+        self.sent.push(bytes);
+        if let Some(talk) = self.talks.get_mut(&probe) {
+            talk.heard = true;
+            talk.next.get_or_insert(self.now);
         }
     }
 
