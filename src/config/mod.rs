@@ -53,7 +53,7 @@ pub use check::{
 };
 pub use diag::{Diagnostic, Diagnostics, Note, Place, Severity};
 pub use diff::{Changes, diff};
-pub use global::{FlushOnStop, Global, Lvs, SyncDaemon, Vrrp};
+pub use global::{BufferPolicy, FlushOnStop, Global, Lvs, SyncDaemon, Vrrp};
 pub use lossless::Octets;
 pub use manual::manual;
 pub use print::print;

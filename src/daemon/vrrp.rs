@@ -261,6 +261,7 @@ impl Driver {
             } => {
                 self.open(socket, &channel, interface, reactor);
             }
+            Effect::Buffer { socket, octets } => self.resize(socket, octets),
             Effect::Close(socket) => self.close(socket, reactor),
             Effect::Advertise {
                 on,
@@ -306,6 +307,15 @@ impl Driver {
             Err(error) => self
                 .inbox
                 .push_back(Answer::Failed(Attempt::Open(id), error)),
+        }
+    }
+
+    fn resize(&mut self, id: SocketId, octets: u32) {
+        let Some(open) = self.sockets.get(&id) else {
+            return;
+        };
+        if let Err(error) = open.socket.set_receive_buffer(octets) {
+            warn!(target: VRRP, "({}) cannot set receive buffer: {error}", open.interface);
         }
     }
 

@@ -42,6 +42,12 @@ impl VrrpSocket {
         })
     }
 
+    /// How many octets may wait to be read, as far as the system allows.
+    pub fn set_receive_buffer(&self, octets: u32) -> Result<(), Errno> {
+        let octets = c_int::try_from(octets).unwrap_or(c_int::MAX);
+        socket::set(&self.receiver, libc::SOL_SOCKET, libc::SO_RCVBUF, &octets)
+    }
+
     /// One packet; None when there is none. EMSGSIZE: the packet was longer than the buffer and is
     /// gone.
     pub fn recv<'a>(&self, buffer: &'a mut [u8]) -> Result<Option<Datagram<'a>>, Errno> {

@@ -1,17 +1,52 @@
-//! How many addresses an advert can carry: what the count field and the interface allow.
+//! How many addresses an advert can carry: what the count field and the interface allow; and how
+//! many octets of adverts may wait to be read.
 
+use super::instance::Instance as Living;
 use crate::addr::Family;
-use crate::config::{Authentication, Instance, Version};
+use crate::config::{Authentication, BufferPolicy, Global, Instance, Version};
+use crate::wire::rtnl::Link;
 
 /// Addresses of one advert on an interface of this MTU; the others are treated as excluded ones.
 pub(super) fn addresses_per_advert(instance: &Instance, mtu: u32) -> usize {
-    Layout {
-        family: instance.family,
-        is_v2: instance.version == Version::V2,
-        has_ah: matches!(instance.authentication, Authentication::Ah(_)),
-        has_trailer: instance.hmac.is_some(),
+    Layout::of(instance).capacity(mtu)
+}
+
+/// `vrrp_rx_bufs_policy` and `vrrp_rx_bufs_multiplier`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct BufferRule {
+    policy: Option<BufferPolicy>,
+    multiplier: u32,
+}
+
+impl BufferRule {
+    pub(super) fn of(global: &Global) -> Self {
+        Self {
+            policy: global.buffers.vrrp_policy,
+            multiplier: global.buffers.vrrp_multiplier.unwrap_or(MULTIPLIER),
+        }
     }
-    .capacity(mtu)
+}
+
+impl Living {
+    /// What this instance adds to the octets that may wait in its socket; 0 when nobody has said
+    /// anything.
+    pub(super) fn buffer_share(&self, link: Option<&Link>, rule: BufferRule) -> u32 {
+        if let Some(octets) = self.config.receive_buffer {
+            return octets;
+        }
+        match rule.policy {
+            None => 0,
+            Some(BufferPolicy::Octets(octets)) => octets,
+            Some(BufferPolicy::Mtu) => {
+                let mtu = link.map_or(MTU, |link| link.mtu);
+                mtu.saturating_mul(rule.multiplier)
+            }
+            Some(BufferPolicy::Advert) => {
+                let octets = Layout::of(&self.config).length(self.config.addresses.len());
+                octets.saturating_mul(rule.multiplier)
+            }
+        }
+    }
 }
 
 /// What decides how much of a packet is not addresses.
@@ -24,7 +59,30 @@ struct Layout {
 }
 
 impl Layout {
+    fn of(instance: &Instance) -> Self {
+        Self {
+            family: instance.family,
+            is_v2: instance.version == Version::V2,
+            has_ah: matches!(instance.authentication, Authentication::Ah(_)),
+            has_trailer: instance.hmac.is_some(),
+        }
+    }
+
+    /// Octets of an advert with this many addresses, with its IP header.
+    fn length(self, addresses: usize) -> u32 {
+        let (taken, address) = self.parts();
+        let length = taken + addresses.min(COUNT_MAX) * address;
+        u32::try_from(length).expect("255 addresses are few")
+    }
+
     fn capacity(self, mtu: u32) -> usize {
+        let (taken, address) = self.parts();
+        let mtu = usize::try_from(mtu).unwrap_or(usize::MAX);
+        (mtu.saturating_sub(taken) / address).min(COUNT_MAX)
+    }
+
+    /// What a packet is beside its addresses, and what each of them takes.
+    fn parts(self) -> (usize, usize) {
         let (ip_header, address) = match self.family {
             Family::V4 => (20, 4),
             Family::V6 => (40, 16),
@@ -35,11 +93,14 @@ impl Layout {
             + when(self.is_v2 && self.family == Family::V4, V2_AUTHENTICATION)
             + when(self.has_ah, AH_HEADER)
             + when(self.has_trailer, HMAC_TRAILER);
-        let mtu = usize::try_from(mtu).unwrap_or(usize::MAX);
-        (mtu.saturating_sub(taken) / address).min(COUNT_MAX)
+        (taken, address)
     }
 }
 
+/// Of `vrrp_rx_bufs_multiplier`.
+const MULTIPLIER: u32 = 3;
+/// That of Ethernet, for packets that any interface may bring.
+const MTU: u32 = 1_500;
 /// RFC 9568 5.2.5: the count has eight bits.
 const COUNT_MAX: usize = 255;
 const ADVERT_HEADER: usize = 8;

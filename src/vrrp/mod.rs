@@ -66,6 +66,7 @@ use crate::wire::rtnl::{self, Address, Link, Notice};
 use crate::wire::sysctl;
 use crate::wire::sysctl::Setting;
 use announce::Burst;
+use capacity::BufferRule;
 use debounce::Debounce;
 use devices::Devices;
 use instance::{Context, Input, Instance};
@@ -149,6 +150,11 @@ pub enum Effect {
         /// The name of the channel's interface; empty without one.
         interface: String,
     },
+    /// From now on this many octets may wait to be read.
+    Buffer {
+        socket: SocketId,
+        octets: u32,
+    },
     Close(SocketId),
     /// Send a packet: that of IPv4 with its header, that of IPv6 without.
     Advertise {
@@ -219,6 +225,7 @@ pub struct Core {
     settings: Settings,
     /// `disable_local_igmp`.
     quiet_igmp: bool,
+    buffer_rule: BufferRule,
     network: Network,
     timers: Timers<Timer>,
     virtual_addresses: BTreeSet<IpAddr>,
@@ -252,6 +259,7 @@ impl Core {
             devices: Devices::default(),
             settings: Settings::default(),
             quiet_igmp: false,
+            buffer_rule: BufferRule::default(),
             network: Network::default(),
             timers: Timers::new(),
             virtual_addresses: BTreeSet::new(),
@@ -584,6 +592,7 @@ impl Core {
                 interface: link.map_or("", |link| &link.name),
                 vrid: instance.vrid(),
                 id: instance.id,
+                buffer: instance.buffer_share(link, self.buffer_rule),
             })
         });
         self.sockets.settle(used, &self.timers, out);

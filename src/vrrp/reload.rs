@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use log::warn;
 
+use super::capacity::BufferRule;
 use super::debounce::Debounce;
 use super::devices::Prefixes;
 use super::instance::{Context, Input, Instance, State};
@@ -31,6 +32,7 @@ impl Core {
         let prefixes = Prefixes::of(&config.global);
         self.devices.plan(instances, prefixes, &self.network);
         self.quiet_igmp = config.global.disable_local_igmp;
+        self.buffer_rule = BufferRule::of(&config.global);
         let mut new: BTreeMap<_, _> = running.iter().cloned().collect();
 
         let identities: Vec<_> = running.iter().map(|(key, _)| key.clone()).collect();

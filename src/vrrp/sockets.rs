@@ -19,6 +19,8 @@ struct Socket {
     channel: Channel,
     interface: String,
     usable: bool,
+    /// Octets that may wait to be read; 0: as many as the kernel finds right.
+    buffer: u32,
     /// By VRID; several of one only of unicast, whose peers differ.
     instances: BTreeMap<u8, Vec<InstanceId>>,
 }
@@ -30,6 +32,8 @@ pub(super) struct User<'a> {
     pub(super) interface: &'a str,
     pub(super) vrid: u8,
     pub(super) id: InstanceId,
+    /// What it adds to the octets that may wait to be read.
+    pub(super) buffer: u32,
 }
 
 impl Sockets {
@@ -41,6 +45,7 @@ impl Sockets {
         timers: &Timers<Timer>,
         out: &mut Vec<Effect>,
     ) {
+        let mut buffers: BTreeMap<SocketId, u32> = BTreeMap::new();
         for socket in self.sockets.values_mut() {
             socket.instances.clear();
         }
@@ -59,6 +64,17 @@ impl Sockets {
                 .get_mut(&id)
                 .expect("a channel names a socket there is");
             socket.instances.entry(user.vrid).or_default().push(user.id);
+            let buffer = buffers.entry(id).or_default();
+            *buffer = buffer.saturating_add(user.buffer);
+        }
+        for (id, octets) in buffers {
+            if let Some(socket) = self.sockets.get_mut(&id)
+                && std::mem::replace(&mut socket.buffer, octets) != octets
+                && socket.usable
+                && octets > 0
+            {
+                out.push(Effect::Buffer { socket: id, octets });
+            }
         }
         self.close_unused(out);
     }
@@ -79,6 +95,7 @@ impl Sockets {
                 channel,
                 interface: user.interface.to_owned(),
                 usable: true,
+                buffer: 0,
                 instances,
             },
         );
@@ -146,6 +163,7 @@ mod tests {
             interface: "eth0",
             vrid,
             id: InstanceId(vrid.into()),
+            buffer: 0,
         }
     }
 
@@ -188,6 +206,32 @@ mod tests {
         sockets.settle(std::iter::empty(), &timers, &mut out);
         assert_eq!(out, [Effect::Close(shared)]);
         assert_eq!(sockets.on(&channel(2)), None);
+    }
+
+    #[test]
+    fn what_may_wait_to_be_read_grows_with_the_instances() {
+        let (mut sockets, timers) = (Sockets::default(), Timers::new());
+        let mut out = Vec::new();
+        let sized = |vrid, buffer| User {
+            buffer,
+            ..user(2, vrid)
+        };
+        sockets.settle(
+            [sized(51, 3_000), sized(52, 500)].into_iter(),
+            &timers,
+            &mut out,
+        );
+        let [socket] = opened(&out)[..] else {
+            panic!("{out:?}")
+        };
+        let octets = 3_500;
+        assert_eq!(out.pop(), Some(Effect::Buffer { socket, octets }));
+        out.clear();
+        sockets.settle([sized(51, 3_500)].into_iter(), &timers, &mut out);
+        assert_eq!(out, []);
+        sockets.settle([sized(51, 1_000)].into_iter(), &timers, &mut out);
+        let octets = 1_000;
+        assert_eq!(out, [Effect::Buffer { socket, octets }]);
     }
 
     #[test]

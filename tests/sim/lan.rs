@@ -576,6 +576,7 @@ impl Lan {
                 } => {
                     self.routers[id.0].sockets.insert(socket, channel);
                 }
+                Effect::Buffer { .. } => {}
                 Effect::Close(socket) => {
                     assert!(self.routers[id.0].sockets.remove(&socket).is_some());
                 }

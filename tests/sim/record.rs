@@ -79,6 +79,7 @@ pub(crate) fn describe(effect: &Effect) -> Option<String> {
             Ear::Group(group) => format!("joins {group} on {interface}"),
             Ear::Own(source) => format!("listens to {source}"),
         },
+        Effect::Buffer { octets, .. } => format!("lets {octets} octets wait"),
         Effect::Close(_) => "leaves the group".to_owned(),
         Effect::Advertise {
             to,

@@ -400,9 +400,9 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
             |all| &mut all.global.buffers.lvs_monitor.force).stored(COMING),
         Row::line("vrrp_rx_bufs_policy", "MTU|ADVERT|INT",
             "Receive buffer of VRRP: a multiple of the MTU or of an advert, or octets.",
-            read::buffer_policy).judging_itself().stored(COMING),
+            read::buffer_policy).judging_itself(),
         Row::field("vrrp_rx_bufs_multiplier", "INT 1..", "That multiple, 3 unless given.",
-            Field::Exact(|all| &mut all.global.buffers.vrrp_multiplier)).stored(COMING),
+            Field::Exact(|all| &mut all.global.buffers.vrrp_multiplier)),
 
         // SNMP and D-Bus.
         Row::field("snmp_socket", "ADDRESS", "Where the master agent is.",

@@ -235,7 +235,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
         Row::field("v3_checksum_as_v2", "[BOOL]", "Version 3 without the pseudo header.",
             Field::MaybeTruth(|draft| &mut draft.v3_checksum_as_v2)),
         Row::field("kernel_rx_buf_size", "INT 0..", "Receive buffer, octets.",
-            Field::Exact(|draft| &mut draft.receive_buffer)).stored(COMING),
+            Field::Exact(|draft| &mut draft.receive_buffer)),
         Row::line("debug", "INT 0..4", "It never had an effect.",
             |_, statement, report| {
                 if let Some(word) = statement.argument(1) {
