@@ -21,6 +21,7 @@ use std::time::Instant;
 mod lab {
     pub(crate) mod capture;
     pub(crate) mod cluster;
+    pub(crate) mod crowd;
     pub(crate) mod daemon;
     pub(crate) mod dialects;
     pub(crate) mod interop;
@@ -37,7 +38,7 @@ mod lab {
 }
 
 use lab::{
-    cluster, dialects, interop, network, no_ipvs, process, scripts, states, vmac, vrrp, wait,
+    cluster, crowd, dialects, interop, network, no_ipvs, process, scripts, states, vmac, vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         vrrp::SCENARIOS,
         interop::SCENARIOS,
         dialects::SCENARIOS,
+        crowd::SCENARIOS,
         states::SCENARIOS,
         vmac::SCENARIOS,
         process::SCENARIOS,

@@ -125,6 +125,13 @@ fn condition(text: &mut String, instance: &config::Instance, now: Option<&Instan
             for fault in &now.faults {
                 field(text, 3, "Fault", fault);
             }
+            for refused in &now.refused {
+                let from = refused
+                    .from
+                    .map_or_else(|| "others".to_owned(), |from| from.to_string());
+                let (count, reason) = (refused.count, refused.reason);
+                field(text, 3, "Refused", format!("{count} from {from}: {reason}"));
+            }
         }
         None => {
             let wanted = match instance.state {

@@ -94,6 +94,16 @@ impl Daemon {
         network::signal(self.process.pid(), name);
     }
 
+    /// What it has used of the processors, in seconds; of ours, which is one process.
+    pub(crate) fn processor_time(&self) -> String {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.pid()));
+        let stat = stat.expect("it is alive");
+        let (_, fields) = stat.rsplit_once(')').expect("the name stands in brackets");
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks: f64 = ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
+        format!("{:.1} s", ticks / 100.0)
+    }
+
     /// SIGTERM, without waiting for the end.
     pub(crate) fn ask_to_stop(&self) {
         self.signal("TERM");
