@@ -85,6 +85,9 @@ const DIFFERENCES: &[&str] = &[
     "Routes without an interface are tracked, too.",
     "A virtual address, route or rule that somebody removes is put back at once and announced, and \
      the instance stays master; at most once a second.",
+    "Of several causes of FAULT all must go, also of several tracked interfaces.",
+    "Who enters FAULT as master sends one advert of priority 0, not two.",
+    "No member of a vrrp_sync_group runs when one of them cannot.",
     "Warnings that do not count: native_ipv6, linkbeat_use_polling, lvs_sync_daemon_interface, \
      global_tracking, thread_timer_expired, vmac_garp_intvl, gw and or of a route, and an \
      lvs_sync_daemon without inst.",

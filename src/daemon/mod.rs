@@ -17,6 +17,7 @@ mod reload;
 mod report;
 mod slots;
 mod start;
+mod topology;
 mod vrrp;
 
 use std::ffi::OsString;
@@ -341,10 +342,13 @@ impl Daemon {
     fn dump(&self, now: Instant) {
         let config = self.files.config();
         if let Some(vrrp) = &self.vrrp {
-            report::write(
-                "keepalived.data",
-                &report::vrrp_data(config, Some(&vrrp.observe())),
-            );
+            let now = topology::Now {
+                snapshot: vrrp.observe(),
+                at: now,
+                wall: self.clock.wall(),
+            };
+            let data = report::vrrp_data(config, Some(&now));
+            report::write("keepalived.data", &data);
         }
         if let Some(check) = &self.check {
             let services = check.observe(now);

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use log::{error, info};
 
-use crate::addr::Cidr;
 use crate::check;
-use crate::config::{self, Authentication, Config, Forwarding, InitialState, ServiceKey, Version};
+use crate::config::{self, Config, Forwarding, ServiceKey};
 use crate::sys::{dump, host};
-use crate::vrrp::{self, InstanceState};
+use crate::vrrp;
 
 use super::logging::{CHECK, VRRP};
+use super::topology;
 
 /// Writes a dump into the temporary directory.
 pub(super) fn write(name: &str, text: &str) {
@@ -32,20 +32,11 @@ pub(super) fn log(config: &Config) {
 }
 
 /// keepalived.data. Without a snapshot only what is configured.
-pub(super) fn vrrp_data(config: &Config, now: Option<&vrrp::Snapshot>) -> String {
+pub(super) fn vrrp_data(config: &Config, now: Option<&topology::Now>) -> String {
     let mut text = String::new();
     heading(&mut text, "Global definitions");
     global(&mut text, &config.global);
-    if !config.instances.is_empty() {
-        heading(&mut text, "VRRP Topology");
-    }
-    for instance in &config.instances {
-        let state = now.and_then(|now| {
-            let mut states = now.instances.iter();
-            states.find(|state| state.name == instance.name)
-        });
-        vrrp_instance(&mut text, instance, state);
-    }
+    topology::write(&mut text, config, now);
     text
 }
 
@@ -72,166 +63,6 @@ fn global(text: &mut String, global: &config::Global) {
     for address in &global.notification_email {
         field(text, 1, "Email notification", address);
     }
-}
-
-fn vrrp_instance(text: &mut String, instance: &config::Instance, now: Option<&InstanceState>) {
-    field(text, 1, "VRRP Instance", &instance.name);
-    let version = match instance.version {
-        Version::V2 => 2,
-        Version::V3 => 3,
-    };
-    field(text, 3, "VRRP Version", version);
-    condition(text, instance, now);
-    field(text, 3, "Interface", &instance.interface);
-    if let Some(source) = now.and_then(|now| now.source).or(instance.source) {
-        field(text, 3, "Using src_ip", source);
-    }
-    announcement(text, instance);
-    field(text, 3, "Virtual Router ID", instance.vrid);
-    field(text, 3, "Priority", instance.priority);
-    field(
-        text,
-        3,
-        "Effective priority",
-        now.map_or(instance.priority, |now| now.priority),
-    );
-    field(
-        text,
-        3,
-        "Advert interval",
-        format!("{} sec", instance.advert_interval.as_secs()),
-    );
-    preemption(text, instance);
-    authentication(text, &instance.authentication);
-    let _ = writeln!(text, "   Virtual IP ({}):", instance.addresses.len());
-    for vip in &instance.addresses {
-        let set = now.is_some_and(|now| {
-            now.addresses
-                .iter()
-                .any(|owned| owned.cidr.address() == vip.cidr.address())
-        });
-        address_line(text, vip, &instance.interface, set);
-    }
-}
-
-/// The state with what only that state has; without a snapshot what it hopes to be.
-fn condition(text: &mut String, instance: &config::Instance, now: Option<&InstanceState>) {
-    match now {
-        Some(now) => {
-            field(text, 3, "State", now.state);
-            if let Some(master) = now.master {
-                field(text, 3, "Master router", master);
-            }
-            for fault in &now.faults {
-                field(text, 3, "Fault", fault);
-            }
-            for refused in &now.refused {
-                let from = refused
-                    .from
-                    .map_or_else(|| "others".to_owned(), |from| from.to_string());
-                let (count, reason) = (refused.count, refused.reason);
-                field(text, 3, "Refused", format!("{count} from {from}: {reason}"));
-            }
-        }
-        None => {
-            let wanted = match instance.state {
-                InitialState::Master => "MASTER",
-                InitialState::Backup => "BACKUP",
-            };
-            field(text, 3, "Wantstate", wanted);
-        }
-    }
-}
-
-fn announcement(text: &mut String, instance: &config::Instance) {
-    let garp = instance.garp;
-    field(text, 3, "Gratuitous ARP delay", garp.delay.as_secs());
-    field(text, 3, "Gratuitous ARP repeat", garp.repeat);
-    field(text, 3, "Gratuitous ARP refresh", garp.refresh.as_secs());
-    field(
-        text,
-        3,
-        "Gratuitous ARP refresh repeat",
-        garp.refresh_repeat,
-    );
-    field(
-        text,
-        3,
-        "Gratuitous ARP lower priority delay",
-        garp.lower_prio_delay.as_secs(),
-    );
-    field(
-        text,
-        3,
-        "Gratuitous ARP lower priority repeat",
-        garp.lower_prio_repeat,
-    );
-    field(text, 3, "Down timer adverts", instance.down_timer_adverts);
-    let answers = !instance.lower_prio_no_advert;
-    field(
-        text,
-        3,
-        "Send advert after receive lower priority advert",
-        answers,
-    );
-    let warns = instance.higher_prio_send_advert;
-    field(
-        text,
-        3,
-        "Send advert after receive higher priority advert",
-        warns,
-    );
-}
-
-fn authentication(text: &mut String, authentication: &Authentication) {
-    match authentication {
-        Authentication::None => field(text, 3, "Authentication type", "none"),
-        Authentication::Pass(_) => {
-            field(text, 3, "Authentication type", "SIMPLE_PASSWORD");
-            field(text, 3, "Password", "********");
-        }
-        Authentication::Ah(_) => {
-            field(text, 3, "Authentication type", "IPSEC_AH");
-            field(text, 3, "Password", "********");
-        }
-    }
-}
-
-fn preemption(text: &mut String, instance: &config::Instance) {
-    field(
-        text,
-        3,
-        "Preempt",
-        if instance.preempt {
-            "enabled"
-        } else {
-            "disabled"
-        },
-    );
-    if !instance.preempt_delay.is_zero() {
-        let delay = instance.preempt_delay.as_secs_f64();
-        field(text, 3, "Preempt delay", format!("{delay} secs"));
-    }
-}
-
-/// ADDRESS[/LENGTH] [brd B] dev INTERFACE scope S [label L] [peer P] [no_track] [set]
-fn address_line(text: &mut String, vip: &config::VirtualAddress, interface: &str, set: bool) {
-    let device = vip.device.as_deref().unwrap_or(interface);
-    let mut line = vip.cidr.to_string();
-    if let Some(broadcast) = vip.broadcast {
-        let _ = write!(line, " brd {broadcast}");
-    }
-    let _ = write!(line, " dev {device} scope {}", scope_word(vip.scope));
-    if let Some(label) = &vip.label {
-        let _ = write!(line, " label {label}");
-    }
-    if let Some(peer) = vip.peer {
-        let peer: Cidr = peer;
-        let _ = write!(line, " peer {peer}");
-    }
-    line += if vip.track { "" } else { " no_track" };
-    line += if set { " set" } else { "" };
-    let _ = writeln!(text, "     {line}");
 }
 
 /// keepalived_check.data. Without a snapshot only what is configured.
@@ -324,7 +155,9 @@ pub(super) fn statistics(now: &vrrp::Snapshot) -> String {
              Became master: {}\n  Released master: {}\n  Packet Errors:\n    Length: {}\n    \
              TTL: {}\n    Invalid Type: {}\n    Advertisement Interval: {}\n    \
              Address List: {}\n  Authentication Errors:\n    Invalid Type: {}\n    \
-             Type Mismatch: {}\n    Failure: {}\n  Priority Zero:\n    Received: {}\n    \
+             Type Mismatch: {}\n    Failure: {}\n  Authentication Extension Errors:\n    \
+             Missing: {}\n    Malformed: {}\n    Unknown Key: {}\n    Invalid HMAC: {}\n    \
+             Stale: {}\n    Replay: {}\n  Priority Zero:\n    Received: {}\n    \
              Sent: {}\n",
             instance.name,
             of.advert_rcvd,
@@ -339,6 +172,12 @@ pub(super) fn statistics(now: &vrrp::Snapshot) -> String {
             of.invalid_authtype,
             of.authtype_mismatch,
             of.auth_failure,
+            of.auth_ext_missing,
+            of.auth_ext_malformed,
+            of.auth_ext_unknown_key,
+            of.auth_ext_invalid_hmac,
+            of.auth_ext_stale,
+            of.auth_ext_replay,
             of.pri_zero_rcvd,
             of.pri_zero_sent,
         );
@@ -346,22 +185,11 @@ pub(super) fn statistics(now: &vrrp::Snapshot) -> String {
     text
 }
 
-fn heading(text: &mut String, words: &str) {
+pub(super) fn heading(text: &mut String, words: &str) {
     let _ = writeln!(text, "------< {words} >------");
 }
 
-fn field(text: &mut String, indent: usize, key: &str, value: impl std::fmt::Display) {
+pub(super) fn field(text: &mut String, indent: usize, key: &str, value: impl std::fmt::Display) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{:indent$}{key} = {value}", "");
-}
-
-fn scope_word(scope: u8) -> String {
-    match scope {
-        0 => "global".to_owned(),
-        200 => "site".to_owned(),
-        253 => "link".to_owned(),
-        254 => "host".to_owned(),
-        255 => "nowhere".to_owned(),
-        number => number.to_string(),
-    }
 }

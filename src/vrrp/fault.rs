@@ -106,6 +106,13 @@ impl Instance {
     }
 }
 
+impl Fault {
+    /// Whether it comes from something watched that is no interface.
+    pub(super) fn is_tracked(&self) -> bool {
+        matches!(self, Self::Tracked(_))
+    }
+}
+
 fn is_up(interface: &str, network: &Network) -> bool {
     network.named(interface).is_some_and(|link| link.running)
 }

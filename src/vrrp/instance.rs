@@ -86,6 +86,9 @@ pub(super) struct Instance {
     /// What a crash may have left behind was taken away, or taken over.
     pub(super) cleaned: bool,
     pub(super) statistics: Statistics,
+    /// Of the master it listens to.
+    pub(super) master_priority: Option<u8>,
+    pub(super) last_transition: Option<Instant>,
     /// When its last advert left.
     pub(super) advertised_at: Option<Instant>,
     /// Whose packet came last.
@@ -169,6 +172,8 @@ impl Instance {
             owned: Owned::default(),
             cleaned: false,
             statistics: Statistics::default(),
+            master_priority: None,
+            last_transition: None,
             advertised_at: None,
             last_sender: None,
             dialect: Dialect::default(),
@@ -227,6 +232,7 @@ impl Instance {
             return;
         };
         let known = master.replace(advert.source);
+        self.master_priority = Some(advert.priority);
         let delay = *delay;
         if known != Some(advert.source) {
             self.told.clear();
@@ -376,6 +382,7 @@ impl Instance {
                 advert.source, advert.priority
             );
         }
+        self.master_priority = Some(advert.priority);
         // RFC 5798: 745, 750.
         self.learn_interval(&advert);
         let state = State::Backup {
@@ -544,6 +551,7 @@ impl Instance {
             cx.timers.cancel(Timer::Of(self.id, alarm));
         }
         let old = std::mem::replace(&mut self.state, next);
+        self.last_transition = Some(cx.now);
         let initial = matches!(old, State::Init);
         if cx.releases_all {
             self.cleaned = false;

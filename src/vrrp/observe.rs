@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use super::Core;
 use super::instance::{Instance, State};
+use super::sync::Wish;
+use super::{Alarm, Core, Timer};
 use crate::addr::Vrid;
+use crate::time::{Instant, Timers};
 use crate::wire::rtnl::Address;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,15 +34,28 @@ pub struct InstanceState {
     pub interface: String,
     pub vrid: Vrid,
     pub state: StateName,
+    /// What it would be without its group.
+    pub wish: StateName,
     /// The effective priority.
     pub priority: u8,
+    /// The priority before it is limited to what an advert can say.
+    pub total_priority: i32,
     pub source: Option<IpAddr>,
     /// The master a backup listens to.
     pub master: Option<IpAddr>,
+    pub master_priority: Option<u8>,
+    pub last_transition: Option<Instant>,
+    /// When its next advert is due, or its master must have been heard.
+    pub wakes_at: Option<Instant>,
+    /// Master_Down_Interval.
+    pub master_down: Duration,
+    pub advertised_at: Option<Instant>,
     /// The addresses it has put into the kernel.
     pub addresses: Vec<Address>,
     /// Why it is in FAULT.
     pub faults: Vec<String>,
+    /// How many of them are of what it watches.
+    pub tracker_faults: usize,
     pub statistics: Statistics,
     pub refused: Vec<RefusedPackets>,
 }
@@ -60,6 +76,16 @@ pub enum StateName {
     Backup = 1,
     Master = 2,
     Fault = 3,
+}
+
+impl From<Wish> for StateName {
+    fn from(wish: Wish) -> Self {
+        match wish {
+            Wish::Fault => Self::Fault,
+            Wish::Backup => Self::Backup,
+            Wish::Master => Self::Master,
+        }
+    }
 }
 
 impl fmt::Display for StateName {
@@ -109,7 +135,7 @@ impl Core {
                 .order
                 .iter()
                 .filter_map(|id| self.instances.get(id))
-                .map(Instance::observe)
+                .map(|instance| instance.observe(&self.timers))
                 .collect(),
             groups: self.groups.observe(&self.instances),
         }
@@ -123,7 +149,7 @@ impl Core {
 }
 
 impl Instance {
-    fn observe(&self) -> InstanceState {
+    fn observe(&self, timers: &Timers<Timer>) -> InstanceState {
         let master = match self.state {
             State::Backup { master, .. } => master,
             State::Init | State::Master | State::Fault => None,
@@ -133,11 +159,25 @@ impl Instance {
             interface: self.config.interface.clone(),
             vrid: self.config.vrid,
             state: self.state_name(),
+            wish: self.wish().into(),
             priority: self.priority(),
+            total_priority: self.total_priority,
             source: self.source,
             master,
+            master_priority: master.and(self.master_priority),
+            last_transition: self.last_transition,
+            wakes_at: [Alarm::MasterDown, Alarm::Advert]
+                .into_iter()
+                .find_map(|alarm| timers.deadline_of(Timer::Of(self.id, alarm))),
+            master_down: self.master_down_interval(),
+            advertised_at: self.advertised_at,
             addresses: self.owned.addresses().cloned().collect(),
             faults: self.faults.iter().map(ToString::to_string).collect(),
+            tracker_faults: self
+                .faults
+                .iter()
+                .filter(|fault| fault.is_tracked())
+                .count(),
             statistics: self.statistics.clone(),
             refused: self.refused.observe(),
         }

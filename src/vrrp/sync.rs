@@ -135,11 +135,11 @@ impl Groups {
 impl Group {
     fn wish(&self, instances: &Instances) -> StateName {
         let members = self.members.iter().filter_map(|id| instances.get(id));
-        match members.map(Instance::wish).min() {
-            Some(Wish::Fault) => StateName::Fault,
-            Some(Wish::Master) => StateName::Master,
-            Some(Wish::Backup) | None => StateName::Backup,
-        }
+        members
+            .map(Instance::wish)
+            .min()
+            .unwrap_or(Wish::Backup)
+            .into()
     }
 }
 

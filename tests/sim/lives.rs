@@ -384,3 +384,44 @@ fn two_instances_of_one_number_where_one_speaks_do_not_both_run() {
     let line = "VRID conflict between VI and VJ IPv4 vrid 51";
     assert_eq!(said.matches(line).count(), 1, "{said}");
 }
+
+/// As many as one interface can have, ten adverts a second each: nobody ever loses its place.
+#[test]
+fn two_hundred_and_fifty_five_instances_are_steady_for_a_minute() {
+    let text = |priority: u8| {
+        let one = |number: u8| {
+            format!(
+                "vrrp_instance V{number} {{
+                    interface eth0
+                    version 3
+                    virtual_router_id {number}
+                    priority {priority}
+                    advert_int 0.1
+                    virtual_ipaddress {{
+                        10.2.0.{number}
+                    }}
+                }}
+                "
+            )
+        };
+        (1..=255).map(one).collect::<String>()
+    };
+    let mut lan = Lan::new(322);
+    lan.leave_unchecked();
+    let a = lan.router("a", &text(150));
+    let b = lan.router("b", &text(100));
+    lan.run(60 * SEC);
+    for (id, state, masters) in [(a, Master, 1), (b, Backup, 0)] {
+        let instances = lan.instances(id);
+        assert_eq!(instances.len(), 255);
+        for instance in instances {
+            let became = instance.statistics.become_master;
+            assert_eq!(
+                (instance.state, became),
+                (state, masters),
+                "{}",
+                instance.name
+            );
+        }
+    }
+}

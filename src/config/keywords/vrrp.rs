@@ -158,7 +158,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
                 read::source(draft, statement, report);
             }),
         Row::marked("track_src_ip", "In FAULT while no interface has that address.",
-            |draft| &mut draft.track_source).stored(TRACKING),
+            |draft| &mut draft.track_source),
         Row::line("mcast_dst_ip", "IP", "Where adverts go; as vrrp_mcast_group4 unless given.",
             read::destination),
         Row::values("unicast_peer", "",
@@ -219,7 +219,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
             |draft, statement, report| {
                 read::old(statement, "timer_expired_backup", report);
                 read::timer_expired_backup(draft, statement, report);
-            }).stored(COMING),
+            }),
         Row::field("lower_prio_no_advert", "[BOOL]", "Do not answer an advert of lower priority.",
             Field::MaybeTruth(|draft| &mut draft.lower_prio_no_advert)),
         Row::field("higher_prio_send_advert", "[BOOL]",
