@@ -14,6 +14,8 @@ mod adverts;
 mod links;
 #[path = "sys/netlink.rs"]
 mod netlink;
+#[path = "sys/nft.rs"]
+mod nft;
 #[path = "sys/packets.rs"]
 mod packets;
 #[path = "sys/routes.rs"]

@@ -13,6 +13,7 @@ pub mod ipvs;
 pub mod logfile;
 pub mod netlink;
 pub mod netns;
+pub mod nft;
 pub mod outgoing;
 pub mod packet_socket;
 pub mod pidfile;

@@ -265,6 +265,48 @@ impl Channel {
     }
 }
 
+impl Channel {
+    /// Sends a batch and reads what is answered, which is all there when the sending is done. The
+    /// first error counts; a kernel that answers nothing at all knows no batches.
+    pub(super) fn batch(&mut self, request: impl FnOnce(u32) -> Vec<u8>) -> Result<(), Errno> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let datagram = request(self.sequence);
+        socket::send_to(&self.socket, &datagram, 0, &address_of(0))?;
+
+        let mut result = Err(Errno::EOPNOTSUPP);
+        let mut buffer = vec![0; ANSWER_BUFFER];
+        for _ in 0..DATAGRAMS_MAX {
+            let datagram = match receive(&self.socket, &mut buffer)? {
+                Some(Datagram::Whole(datagram)) => datagram,
+                Some(Datagram::Cut) => return Err(Errno::EMSGSIZE),
+                None => return result,
+            };
+            for message in Messages::new(datagram) {
+                let ours = message.header.sequence == self.sequence;
+                match message.outcome().filter(|_| ours) {
+                    Some(Err(error)) => {
+                        self.discard();
+                        return Err(error);
+                    }
+                    Some(Ok(())) => result = Ok(()),
+                    None => {}
+                }
+            }
+        }
+        result
+    }
+
+    /// What else is answered to a batch that failed.
+    fn discard(&self) {
+        let mut buffer = [0; 1];
+        for _ in 0..DATAGRAMS_MAX {
+            if !matches!(receive(&self.socket, &mut buffer), Ok(Some(_))) {
+                return;
+            }
+        }
+    }
+}
+
 enum Datagram<'a> {
     Whole(&'a [u8]),
     /// Longer than the buffer; the rest is gone.

@@ -13,6 +13,7 @@ pub mod ipvs;
 pub mod md5;
 pub mod ndisc;
 pub mod netlink;
+pub mod nft;
 pub mod rtnl;
 pub mod signature;
 pub mod smtp;

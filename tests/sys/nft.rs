@@ -1,0 +1,232 @@
+//! The packet filter: what we write, as nft(8) prints it.
+
+use keepalived::addr::{Family, IfIndex};
+use keepalived::errno::Errno;
+use keepalived::sys::host::interface_index;
+use keepalived::sys::nft::PacketFilter;
+use keepalived::wire::nft::{Element, Reports, Request, Rules, Table};
+
+use crate::namespace::{Namespace, run};
+
+fn table(family: Family) -> Table {
+    Table {
+        family,
+        name: String::from("keepalived"),
+    }
+}
+
+const EVERYTHING: Rules = Rules {
+    priority: -1,
+    counters: false,
+    reports: Some(Reports::ByKind),
+    addresses: true,
+    link_local: true,
+};
+
+fn address(ip: &str, link: u32) -> Element {
+    Element::Address {
+        address: ip.parse().unwrap(),
+        link: IfIndex(link),
+    }
+}
+
+/// A namespace with eth0 and a device on it.
+fn with_device() -> (Namespace, Element) {
+    let namespace = Namespace::enter_new();
+    run("ip link add eth0 type veth peer name eth1");
+    run("ip link add link eth0 name vrrp.51 type macvlan mode private");
+    let device = Element::Device {
+        device: interface_index("vrrp.51").unwrap(),
+        base: interface_index("eth0").unwrap(),
+    };
+    (namespace, device)
+}
+
+fn install(filter: &mut PacketFilter, family: Family, rules: Rules, elements: Vec<Element>) {
+    let install = Request::Install {
+        table: table(family),
+        rules,
+        elements,
+    };
+    filter.perform(&install).unwrap();
+}
+
+// Printed by nft 1.0.6 after keepalived 2.2.7 of Debian with use_vmac and no_accept.
+const V4: &str = "table ip keepalived {
+	map vmac_map {
+		type iface_index : iface_index
+		elements = { \"vrrp.51\" : \"eth0\" }
+	}
+
+	set vips {
+		type ipv4_addr
+		elements = { 10.9.0.100, 10.9.0.102 }
+	}
+
+	chain out {
+		type filter hook output priority filter - 1; policy accept;
+		ip protocol igmp meta oifkind \"macvlan\" dup to ip daddr device oif map @vmac_map drop
+		ip saddr @vips drop
+	}
+
+	chain in {
+		type filter hook input priority filter - 1; policy accept;
+		ip daddr @vips drop
+	}
+}
+";
+
+const V6: &str = "table ip6 keepalived {
+	map vmac_map {
+		type iface_index : iface_index
+		elements = { \"vrrp.51\" : \"eth0\" }
+	}
+
+	set vmac_set {
+		type iface_index
+		elements = { \"vrrp.51\" }
+	}
+
+	set vips {
+		type ipv6_addr
+		elements = { 2001:db8::100 }
+	}
+
+	set neighbor-discovery {
+		type icmpv6_type
+		flags constant
+		elements = { nd-neighbor-solicit,
+			     nd-neighbor-advert }
+	}
+
+	set vips_link_local {
+		type ipv6_addr . iface_index
+		elements = { fe80::100 . \"vrrp.51\" }
+	}
+
+	chain out {
+		type filter hook output priority filter - 1; policy accept;
+		icmpv6 type mld2-listener-report meta oifkind \"macvlan\" dup to ip6 daddr device oif map @vmac_map drop
+		icmpv6 type nd-router-solicit meta oifkind \"macvlan\" oif @vmac_set drop
+		icmpv6 type @neighbor-discovery accept
+		ip6 saddr fe80::/10 goto out_link_local
+		ip6 saddr @vips drop
+	}
+
+	chain in {
+		type filter hook input priority filter - 1; policy accept;
+		icmpv6 type @neighbor-discovery accept
+		ip6 daddr fe80::/10 goto in_link_local
+		ip6 daddr @vips drop
+	}
+
+	chain in_link_local {
+		ip6 daddr . iif @vips_link_local drop
+	}
+
+	chain out_link_local {
+		ip6 saddr . oif @vips_link_local drop
+	}
+}
+";
+
+#[test]
+fn both_tables_are_those_of_debians_keepalived() {
+    let (_namespace, device) = with_device();
+    let Element::Device { device: on, .. } = device else {
+        panic!("{device:?}")
+    };
+    let mut filter = PacketFilter::default();
+    let v4 = ["10.9.0.100", "10.9.0.102"].map(|ip| address(ip, on.0));
+    install(
+        &mut filter,
+        Family::V4,
+        EVERYTHING,
+        [&[device][..], &v4].concat(),
+    );
+    assert_eq!(run("nft list ruleset"), V4);
+    let v6 = ["fe80::100", "2001:db8::100"].map(|ip| address(ip, on.0));
+    install(
+        &mut filter,
+        Family::V6,
+        EVERYTHING,
+        [&[device][..], &v6].concat(),
+    );
+    assert_eq!(run("nft list table ip6 keepalived"), V6);
+
+    // Again, as after a crash.
+    install(
+        &mut filter,
+        Family::V4,
+        EVERYTHING,
+        [&[device][..], &v4].concat(),
+    );
+    assert_eq!(run("nft list table ip keepalived"), V4);
+    for family in [Family::V4, Family::V6] {
+        let uninstall = Request::Uninstall(table(family));
+        filter.perform(&uninstall).unwrap();
+        filter.perform(&uninstall).unwrap();
+    }
+    assert_eq!(run("nft list ruleset"), "");
+}
+
+#[test]
+fn elements_come_and_go_and_rules_may_count() {
+    let (_namespace, device) = with_device();
+    let mut filter = PacketFilter::default();
+    let rules = Rules {
+        priority: 7,
+        counters: true,
+        ..EVERYTHING
+    };
+    install(&mut filter, Family::V4, rules, Vec::new());
+    let many: Vec<_> = (0..1_200)
+        .map(|number: u32| Element::Address {
+            address: std::net::Ipv4Addr::from(0x0a00_0000 + number).into(),
+            link: IfIndex(1),
+        })
+        .collect();
+    let of_table = || table(Family::V4);
+    filter
+        .perform(&Request::Add(of_table(), many.clone()))
+        .unwrap();
+    filter
+        .perform(&Request::Add(of_table(), vec![device]))
+        .unwrap();
+    let text = run("nft list ruleset");
+    assert!(text.contains("filter + 7"), "{text}");
+    assert!(
+        text.contains("ip daddr @vips counter packets 0 bytes 0 drop"),
+        "{text}"
+    );
+    assert!(text.contains("10.0.4.175"), "the last of them is there");
+    filter.perform(&Request::Remove(of_table(), many)).unwrap();
+    filter
+        .perform(&Request::Remove(of_table(), vec![device]))
+        .unwrap();
+    assert!(!run("nft list ruleset").contains("elements"));
+}
+
+#[test]
+fn a_batch_is_done_whole_or_not_at_all_and_its_error_is_told() {
+    let (_namespace, device) = with_device();
+    let mut filter = PacketFilter::default();
+    let absent = Request::Add(table(Family::V4), vec![address("10.0.0.1", 1)]);
+    assert_eq!(filter.perform(&absent), Err(Errno::ENOENT));
+    install(
+        &mut filter,
+        Family::V4,
+        EVERYTHING,
+        vec![address("10.0.0.1", 1)],
+    );
+    let elements = vec![address("10.0.0.1", 1), address("10.0.0.2", 1)];
+    let mixed = Request::Remove(table(Family::V4), elements);
+    assert_eq!(filter.perform(&mixed), Err(Errno::ENOENT));
+    assert!(
+        run("nft list ruleset").contains("10.0.0.1"),
+        "it is still there"
+    );
+    filter
+        .perform(&Request::Add(table(Family::V4), vec![device]))
+        .unwrap();
+}
