@@ -24,6 +24,7 @@ mod lab {
     pub(crate) mod crowd;
     pub(crate) mod daemon;
     pub(crate) mod dialects;
+    pub(crate) mod filter;
     pub(crate) mod interop;
     pub(crate) mod network;
     pub(crate) mod no_ipvs;
@@ -38,7 +39,8 @@ mod lab {
 }
 
 use lab::{
-    cluster, crowd, dialects, interop, network, no_ipvs, process, scripts, states, vmac, vrrp, wait,
+    cluster, crowd, dialects, filter, interop, network, no_ipvs, process, scripts, states, vmac,
+    vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
         crowd::SCENARIOS,
         states::SCENARIOS,
         vmac::SCENARIOS,
+        filter::SCENARIOS,
         process::SCENARIOS,
         scripts::SCENARIOS,
         cluster::SCENARIOS,

@@ -103,6 +103,8 @@ const DIFFERENCES: &[&str] = &[
     "Warnings that do not count: nb_get_retry in any block of a service, nat_mask, hashed, lb_kind \
      in a real_server, connect_timeout in a MISC_CHECK, smtp_alert in a check.",
     "arp_ignore and arp_filter of an interface below a macvlan are given back at exit.",
+    "nftables does what vrrp_iptables and vrrp_ipsets ask for; its sets go by interface number, with \
+     and without nftables_ifindex.",
     "A macvlan that another program deletes is made again at once, and its master stays master.",
     "Unicast adverts over IPv6 leave with hop limit 255, not 64.",
     "v3_checksum_as_v2 takes adverts with and without the pseudo header in the checksum, and no \

@@ -14,12 +14,14 @@ use crate::errno::Errno;
 use crate::notify::News;
 use crate::sys::clock::Clock;
 use crate::sys::netlink::{Monitor, RouteCommand};
+use crate::sys::nft::PacketFilter;
 use crate::sys::packet_socket::PacketSocket;
 use crate::sys::sysctl::Settings;
 use crate::sys::vrrp_socket::{VrrpSocket, Way};
 use crate::time::Instant;
 use crate::vrrp::{Attempt, Core, Effect, Event, FORWARDING_AGE_MAX, Snapshot, SocketId};
 use crate::wire::channel::Channel;
+use crate::wire::nft;
 use crate::wire::rtnl::Request;
 use crate::wire::sysctl::{self, Setting};
 
@@ -31,6 +33,7 @@ pub(super) struct Driver {
     route: RouteCommand,
     monitor: Monitor,
     settings: Settings,
+    filter: PacketFilter,
     forwarding_read_at: Option<Instant>,
     /// What effects led to, to be told to the core in order.
     inbox: VecDeque<Answer>,
@@ -85,6 +88,7 @@ impl Driver {
             route,
             monitor,
             settings: Settings::default(),
+            filter: PacketFilter::default(),
             forwarding_read_at: None,
             inbox: VecDeque::new(),
             effects: Vec::new(),
@@ -273,6 +277,7 @@ impl Driver {
             Effect::Announce { on, frame } => self.announce(on, &frame),
             Effect::Kernel(request) => self.request(request),
             Effect::Setting(request) => self.set(&request),
+            Effect::Filter(request) => self.filter(request),
             Effect::Notify(news) => self.news.push(news),
         }
     }
@@ -342,6 +347,13 @@ impl Driver {
     fn announce(&mut self, on: IfIndex, frame: &[u8]) {
         if let Err(error) = self.packets.send(on, frame) {
             debug!(target: VRRP, "Error sending gratuitous ARP on ifindex {}: {error}", on.0);
+        }
+    }
+
+    fn filter(&mut self, request: nft::Request) {
+        if let Err(error) = self.filter.perform(&request) {
+            let answer = Answer::Failed(Attempt::Filter(request), error);
+            self.inbox.push_back(answer);
         }
     }
 

@@ -269,6 +269,21 @@ impl Devices {
             .map(|device| device.plan.base.as_str())
     }
 
+    /// Whether some device may tell of groups of that family with its own hardware address.
+    pub(super) fn has_reports(&self, family: Family) -> bool {
+        self.devices
+            .values()
+            .any(|device| device.plan.reports(family))
+    }
+
+    /// The same of the device of that number.
+    pub(super) fn reports(&self, device: IfIndex, family: Family) -> bool {
+        self.devices
+            .values()
+            .filter(|known| known.progress.index() == Some(device))
+            .any(|known| known.plan.reports(family))
+    }
+
     /// True when there is a macvlan to be: then reverse paths must not be filtered everywhere.
     pub(super) fn has_macvlans(&self) -> bool {
         self.devices.values().any(|device| device.plan.is_macvlan())
@@ -509,6 +524,15 @@ impl Progress {
 impl Plan {
     fn is_macvlan(&self) -> bool {
         matches!(self.kind, LinkKind::Macvlan(_))
+    }
+
+    /// Groups of the family are joined on it.
+    fn reports(&self, family: Family) -> bool {
+        let speaks = match family {
+            Family::V4 => self.family == Family::V4,
+            Family::V6 => self.carries_v6,
+        };
+        self.is_macvlan() && speaks
     }
 
     fn is_kind_of(&self, link: &Link) -> bool {

@@ -31,6 +31,7 @@ mod dialect;
 pub mod election;
 mod entries;
 mod fault;
+mod firewall;
 mod instance;
 mod kernel;
 mod network;
@@ -62,13 +63,14 @@ use crate::notify::News;
 use crate::time::{Instant, Timers};
 use crate::wire::channel::{Channel, Ear};
 use crate::wire::ip::Datagram;
+use crate::wire::nft;
 use crate::wire::rtnl::{self, Address, Link, Notice};
-use crate::wire::sysctl;
-use crate::wire::sysctl::Setting;
+use crate::wire::sysctl::{self, Setting};
 use announce::Burst;
 use capacity::BufferRule;
 use debounce::Debounce;
 use devices::Devices;
+use firewall::Firewall;
 use instance::{Context, Input, Instance};
 use network::Network;
 use settings::Settings;
@@ -134,6 +136,7 @@ pub enum Event<'a> {
 pub enum Attempt {
     Open(SocketId),
     Kernel(rtnl::Request),
+    Filter(nft::Request),
 }
 
 /// What an instance is across reloads. Unicast instances of one source may share a key when their
@@ -171,6 +174,7 @@ pub enum Effect {
     },
     Kernel(rtnl::Request),
     Setting(sysctl::Request),
+    Filter(nft::Request),
     /// Scripts, pipes and mails are to tell of it.
     Notify(News),
 }
@@ -222,6 +226,7 @@ pub struct Core {
     groups: Groups,
     sockets: Sockets,
     devices: Devices,
+    firewall: Firewall,
     settings: Settings,
     /// `disable_local_igmp`.
     quiet_igmp: bool,
@@ -257,6 +262,7 @@ impl Core {
             groups: Groups::default(),
             sockets: Sockets::default(),
             devices: Devices::default(),
+            firewall: Firewall::default(),
             settings: Settings::default(),
             quiet_igmp: false,
             buffer_rule: BufferRule::default(),
@@ -285,6 +291,7 @@ impl Core {
 
     pub fn on_event(&mut self, now: Instant, event: Event<'_>, out: &mut Vec<Effect>) {
         self.handle(now, event, out);
+        self.firewall.guard(&self.network, &self.devices, out);
         self.mirror(out);
     }
 
@@ -316,6 +323,10 @@ impl Core {
                 self.on_open_failed(now, socket, error, out);
             }
             Event::Setting { setting, value } => self.settings.on_value(&setting, value, out),
+            Event::Failed {
+                what: Attempt::Filter(request),
+                error,
+            } => self.firewall.refused(&request, error, out),
             Event::Failed {
                 what: Attempt::Kernel(rtnl::Request::Link(request)),
                 error,
@@ -376,6 +387,7 @@ impl Core {
                 }
             }
         }
+        self.firewall.guard(&self.network, &self.devices, out);
         self.mirror(out);
     }
 
@@ -575,6 +587,7 @@ impl Core {
     fn reassess(&mut self, now: Instant, out: &mut Vec<Effect>) {
         let virtual_addresses = &self.virtual_addresses;
         let is_virtual = |address| virtual_addresses.contains(&address);
+        self.firewall.settle(&self.network, out);
         self.devices.settle(&self.network, is_virtual, out);
         if !self.devices.is_any_sinking() {
             self.timers.cancel(Timer::Sinking);
@@ -656,6 +669,7 @@ impl Core {
         self.sockets.settle(std::iter::empty(), &self.timers, out);
         self.settings.clear(out);
         self.devices.clear(&self.network, out);
+        self.firewall.clear(out);
         self.timers = Timers::new();
     }
 

@@ -33,6 +33,12 @@ impl Core {
         self.devices.plan(instances, prefixes, &self.network);
         self.quiet_igmp = config.global.disable_local_igmp;
         self.buffer_rule = BufferRule::of(&config.global);
+        let instances = numbered.iter().map(|(_, instance)| *instance);
+        self.firewall.plan(&config.global, instances, &self.devices);
+        self.firewall.settle(&self.network, out);
+        let held = self.instances.values();
+        let held = held.flat_map(|instance| instance.owned.addresses());
+        self.firewall.reconsider(held, out);
         let mut new: BTreeMap<_, _> = running.iter().cloned().collect();
 
         let identities: Vec<_> = running.iter().map(|(key, _)| key.clone()).collect();

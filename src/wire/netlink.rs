@@ -29,8 +29,6 @@ pub const FLAG_ACK: u16 = 0x4;
 pub const FLAG_EXCL: u16 = 0x200;
 /// NLM_F_CREATE: make it when it is not there.
 pub const FLAG_CREATE: u16 = 0x400;
-/// NLM_F_APPEND: at the end of a list.
-pub const FLAG_APPEND: u16 = 0x800;
 /// NLM_F_DUMP_INTR (Linux 3.1): the table changed while it was dumped.
 pub const FLAG_DUMP_INTERRUPTED: u16 = 0x10;
 /// NLM_F_DUMP: the whole table is wanted.

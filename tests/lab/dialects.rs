@@ -47,6 +47,9 @@ pairs! {
     v3_unicast: v3_unicast_ours_and_theirs, v3_unicast_theirs_and_ours, v3_unicast_ours;
     v6: v6_ours_and_theirs, v6_theirs_and_ours, v6_ours;
     v6_unicast: v6_unicast_ours_and_theirs, v6_unicast_theirs_and_ours, v6_unicast_ours;
+    v2_vmac: v2_vmac_ours_and_theirs, v2_vmac_theirs_and_ours, v2_vmac_ours;
+    v3_vmac: v3_vmac_ours_and_theirs, v3_vmac_theirs_and_ours, v3_vmac_ours;
+    v6_vmac: v6_vmac_ours_and_theirs, v6_vmac_theirs_and_ours, v6_vmac_ours;
     ah_unicast: ah_unicast_ours_and_theirs, ah_unicast_theirs_and_ours, ah_unicast_ours;
     }
     ours {
@@ -134,6 +137,25 @@ fn v6() -> Dialect {
         interval: Duration::from_millis(500),
         is_v6: true,
         ..V4
+    }
+}
+
+fn v2_vmac() -> Dialect {
+    let statements = "use_vmac";
+    Dialect { statements, ..V4 }
+}
+
+fn v3_vmac() -> Dialect {
+    Dialect {
+        statements: "version 3\nadvert_int 0.5\nuse_vmac",
+        ..v3()
+    }
+}
+
+fn v6_vmac() -> Dialect {
+    Dialect {
+        statements: "version 3\nadvert_int 0.5\nuse_vmac",
+        ..v6()
     }
 }
 
@@ -225,8 +247,8 @@ fn play(dialect: &Dialect, first: Make, second: Make) {
     };
     let vip = dialect.vip();
     let timeline = Timeline::watch(&[&high, &low], vip);
-    let high_alone = || high.has(vip) && !low.has(vip);
-    let low_alone = || low.has(vip) && !high.has(vip);
+    let high_alone = || high.owns(vip) && !low.owns(vip);
+    let low_alone = || low.owns(vip) && !high.owns(vip);
 
     let backup = Daemon::start_make(second, &low, &dialect.config(peer, own, 100));
     let master = Daemon::start_make(first, &high, &dialect.config(own, peer, 150));
@@ -234,7 +256,7 @@ fn play(dialect: &Dialect, first: Make, second: Make) {
     stays_so(seconds(3), "one master", high_alone);
 
     master.ask_to_stop();
-    let took = wait_until(dialect.skew(), "the lower one took over", || low.has(vip));
+    let took = wait_until(dialect.skew(), "the lower one took over", || low.owns(vip));
     note(&format!("taken over after {took:.2?}"));
     let mut logs = vec![master.log()];
     master.stop();
@@ -253,7 +275,7 @@ fn play(dialect: &Dialect, first: Make, second: Make) {
     logs.push(master.log());
     master.kill();
     let limit = 3 * dialect.interval + dialect.skew();
-    let took = wait_until(limit, "the lower one took over", || low.has(vip));
+    let took = wait_until(limit, "the lower one took over", || low.owns(vip));
     note(&format!("after a crash {took:.2?}"));
     logs.push(backup.log());
     for log in logs {

@@ -1,7 +1,8 @@
 //! Devices that are made for virtual routers: stories told by hand.
 
-use keepalived::addr::{Cidr, MacAddr};
+use keepalived::addr::{Cidr, Family, MacAddr};
 use keepalived::vrrp::StateName::{Backup, Fault, Master};
+use keepalived::wire::nft::Element;
 use keepalived::wire::rtnl::{LinkKind, LinkRequest, MacvlanMode, NewLink};
 
 use crate::kernel::{ETH0, ETH1, Kernel};
@@ -290,4 +291,109 @@ fn settings_of_an_interface_are_borrowed_while_an_instance_wants_them() {
     lan.expect(b, Backup);
     lan.stop(b);
     assert_eq!(lan.kernel(b).setting(igmp), 1);
+}
+
+/// What the filter of a machine knows, by family.
+fn filtered(lan: &Lan, id: Id, family: Family) -> Option<Vec<String>> {
+    let elements = lan.kernel(id).filtered(family)?;
+    let shown = elements.iter().map(|element| match element {
+        Element::Device { device, base } => format!("{} over {}", device.0, base.0),
+        Element::Address { address, .. } => address.to_string(),
+    });
+    Some(shown.collect())
+}
+
+const BOTH: &str = "no_accept
+    virtual_ipaddress_excluded {
+        fd00::100
+    }";
+
+#[test]
+fn what_is_not_accepted_is_behind_the_filter_before_it_comes_and_until_it_has_gone() {
+    let mut lan = Lan::new(20);
+    let a = lan.router("a", &conf(150, BOTH));
+    lan.expect(a, Backup);
+    assert_eq!(filtered(&lan, a, Family::V4), Some(Vec::new()));
+    lan.run(5 * SEC);
+    lan.expect(a, Master);
+    let of_v4 = Some(vec![VIP.to_owned()]);
+    assert_eq!(filtered(&lan, a, Family::V4), of_v4);
+    assert_eq!(
+        filtered(&lan, a, Family::V6),
+        Some(vec!["fd00::100".to_owned()])
+    );
+    lan.check_transcript("no_accept.txt");
+
+    lan.unplug(a);
+    lan.run(SEC);
+    assert_eq!(filtered(&lan, a, Family::V4), Some(Vec::new()));
+    lan.plug(a);
+    lan.run(5 * SEC);
+    assert_eq!(filtered(&lan, a, Family::V4), of_v4);
+    lan.stop(a);
+    assert_eq!(filtered(&lan, a, Family::V4), None);
+    assert_eq!(filtered(&lan, a, Family::V6), None);
+}
+
+#[test]
+fn a_reload_puts_what_is_held_behind_the_filter_and_takes_it_out_again() {
+    let mut lan = Lan::new(21);
+    let a = master(&mut lan, &conf(150, ""));
+    assert_eq!(filtered(&lan, a, Family::V4), None);
+    lan.reload(a, &conf(150, "no_accept"));
+    lan.expect(a, Master);
+    assert_eq!(filtered(&lan, a, Family::V4), Some(vec![VIP.to_owned()]));
+    lan.reload(a, &conf(150, "use_vmac"));
+    lan.run(5 * SEC);
+    assert_eq!(
+        filtered(&lan, a, Family::V4),
+        Some(vec!["4 over 2".to_owned()])
+    );
+    lan.reload(a, &conf(150, ""));
+    lan.run(5 * SEC);
+    assert_eq!(filtered(&lan, a, Family::V4), None);
+}
+
+#[test]
+fn the_filter_knows_the_devices_there_are() {
+    let mut lan = Lan::new(22);
+    let a = master(&mut lan, &conf(150, "use_vmac\n no_accept"));
+    let known = |device: &str| Some(vec![device.to_owned(), VIP.to_owned()]);
+    assert_eq!(filtered(&lan, a, Family::V4), known("4 over 2"));
+    assert_eq!(
+        filtered(&lan, a, Family::V6),
+        None,
+        "nothing of IPv6 is on it"
+    );
+    lan.meddle(a, "has its vmac deleted", |kernel| {
+        let index = kernel.link("vrrp.51").expect("it is there").index;
+        kernel.take_away(index).expect("it is there");
+    });
+    lan.run(SEC);
+    assert_eq!(filtered(&lan, a, Family::V4), known("5 over 2"));
+}
+
+#[test]
+fn a_kernel_with_less_of_a_filter_is_asked_for_less() {
+    for (ability, known) in [(3, true), (2, true), (1, false), (0, false)] {
+        let mut lan = Lan::new(23);
+        let a = lan.configured("a", &conf(150, "use_vmac\n no_accept"));
+        lan.meddle(a, "has an old kernel", |kernel| {
+            kernel.filter_ability = ability
+        });
+        lan.start(a);
+        lan.run(5 * SEC);
+        lan.expect_only_owner(a, VIP);
+        let found = filtered(&lan, a, Family::V4);
+        assert_eq!(found.is_some(), ability > 0, "{ability}");
+        let found = found.unwrap_or_default();
+        assert_eq!(found.contains(&"4 over 2".to_owned()), known, "{ability}");
+        assert_eq!(found.contains(&VIP.to_owned()), ability > 0, "{ability}");
+        let complaints = lan.transcript().matches("nftables: ").count();
+        assert_eq!(
+            complaints,
+            usize::from(ability == 1) + 2 * usize::from(ability == 0)
+        );
+        lan.stop(a);
+    }
 }

@@ -1,10 +1,11 @@
 //! One machine's kernel: its interfaces, their addresses, and what it refuses.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use keepalived::addr::{Cidr, IfIndex, MacAddr};
+use keepalived::addr::{Cidr, Family, IfIndex, MacAddr};
 use keepalived::errno::Errno;
+use keepalived::wire::nft::{self, Element};
 use keepalived::wire::rtnl::{
     Address, Create, Link, LinkKind, LinkRequest, NewLink, Notice, Request, Route, RouteKey, Rule,
 };
@@ -24,6 +25,10 @@ pub(crate) struct Kernel {
     pub(crate) forwards: bool,
     /// Nothing new can be made.
     pub(crate) refuses: bool,
+    /// What its packet filter knows; 3 is everything, 0 nothing at all.
+    pub(crate) filter_ability: u8,
+    /// The tables of the packet filter, with what is in their sets.
+    filters: BTreeMap<Family, BTreeSet<Element>>,
     /// As before 3.17: a link on which IPv6 is on gets a link-local address, like it or not.
     pub(crate) is_old: bool,
 }
@@ -75,6 +80,8 @@ impl Kernel {
             forwards: false,
             refuses: false,
             is_old: false,
+            filter_ability: 3,
+            filters: BTreeMap::new(),
         }
     }
 
@@ -154,6 +161,45 @@ impl Kernel {
             }
         }
         None
+    }
+
+    /// What is in the sets of a family's table; None without one.
+    pub(crate) fn filtered(&self, family: Family) -> Option<&BTreeSet<Element>> {
+        self.filters.get(&family)
+    }
+
+    pub(crate) fn filter(&mut self, request: &nft::Request) -> Result<(), Errno> {
+        let family = request.table().family;
+        match request {
+            nft::Request::Install {
+                rules, elements, ..
+            } => {
+                let needed = match rules.reports {
+                    Some(nft::Reports::ByKind) => 3,
+                    Some(nft::Reports::ByNumber) => 2,
+                    None => 1,
+                };
+                if self.filter_ability < needed {
+                    return Err(Errno::ENOENT);
+                }
+                self.filters
+                    .insert(family, elements.iter().copied().collect());
+            }
+            nft::Request::Add(_, elements) => {
+                let table = self.filters.get_mut(&family).ok_or(Errno::ENOENT)?;
+                table.extend(elements);
+            }
+            nft::Request::Remove(_, elements) => {
+                let table = self.filters.get_mut(&family).ok_or(Errno::ENOENT)?;
+                for element in elements {
+                    assert!(table.remove(element), "{element:?} is not there");
+                }
+            }
+            nft::Request::Uninstall(_) => {
+                self.filters.remove(&family);
+            }
+        }
+        Ok(())
     }
 
     /// Another program makes or changes links.

@@ -607,6 +607,11 @@ impl Lan {
                     let cable = self.routers[id.0].kernel.cable(link);
                     self.send(id, cable, &packet);
                 }
+                Effect::Filter(request) => {
+                    if let Err(error) = self.routers[id.0].kernel.filter(&request) {
+                        failures.push((Attempt::Filter(request), error));
+                    }
+                }
                 Effect::Announce { .. } | Effect::Notify(_) => {}
                 Effect::Setting(request) => {
                     if let Some(value) = self.routers[id.0].kernel.set(&request) {

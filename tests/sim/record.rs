@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use keepalived::time::Instant;
 use keepalived::vrrp::Effect;
 use keepalived::wire::channel::Ear;
+use keepalived::wire::nft::{self, Element};
 use keepalived::wire::rtnl::{self, LinkRequest};
 use keepalived::wire::sysctl;
 use log::{Level, LevelFilter, Metadata, Record};
@@ -121,6 +122,7 @@ pub(crate) fn describe(effect: &Effect) -> Option<String> {
         Effect::Kernel(rtnl::Request::RemoveAddress(address)) => format!("- {}", address.cidr),
         Effect::Kernel(rtnl::Request::Link(request)) => link(request),
         Effect::Setting(request) => setting(request),
+        Effect::Filter(request) => filter(request),
         Effect::Notify(news) => format!("tells {news}"),
         Effect::Kernel(rtnl::Request::AddRoute(route)) => format!("+ route {}", route.destination),
         Effect::Kernel(rtnl::Request::ReplaceRoute(route)) => {
@@ -142,6 +144,25 @@ fn link(request: &LinkRequest) -> String {
         LinkRequest::SetMode(index, mode) => format!("link {} becomes {mode:?}", index.0),
         LinkRequest::NoOwnAddress(index) => format!("link {} has no own address", index.0),
         LinkRequest::SwitchOn(index) => format!("link {} goes up", index.0),
+    }
+}
+
+fn filter(request: &nft::Request) -> String {
+    let list = |elements: &[Element]| {
+        let shown = elements.iter().map(|element| match element {
+            Element::Device { device, base } => format!("{} over {}", device.0, base.0),
+            Element::Address { address, .. } => address.to_string(),
+        });
+        shown.collect::<Vec<_>>().join(", ")
+    };
+    let family = request.table().family;
+    match request {
+        nft::Request::Install { elements, .. } => {
+            format!("filters {family}: {}", list(elements))
+        }
+        nft::Request::Add(_, elements) => format!("filter {family} + {}", list(elements)),
+        nft::Request::Remove(_, elements) => format!("filter {family} - {}", list(elements)),
+        nft::Request::Uninstall(_) => format!("filters {family} no more"),
     }
 }
 

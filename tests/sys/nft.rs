@@ -52,83 +52,9 @@ fn install(filter: &mut PacketFilter, family: Family, rules: Rules, elements: Ve
 }
 
 // Printed by nft 1.0.6 after keepalived 2.2.7 of Debian with use_vmac and no_accept.
-const V4: &str = "table ip keepalived {
-	map vmac_map {
-		type iface_index : iface_index
-		elements = { \"vrrp.51\" : \"eth0\" }
-	}
+const V4: &str = include_str!("nft/v4.ruleset");
 
-	set vips {
-		type ipv4_addr
-		elements = { 10.9.0.100, 10.9.0.102 }
-	}
-
-	chain out {
-		type filter hook output priority filter - 1; policy accept;
-		ip protocol igmp meta oifkind \"macvlan\" dup to ip daddr device oif map @vmac_map drop
-		ip saddr @vips drop
-	}
-
-	chain in {
-		type filter hook input priority filter - 1; policy accept;
-		ip daddr @vips drop
-	}
-}
-";
-
-const V6: &str = "table ip6 keepalived {
-	map vmac_map {
-		type iface_index : iface_index
-		elements = { \"vrrp.51\" : \"eth0\" }
-	}
-
-	set vmac_set {
-		type iface_index
-		elements = { \"vrrp.51\" }
-	}
-
-	set vips {
-		type ipv6_addr
-		elements = { 2001:db8::100 }
-	}
-
-	set neighbor-discovery {
-		type icmpv6_type
-		flags constant
-		elements = { nd-neighbor-solicit,
-			     nd-neighbor-advert }
-	}
-
-	set vips_link_local {
-		type ipv6_addr . iface_index
-		elements = { fe80::100 . \"vrrp.51\" }
-	}
-
-	chain out {
-		type filter hook output priority filter - 1; policy accept;
-		icmpv6 type mld2-listener-report meta oifkind \"macvlan\" dup to ip6 daddr device oif map @vmac_map drop
-		icmpv6 type nd-router-solicit meta oifkind \"macvlan\" oif @vmac_set drop
-		icmpv6 type @neighbor-discovery accept
-		ip6 saddr fe80::/10 goto out_link_local
-		ip6 saddr @vips drop
-	}
-
-	chain in {
-		type filter hook input priority filter - 1; policy accept;
-		icmpv6 type @neighbor-discovery accept
-		ip6 daddr fe80::/10 goto in_link_local
-		ip6 daddr @vips drop
-	}
-
-	chain in_link_local {
-		ip6 daddr . iif @vips_link_local drop
-	}
-
-	chain out_link_local {
-		ip6 saddr . oif @vips_link_local drop
-	}
-}
-";
+const V6: &str = include_str!("nft/v6.ruleset");
 
 #[test]
 fn both_tables_are_those_of_debians_keepalived() {

@@ -49,7 +49,8 @@ const SCRIPTS: &str = "no script is run yet";
 const FIFOS: &str = "no pipe is written yet";
 const SNMP: &str = "there is no SNMP yet";
 const DBUS: &str = "there is no D-Bus yet";
-const FIREWALL: &str = "there is no packet filter yet";
+const FIREWALL: &str = "packets get no marks yet";
+const NFTABLES: &str = "nftables is used in its place";
 const ONE_PROCESS: &str = "one process does everything, with the name and the priority it has";
 const PACING: &str = "gratuitous ARP is not paced yet";
 const COMING: &str = "it is not done yet";
@@ -256,21 +257,21 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
         // Packet filters.
         Row::line("vrrp_iptables", "[IN_CHAIN [OUT_CHAIN]]",
             "Filter with iptables, in the chains INPUT and OUTPUT unless given.",
-            read::iptables).first_counts().stored(FIREWALL),
+            read::iptables).first_counts().stored(NFTABLES),
         Row::line("vrrp_ipsets", "[ADDR [ADDR6 [IF6 [IGMP [MLD [ND]]]]]]",
             "Names of the sets it uses; none at all without a name.",
-            read::ipsets).stored(FIREWALL),
+            read::ipsets).stored(NFTABLES),
         Row::line("nftables", "[TABLE]", "Filter with nftables, in the table keepalived.",
             |all, statement, report| {
                 read::table(&mut all.global.firewall.nftables, "keepalived", statement, report);
-            }).first_counts().stored(FIREWALL),
+            }).first_counts(),
         Row::field("nftables_priority", "INT -2147483648..2147483647",
             "Priority of its chains, -1 unless given.",
-            Field::Signed(|all| &mut all.global.firewall.nftables_priority)).stored(FIREWALL),
+            Field::Signed(|all| &mut all.global.firewall.nftables_priority)),
         Row::flag("nftables_ifindex", "Link-local sets go by interface number.",
-            |all| &mut all.global.firewall.nftables_ifindex).stored(FIREWALL),
+            |all| &mut all.global.firewall.nftables_ifindex),
         Row::flag("nftables_counters", "Its rules count.",
-            |all| &mut all.global.firewall.nftables_counters).stored(FIREWALL),
+            |all| &mut all.global.firewall.nftables_counters),
         Row::line("nftables_ipvs", "[TABLE]",
             "Firewall marks for groups of virtual servers, in the table keepalived_ipvs.",
             |all, statement, report| {

@@ -144,8 +144,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
         Row::line("accept", "", "A master takes packets to addresses it does not own.",
             |draft, statement, _| draft.accept = Some((true, statement.span()))),
         Row::line("no_accept", "", "It does not.",
-            |draft, statement, _| draft.accept = Some((false, statement.span())))
-            .stored("there is no packet filter yet"),
+            |draft, statement, _| draft.accept = Some((false, statement.span()))),
         Row::marked("promote_secondaries", "Set that sysctl of the interface.",
             |draft| &mut draft.promote_secondaries),
 
