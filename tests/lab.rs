@@ -32,15 +32,17 @@ mod lab {
     pub(crate) mod process;
     pub(crate) mod scripts;
     pub(crate) mod states;
+    pub(crate) mod tables;
     pub(crate) mod timeline;
+    pub(crate) mod traffic;
     pub(crate) mod vmac;
     pub(crate) mod vrrp;
     pub(crate) mod wait;
 }
 
 use lab::{
-    cluster, crowd, dialects, filter, interop, network, no_ipvs, process, scripts, states, vmac,
-    vrrp, wait,
+    cluster, crowd, dialects, filter, interop, network, no_ipvs, process, scripts, states, tables,
+    traffic, vmac, vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -90,6 +92,8 @@ fn main() -> ExitCode {
         process::SCENARIOS,
         scripts::SCENARIOS,
         cluster::SCENARIOS,
+        tables::SCENARIOS,
+        traffic::SCENARIOS,
         no_ipvs::SCENARIOS,
     ];
     let chosen: Vec<&Scenario> = all

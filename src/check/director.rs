@@ -26,6 +26,8 @@ pub(super) struct Director {
     pub(super) namespace: Option<String>,
     /// `lvs_flush` is still to be done.
     pub(super) flush: bool,
+    /// Zero: the table is not read back.
+    audit_interval: Duration,
     /// What the VRRP core was told last.
     told: Option<bool>,
     complaints: Complaints,
@@ -143,7 +145,13 @@ impl Core {
     /// The end: nothing is waited for any more, and late answers find nobody.
     pub(super) fn rest(&mut self) {
         self.director.state = State::Idle;
-        for timer in [Timer::Director, Timer::Modules, Timer::Table, Timer::Audit] {
+        for timer in [
+            Timer::Director,
+            Timer::Modules,
+            Timer::Table,
+            Timer::Audit,
+            Timer::Drain,
+        ] {
             self.timers.cancel(timer);
         }
     }
@@ -224,7 +232,22 @@ impl Core {
 
     /// The table is read again after a while.
     pub(super) fn plan_audit(&mut self, now: Instant) {
-        self.timers.set(Timer::Audit, now + AUDIT);
+        let interval = self.director.audit_interval;
+        if interval.is_zero() {
+            self.timers.cancel(Timer::Audit);
+        } else {
+            self.timers.set(Timer::Audit, now + interval);
+        }
+    }
+
+    /// What a configuration says of it.
+    pub(super) fn configure_audit(&mut self, now: Instant, given: Option<Duration>) {
+        let interval = given.unwrap_or(AUDIT);
+        if std::mem::replace(&mut self.director.audit_interval, interval) != interval
+            && self.is_ready()
+        {
+            self.plan_audit(now);
+        }
     }
 
     fn tell(&mut self, directing: bool, out: &mut Vec<Effect>) {
@@ -237,7 +260,7 @@ impl Core {
 
 const IPVS_MODULE: &str = "ip_vs";
 
-/// How long the table is left alone before it is read again.
+/// How long the table is left alone before it is read again, unless the configuration says.
 const AUDIT: Duration = Duration::from_secs(10);
 
 /// How often a missing or refusing IPVS is looked at.

@@ -11,6 +11,7 @@
 
 mod checker;
 mod director;
+mod drain;
 mod kernel;
 mod left_out;
 mod map;
@@ -46,6 +47,7 @@ pub use reason::Reason;
 
 use checker::{Checker, CheckerId};
 use director::Director;
+use drain::Drain;
 use map::Map;
 use probe::{Abilities, Input};
 use server::Server;
@@ -228,6 +230,7 @@ pub struct Core {
     timeouts: TimeoutState,
     sync: Sync,
     addresses: Addresses,
+    drain: Drain,
     /// `rs_init_notifies`: servers that are there from the start are told of, too.
     init_notifies: bool,
     flush_on_stop: Option<FlushOnStop>,
@@ -251,6 +254,8 @@ enum Timer {
     Table,
     /// The table is read back.
     Audit,
+    /// The connections of servers that leave are counted.
+    Drain,
     /// Modules of schedulers that are missing are looked for again.
     Modules,
 }
@@ -274,6 +279,7 @@ impl Core {
             timeouts: TimeoutState::default(),
             sync: Sync::default(),
             addresses: Addresses::default(),
+            drain: Drain::default(),
             init_notifies: false,
             flush_on_stop: None,
             notices: Vec::new(),
@@ -306,6 +312,7 @@ impl Core {
                 Timer::Director => self.director_due(now, out),
                 // What is left is settled in any case.
                 Timer::Table => {}
+                Timer::Drain => self.look_at_draining(now, out),
                 Timer::Modules => self.table.retry_modules(out),
                 Timer::Audit => {
                     self.table.audit();
@@ -350,7 +357,10 @@ impl Core {
                 self.module_loaded(now, &module, success, out);
             }
             Event::IpvsFailed { request, error } => self.ipvs_failed(now, &request, error),
-            Event::IpvsRead { id, answer } => self.table.read(id, answer),
+            Event::IpvsRead { id, answer } => {
+                self.drained(now, id, &answer);
+                self.table.read(id, answer);
+            }
             Event::TimeoutsRead(answer) => self.timeouts_read(answer, out),
             Event::Master(master) => self.sync.follow(master, out),
             Event::Addresses(all) => self.addresses_read(now, &all),

@@ -25,7 +25,7 @@ impl Core {
     /// In upstream's order: what left, what stayed, what came, then the checks of what came.
     pub(super) fn reload(&mut self, now: Instant, config: &Config, out: &mut Vec<Effect>) {
         let wanted = distinct_services(config);
-        self.tell_beginning(!wanted.is_empty());
+        self.tell_beginning(!wanted.is_empty(), config.global.lvs.audit_undo);
         if !std::mem::replace(&mut self.director.started, true) {
             // Never at a later reload: that would cut off the clients of what stays.
             self.director.flush = config.global.lvs.flush;
@@ -35,6 +35,8 @@ impl Core {
         }
         self.init_notifies = config.global.rs_init_notifies;
         self.flush_on_stop = config.global.lvs.flush_on_stop;
+        self.drain.patience = config.global.lvs.drain_timeout.unwrap_or_default();
+        self.configure_audit(now, config.global.lvs.audit_interval);
         self.timeouts.configure(&config.global.lvs);
         if self.is_ready() {
             out.extend(self.timeouts.settle());
@@ -46,7 +48,7 @@ impl Core {
         let keys: HashSet<&ServiceKey> = wanted.iter().map(|service| &service.key).collect();
         for id in std::mem::take(&mut self.order) {
             if !keys.contains(&self.services[&id].key) {
-                self.leave_service(id, out);
+                self.leave_service(now, id, out);
             }
         }
         let groups = config.virtual_server_groups.iter();
@@ -68,9 +70,9 @@ impl Core {
         }
     }
 
-    fn tell_beginning(&mut self, serves: bool) {
+    fn tell_beginning(&mut self, serves: bool, undo: bool) {
         if serves || !self.order.is_empty() {
-            self.table.begin(false);
+            self.table.begin(undo);
         }
         if serves {
             let first = self.order.is_empty();
@@ -83,7 +85,7 @@ impl Core {
         }
     }
 
-    fn leave_service(&mut self, id: VirtualId, out: &mut Vec<Effect>) {
+    fn leave_service(&mut self, now: Instant, id: VirtualId, out: &mut Vec<Effect>) {
         let key = self.services[&id].key.clone();
         match &key {
             ServiceKey::Group { name, .. } => info!("Removing Virtual Server Group [{name}]"),
@@ -95,29 +97,34 @@ impl Core {
         let had_quorum = service.quorum_up;
         for address in std::mem::take(&mut service.servers) {
             let service = id;
-            self.leave_server(ServerKey { service, address }, out);
+            self.leave_server(now, ServerKey { service, address }, out);
         }
         if had_quorum {
             let (service, why) = (key.clone(), Why::Removed);
             let up = false;
             self.notices.push(Notice::Service { service, up, why });
         }
-        for at in self.services[&id].kernel.clone() {
-            self.table.drop_service(id, at);
-        }
         self.leave_sorry(id);
+        for at in self.services[&id].kernel.clone() {
+            if !self.keep_open(id, at) {
+                self.table.drop_service(id, at);
+            }
+        }
         self.ids.remove(&key);
         self.services.remove(&id);
     }
 
-    fn leave_server(&mut self, key: ServerKey, out: &mut Vec<Effect>) {
+    fn leave_server(&mut self, now: Instant, key: ServerKey, out: &mut Vec<Effect>) {
         if self.desired(key).is_some() {
             info!("Removing service {key} from VS {}", self.name_of(key));
             if self.servers[&key].alive {
                 self.notify_server(key, false, Why::Removed);
             }
         }
+        let dest = self.servers[&key].dest(key.address);
+        self.drain_server(now, key);
         self.remove_server(key, out);
+        self.keep_draining(key, dest);
     }
 
     fn apply_service(
@@ -141,12 +148,16 @@ impl Core {
         let addresses = wanted.iter().map(|server| server.address).collect();
         let before = std::mem::replace(&mut service.servers, addresses);
         let staying: HashSet<SocketAddr> = service.servers.iter().copied().collect();
+        if before.is_empty() {
+            // There is nothing to suspend yet.
+            self.service_mut(id).suspended = self.is_away(&self.services[&id]);
+        }
         for address in before {
             if !staying.contains(&address) {
                 let service = id;
                 let gone = ServerKey { service, address };
                 info!("service {gone} no longer exist");
-                self.leave_server(gone, out);
+                self.leave_server(now, gone, out);
             }
         }
         for server in wanted {
@@ -155,7 +166,6 @@ impl Core {
         self.evaluate_quorum(id, Occasion::Configured);
         let away = self.is_away(&self.services[&id]);
         if away != self.services[&id].suspended {
-            // The new ones are looked at when they are begun.
             self.suspend(now, id, away);
         }
     }
@@ -181,6 +191,7 @@ impl Core {
         let before = std::mem::replace(&mut service.kernel, wanted.clone());
         let old_entries = std::mem::replace(&mut service.entries, entries.to_vec());
         for &at in &wanted {
+            self.stop_draining(at, id);
             self.table.set_service(id, &kernel::service(config, at));
         }
         if before.is_empty() || before == wanted {
@@ -270,6 +281,7 @@ impl Core {
             }
             None => Vec::new(),
         };
+        self.forget_draining(key);
         let checkers = self.apply_checkers(now, key, config, before, new_checkers, out);
         let failed = checkers.iter().filter(|id| !self.checkers[id].up).count();
         let server = self.servers.entry(key);

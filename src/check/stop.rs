@@ -12,7 +12,7 @@ use super::{Core, Effect};
 impl Core {
     pub(super) fn stop(&mut self, out: &mut Vec<Effect>) {
         let order = std::mem::take(&mut self.order);
-        let mut entries = Vec::new();
+        let mut entries: Vec<_> = self.drain.closing().collect();
         for &id in &order {
             self.say_goodbye(id);
             let service = &mut self.service_mut(id);

@@ -175,6 +175,13 @@ pub struct Lvs {
     pub flush: bool,
     /// `lvs_flush_on_stop`; None: entries are removed one by one.
     pub flush_on_stop: Option<FlushOnStop>,
+    /// `lvs_audit_interval`: how often the table is read back; None: 10 s, zero: never.
+    pub audit_interval: Option<Duration>,
+    /// `lvs_audit_undo`: what others did to entries of ours is undone and not only told.
+    pub audit_undo: bool,
+    /// `lvs_drain_timeout`: how long a server that left the configuration may finish its
+    /// connections; None and zero: not at all.
+    pub drain_timeout: Option<Duration>,
     /// `lvs_timeouts tcp`, 0 to 2,678,400 s; None and zero leave it to the kernel.
     pub timeout_tcp: Option<Duration>,
     /// `lvs_timeouts tcpfin`.

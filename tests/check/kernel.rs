@@ -1,7 +1,7 @@
 //! The kernel's IPVS table as the core sees it: requests in, the kernel's errors out.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use keepalived::addr::Family;
 use keepalived::check::Reading;
@@ -24,6 +24,9 @@ pub(crate) struct Kernel {
     pub(crate) without: &'static str,
     /// It knows no tunnel but IP in IP, and says nothing of it.
     pub(crate) old_tunnels: bool,
+    /// It knows no destination of another family than the service, and takes the first four octets
+    /// for an address.
+    pub(crate) old_families: bool,
     /// Requests answered "exists already" or "no such": nobody asks such a thing unless somebody
     /// else changes the table.
     pub(crate) surprises: Vec<String>,
@@ -47,6 +50,7 @@ impl Default for Kernel {
             active: BTreeMap::new(),
             without: "mh",
             old_tunnels: false,
+            old_families: false,
             surprises: Vec::new(),
             refusing: None,
             faults: None,
@@ -118,18 +122,20 @@ impl Kernel {
                 if dests.contains_key(&dest.address) {
                     return Err(Errno::EEXIST);
                 }
-                let known = self.as_understood(*dest);
-                self.dests(*id)?.insert(dest.address, known);
+                let known = self.as_understood(*id, *dest);
+                self.dests(*id)?.insert(known.address, known);
             }
             Request::SetDest(id, dest) => {
-                let known = self.as_understood(*dest);
+                let known = self.as_understood(*id, *dest);
                 *self
                     .dests(*id)?
                     .get_mut(&dest.address)
                     .ok_or(Errno::ENOENT)? = known;
             }
             Request::DelDest(id, address) => {
-                self.dests(*id)?.remove(address).ok_or(Errno::ENOENT)?;
+                let dest = Dest::new(*address, Method::Route, 0);
+                let known = self.as_understood(*id, dest).address;
+                self.dests(*id)?.remove(&known).ok_or(Errno::ENOENT)?;
             }
             Request::NewDaemon(daemon) => {
                 if self.daemons.contains_key(&daemon.role) {
@@ -152,7 +158,13 @@ impl Kernel {
         Ok(())
     }
 
-    fn as_understood(&self, dest: Dest) -> Dest {
+    fn as_understood(&self, id: ServiceId, mut dest: Dest) -> Dest {
+        if let (IpAddr::V6(ip), Family::V4, true) =
+            (dest.address.ip(), id.family(), self.old_families)
+        {
+            let [a, b, c, d, ..] = ip.octets();
+            dest.address.set_ip(IpAddr::from([a, b, c, d]));
+        }
         match dest.method {
             Method::Tunnel(_) if self.old_tunnels => Dest {
                 method: Method::Tunnel(Tunnel::Ipip),

@@ -33,7 +33,7 @@ impl Table {
     pub(super) fn read_again(&mut self, id: ServiceId, out: &mut Vec<Effect>) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.audited = true;
-            out.push(Effect::ReadIpvs(id));
+            out.push(self.ask(id));
         }
     }
 

@@ -12,6 +12,7 @@
 
 mod audit;
 mod modules;
+mod newer;
 mod refused;
 mod slot;
 
@@ -29,6 +30,7 @@ use super::map::Map;
 use super::refusal::Where;
 use super::service::{ServerKey, VirtualId};
 use modules::{Modules, Readiness};
+use newer::Newer;
 use refused::{Refusal, Subject};
 use slot::{Correction, Found, Known, Slot, Step};
 
@@ -46,6 +48,10 @@ pub(super) struct Table {
     /// What others did to entries of ours is undone.
     strict: bool,
     modules: Modules,
+    newer: Newer,
+    /// Readings asked for and answered, ever.
+    asked: u64,
+    answered: u64,
     /// Services asked for before they are made, without an answer yet.
     reading: usize,
     /// Changes asked for since the last configuration, until all of it is settled.
@@ -87,6 +93,7 @@ impl Table {
     pub(super) fn open(&mut self, empty: bool) {
         self.ready = true;
         self.modules.forget();
+        self.newer = Newer::default();
         if empty {
             for entry in self.entries.values_mut() {
                 entry.believe(Found::Absent);
@@ -254,8 +261,16 @@ impl Table {
         }
     }
 
+    /// A question for one service.
+    pub(super) fn ask(&mut self, id: ServiceId) -> Effect {
+        self.asked += 1;
+        Effect::ReadIpvs(id)
+    }
+
     /// The kernel's answer to a question for one service.
     pub(super) fn read(&mut self, id: ServiceId, answer: Result<Reading, Errno>) {
+        self.answered += 1;
+        self.compare_newer(id, &answer);
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
@@ -325,7 +340,7 @@ impl Table {
             Known::Unread => {
                 entry.service.learn(Known::Reading);
                 self.reading += 1;
-                out.push(Effect::ReadIpvs(id));
+                out.push(self.ask(id));
                 return;
             }
             Known::Present(known) if known == wanted => return,
@@ -379,16 +394,27 @@ impl Table {
             Known::Other | Known::Present(_) => false,
         };
         if !waits {
-            let request = match dest.step() {
-                Some(Step::New(dest)) => Some(Request::NewDest(id, dest)),
-                Some(Step::Set(dest)) => Some(Request::SetDest(id, dest)),
-                Some(Step::Delete) => Some(Request::DelDest(id, address)),
-                None => None,
+            let lacking = |wanted: &Dest| self.newer.lacks(id, wanted);
+            let step = if dest.wanted().is_some_and(lacking) {
+                dest.withhold()
+            } else {
+                dest.step()
+            };
+            let (request, made) = match step {
+                Some(Step::New(dest)) => (Some(Request::NewDest(id, dest)), Some(dest)),
+                Some(Step::Set(dest)) => (Some(Request::SetDest(id, dest)), Some(dest)),
+                Some(Step::Delete) => (Some(Request::DelDest(id, address)), None),
+                None => (None, None),
             };
             if let Some(request) = request {
                 entry.audited = false;
                 count(&mut self.operations);
                 out.push(Effect::Ipvs(request));
+            }
+            let next = self.asked + 1;
+            if made.is_some_and(|made| self.newer.is_to_be_read(id, &made, next)) {
+                out.push(self.ask(id));
+                return;
             }
         }
         if dest.is_over() {

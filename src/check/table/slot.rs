@@ -116,6 +116,20 @@ impl<T: Clone + PartialEq, O: Copy + PartialEq> Slot<T, O> {
         Some(step)
     }
 
+    /// It cannot be had: what was made of it goes.
+    pub(super) fn withhold(&mut self) -> Option<Step<T>> {
+        let was = std::mem::replace(&mut self.known, Known::Absent);
+        (!matches!(was, Known::Absent | Known::Unread)).then_some(Step::Delete)
+    }
+
+    /// What the kernel is believed to have.
+    pub(super) fn believed(&self) -> Option<&T> {
+        match &self.known {
+            Known::Present(known) => Some(known),
+            _ => None,
+        }
+    }
+
     /// As it is wanted, as far as is known.
     pub(super) fn is_settled(&self) -> bool {
         match (self.wanted(), &self.known) {

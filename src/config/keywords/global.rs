@@ -168,6 +168,17 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
             read::lvs_flush_on_stop),
         Row::line("lvs_flush_onstop", "[VS]", "Old name of lvs_flush_on_stop.",
             read::lvs_flush_on_stop),
+        Row::field("lvs_audit_interval", "SEC 0..86400",
+            "How often the IPVS table is read back, 10 unless given; 0 for never. Entries of ours \
+             that somebody deleted come back; what was changed or added by hand is logged.",
+            Field::Seconds(|all| &mut all.global.lvs.audit_interval)),
+        Row::flag("lvs_audit_undo",
+            "What others changed in entries of ours, or added to them, is undone as well.",
+            |all| &mut all.global.lvs.audit_undo),
+        Row::field("lvs_drain_timeout", "SEC 0..86400",
+            "A real server that leaves the configuration gets weight 0 and is removed when its \
+             connections have ended, or after this time; 0, unless given, for at once.",
+            Field::Seconds(|all| &mut all.global.lvs.drain_timeout)),
         Row::line("lvs_timeouts", "[tcp INT] [tcpfin INT] [udp INT]",
             "Seconds until idle connections are forgotten, 0..2678400.",
             read::lvs_timeouts).judging_itself(),
