@@ -18,18 +18,18 @@ mod world;
 mod checks;
 #[path = "check/director.rs"]
 mod director;
-#[path = "check/http.rs"]
-mod http;
 #[path = "check/drain.rs"]
 mod drain;
+#[path = "check/http.rs"]
+mod http;
 #[path = "check/kinds.rs"]
 mod kinds;
 #[path = "check/left_out.rs"]
 mod left_out;
-#[path = "check/others.rs"]
-mod others;
 #[path = "check/machine.rs"]
 mod machine;
+#[path = "check/others.rs"]
+mod others;
 #[path = "check/random.rs"]
 mod random;
 #[path = "check/reload.rs"]

@@ -438,7 +438,15 @@ mod tests {
         let (mut core, mut effects) = (Core::new(), Vec::new());
         let start = Instant::ZERO + Duration::from_secs(100);
         let (links, addresses) = (&links, &addresses);
-        core.on_event(start, Event::Resync { links, addresses }, &mut effects);
+        core.on_event(
+            start,
+            Event::Resync {
+                links,
+                addresses,
+                rules: &[],
+            },
+            &mut effects,
+        );
         core.on_event(start, Event::Reload(config), &mut effects);
         let master = start + Duration::from_secs(4);
         core.on_time(master, &mut effects);
