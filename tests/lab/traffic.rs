@@ -92,7 +92,9 @@ fn prepare(node: &Host, way: Way) {
         Way::Nat => {
             node.ip(&["route", "add", "default", "via", "10.2.0.1"]);
         }
-        Way::Direct => realserver(node, &["start", VIP]),
+        Way::Direct => {
+            realserver(node, &["start", VIP]);
+        }
         Way::Tunnel => {
             realserver(node, &["start", VIP]);
             // Every namespace has one, that takes what no other tunnel does.
