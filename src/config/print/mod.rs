@@ -88,7 +88,10 @@ impl Printer {
 
 /// A word, in quotes when it would not be one without. A word never holds a quote itself.
 pub(super) fn quoted(word: &str) -> impl Display {
+    // What would make other lines of its line, if it came first.
+    let directs = word.starts_with(['@', '~', '$']) || word.starts_with("include");
     let plain = !word.is_empty()
+        && !directs
         && word
             .chars()
             .all(|letter| !letter.is_whitespace() && !"{}｛｝#!\\".contains(letter));
