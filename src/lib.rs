@@ -6,7 +6,8 @@
 //! * ground: [`time`], [`addr`], [`errno`], [`rand`], [`child`]: values, no I/O;
 //! * [`wire`]: bytes and the values they mean;
 //! * [`config`]: text to typed values, with diagnostics;
-//! * [`notify`]: who is told of what happened, in order; a core that the others speak to;
+//! * [`notify`] and [`track`]: who is told of what happened, in order, and what is watched beside
+//!   interfaces; cores whose words the others use;
 //! * the cores, [`vrrp`] and [`check`]: events in, effects out; no clock, no descriptor;
 //! * [`sys`]: one file per kind of descriptor or system call; decides nothing;
 //! * [`daemon`]: the reactor and the drivers, the only room that sees both a core and `sys`;
@@ -23,6 +24,7 @@ pub mod wire;
 pub mod config;
 
 pub mod notify;
+pub mod track;
 
 pub mod check;
 pub mod vrrp;

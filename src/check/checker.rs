@@ -10,11 +10,11 @@ use crate::config;
 use crate::rand::Rand;
 use crate::time::Instant;
 
-use super::notice::{Notice, Why};
 use super::probe::{self, Around, Input, Patterns, State, Step, Told, Verdict};
 use super::rhythm::Course;
 use super::service::ServerKey;
 use super::{Core, Effect, ProbeId, Reason, Timer};
+use crate::notify::{Notice, Why};
 
 /// One checker of one server. Given out once, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

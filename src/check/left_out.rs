@@ -40,23 +40,7 @@ pub(super) fn tell(config: &Config, abilities: Abilities) {
 }
 
 fn of_service(service: &VirtualServer, abilities: Abilities, asked: &mut Asked) {
-    for (there, what) in [
-        (service.quorum_up.is_some(), "quorum_up"),
-        (service.quorum_down.is_some(), "quorum_down"),
-    ] {
-        if there {
-            ask(asked, what, service);
-        }
-    }
     for real in &service.real_servers {
-        for (there, what) in [
-            (real.notify_up.is_some(), "notify_up"),
-            (real.notify_down.is_some(), "notify_down"),
-        ] {
-            if there {
-                ask(asked, what, service);
-            }
-        }
         for checker in &real.checkers {
             if !abilities.can_make(&checker.probe) {
                 ask(asked, checker.probe.keyword(), service);

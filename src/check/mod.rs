@@ -15,7 +15,6 @@ mod drain;
 mod kernel;
 mod left_out;
 mod map;
-mod notice;
 mod observe;
 mod probe;
 mod reason;
@@ -57,7 +56,7 @@ use sync::Sync;
 use table::Table;
 use timeouts::TimeoutState;
 
-pub use notice::{Notice, Why};
+pub use crate::notify::{Notice, Why};
 pub use table::Reading;
 
 /// One attempt of one check. Given out once, never reused.

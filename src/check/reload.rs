@@ -16,10 +16,10 @@ use crate::time::Instant;
 
 use super::checker::{Checker, CheckerId};
 use super::map::Map;
-use super::notice::{Notice, Why};
 use super::server::Server;
 use super::service::{Occasion, ServerKey, Service, Sorry, VirtualId};
 use super::{Core, Effect, Timer, kernel, left_out};
+use crate::notify::{Notice, Why};
 
 impl Core {
     /// In upstream's order: what left, what stayed, what came, then the checks of what came.

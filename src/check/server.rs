@@ -11,9 +11,9 @@ use crate::config::ServiceKey;
 use crate::wire::ipvs::Dest;
 
 use super::checker::CheckerId;
-use super::notice::{Notice, Why};
 use super::service::{Occasion, ServerKey};
 use super::{Core, Effect};
+use crate::notify::{Notice, Why};
 
 #[derive(Debug)]
 pub(super) struct Server {

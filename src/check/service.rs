@@ -8,7 +8,7 @@ use crate::config::{GroupEntry, Protocol, ServiceKey};
 use crate::wire::ipvs::{self as kernel, Dest, ServiceId};
 
 use super::Core;
-use super::notice::{Notice, Why};
+use crate::notify::{Notice, Why};
 
 /// One virtual server of one configuration and of all after it that have it, too. Given out once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,9 +5,9 @@ use log::info;
 use crate::config::FlushOnStop;
 use crate::wire::ipvs::Request;
 
-use super::notice::{Notice, Why};
 use super::service::{ServerKey, VirtualId};
 use super::{Core, Effect};
+use crate::notify::{Notice, Why};
 
 impl Core {
     pub(super) fn stop(&mut self, out: &mut Vec<Effect>) {

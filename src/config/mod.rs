@@ -53,7 +53,7 @@ pub use check::{
 };
 pub use diag::{Diagnostic, Diagnostics, Note, Place, Severity};
 pub use diff::{Changes, diff};
-pub use global::{BufferPolicy, FlushOnStop, Global, Lvs, SyncDaemon, Vrrp};
+pub use global::{BufferPolicy, Fifo, FlushOnStop, Global, Lvs, SyncDaemon, Vrrp};
 pub use lossless::Octets;
 pub use manual::manual;
 pub use print::print;
@@ -64,7 +64,9 @@ pub use route::{
 pub use rule::{Rule, RuleAction};
 pub use script::{Script, ScriptUser};
 pub use statics::{Links, Statics, UpDownDelay};
-pub use track::{TrackFile, TrackProcess, Tracked, Tracks, VrrpScript, Weight};
+pub use track::{
+    InitialFile, ParameterMatch, TrackFile, TrackProcess, Tracked, Tracks, VrrpScript, Weight,
+};
 pub use vrrp::{
     Authentication, Destination, GratuitousArp, Hmac, HmacKey, HmacMode, InitialState, Instance,
     InstanceKey, IpvlanMode, Layer, Notify, OldChecksum, ReplayGuard, SyncGroup, Unicast, Version,

@@ -12,6 +12,7 @@ use crate::check::{Core, Effect, Event, ProbeId, Snapshot};
 use crate::child::Exit;
 use crate::config::Config;
 use crate::errno::Errno;
+use crate::notify::News;
 use crate::sys::ipvs::Ipvs;
 use crate::sys::netlink::{Monitor, RouteCommand};
 use crate::sys::process::{self, Modprobe, Pid};
@@ -35,6 +36,8 @@ pub(super) struct Driver {
     effects: Vec<Effect>,
     /// What the VRRP core has to know.
     directing: Option<bool>,
+    /// What is to be told to scripts, pipes and mails.
+    news: Vec<News>,
 }
 
 #[derive(Debug)]
@@ -60,6 +63,7 @@ impl Driver {
             inbox: VecDeque::new(),
             effects: Vec::new(),
             directing: None,
+            news: Vec::new(),
         }
     }
 
@@ -88,6 +92,11 @@ impl Driver {
 
     pub(super) fn observe(&self, now: Instant) -> Snapshot {
         self.core.observe(now)
+    }
+
+    /// What has happened since the last call.
+    pub(super) fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
     }
 
     /// Whether this machine can direct, when that has changed since the last call.
@@ -221,7 +230,7 @@ impl Driver {
             }
             Effect::WatchAddresses(true) => self.watch_addresses(reactor),
             Effect::WatchAddresses(false) => self.leave_addresses(reactor),
-            Effect::Notify(notice) => debug!(target: CHECK, "{notice}"),
+            Effect::Notify(notice) => self.news.push(News::Director(notice)),
             Effect::Directing(directing) => self.directing = Some(directing),
         }
     }

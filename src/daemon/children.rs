@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use log::error;
+use log::{debug, error, warn};
 
 use crate::child::{Exit, Identity, Kill, RunId};
 use crate::config::{Config, Script, ScriptUser, lossless};
@@ -17,6 +18,7 @@ use crate::sys::process::{self, Environment, Failure, Pid, Program, Started, Tas
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Notify(RunId),
+    Track(RunId),
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +32,8 @@ struct Child {
     owner: Owner,
     /// For messages.
     name: String,
+    /// It was to end.
+    asked: bool,
     started: Started,
 }
 
@@ -55,60 +59,97 @@ impl Children {
 
     /// Starts a script. What goes wrong is told here.
     pub(super) fn run(&mut self, owner: Owner, script: &Script) -> Result<(), Errno> {
-        let words = script.argv.iter();
-        let words: Vec<OsString> = words
-            .map(|word| OsString::from_vec(lossless::encode(word)))
-            .collect();
         let name = script.argv.first().cloned().unwrap_or_default();
+        let program = self.program(script)?;
+        let started = process::start(&program).inspect_err(|error| {
+            error!("cannot run {name}: {error}");
+        })?;
+        let child = Child {
+            owner,
+            name,
+            asked: false,
+            started,
+        };
+        self.running.insert(child.started.pid, child);
+        Ok(())
+    }
+
+    /// Runs a script and waits for its end. Only before there is anything else to do, and after.
+    pub(super) fn run_to_end(&mut self, script: &Script, limit: Duration) {
+        let name = script.argv.first().cloned().unwrap_or_default();
+        let Ok(program) = self.program(script) else {
+            return;
+        };
+        let started = match process::start(&program) {
+            Ok(started) => started,
+            Err(error) => return error!("cannot run {name}: {error}"),
+        };
+        match process::wait_for(started.pid, limit) {
+            Some(Exit::SUCCESS) => debug!("script {name} succeeded"),
+            Some(exit) => {
+                tell_failure(&name, &started);
+                warn!("script {name} {exit}");
+            }
+            None => warn!("script {name} takes too long, it was killed"),
+        }
+    }
+
+    fn program(&mut self, script: &Script) -> Result<Program, Errno> {
+        let words = script.argv.iter();
+        let words = words.map(|word| OsString::from_vec(lossless::encode(word)));
         let identity = self
             .users
             .identity(script.user.as_ref())
             .map_err(|unknown| {
+                let name = script.argv.first().map_or("", String::as_str);
                 error!("cannot run {name}: there is no {unknown}");
                 Errno::ENOENT
             })?;
-        let program = Program {
-            task: task(words),
+        Ok(Program {
+            task: task(words.collect()),
             identity,
             environment: Environment::Ours,
-        };
-        match process::start(&program) {
-            Ok(started) => {
-                let child = Child {
-                    owner,
-                    name,
-                    started,
-                };
-                self.running.insert(child.started.pid, child);
-                Ok(())
-            }
-            Err(error) => {
-                error!("cannot run {name}: {error}");
-                Err(error)
-            }
+        })
+    }
+
+    /// Whom a pipe belongs to: None leaves it ours.
+    pub(super) fn owner_of_pipe(&mut self, owner: Option<&ScriptUser>) -> Option<Identity> {
+        let named = owner.is_some() || self.users.default.is_some();
+        let found = self.users.identity(owner).ok().flatten();
+        found.filter(|_| named)
+    }
+
+    pub(super) fn kill(&mut self, owner: Owner, kill: Kill) {
+        let mut children = self.running.values_mut();
+        if let Some(child) = children.find(|child| child.owner == owner) {
+            child.asked = true;
+            child.started.pid.kill(kill);
         }
     }
 
-    /// False when there is nobody left.
-    pub(super) fn kill(&self, owner: Owner, kill: Kill) -> bool {
-        let mut children = self.running.values();
-        let child = children.find(|child| child.owner == owner);
-        child.is_some_and(|child| child.started.pid.kill(kill))
-    }
-
-    /// Who is to hear that a child has ended.
-    pub(super) fn ended(&mut self, pid: Pid, exit: Exit) -> Option<(Owner, Exit)> {
+    /// Who is to hear that a child has ended; None when it was none of ours.
+    pub(super) fn ended(&mut self, pid: Pid, exit: Exit) -> Option<Owner> {
         let child = self.running.remove(&pid)?;
-        let name = &child.name;
-        match child.started.failure() {
-            None => {}
-            Some(Failure::Identity(errno)) => error!("cannot run {name} as its user: {errno}"),
-            Some(Failure::Exec(errno)) => error!(
-                "Error exec-ing command '{name}', error {}: {errno}",
-                errno.number()
-            ),
+        // Who was to end and has left others behind did not end yet.
+        if child.asked {
+            pid.kill(Kill::Force);
         }
-        Some((child.owner, exit))
+        if exit != Exit::SUCCESS {
+            tell_failure(&child.name, &child.started);
+        }
+        Some(child.owner)
+    }
+}
+
+/// Says why a program did not begin, if that is how it ended.
+fn tell_failure(name: &str, started: &Started) {
+    match started.failure() {
+        None => {}
+        Some(Failure::Identity(errno)) => error!("cannot run {name} as its user: {errno}"),
+        Some(Failure::Exec(errno)) => error!(
+            "Error exec-ing command '{name}', error {}: {errno}",
+            errno.number()
+        ),
     }
 }
 

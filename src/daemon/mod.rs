@@ -11,6 +11,7 @@ mod inspect;
 pub mod logging;
 mod notify;
 pub mod options;
+mod pipes;
 mod probes;
 mod reactor;
 mod reload;
@@ -18,6 +19,7 @@ mod report;
 mod slots;
 mod start;
 mod topology;
+mod track;
 mod vrrp;
 
 use std::ffi::OsString;
@@ -37,6 +39,7 @@ use crate::sys::process;
 use crate::sys::signal::{Signal, Signals};
 use crate::time::Instant;
 use children::{Children, Owner};
+use notify::Tools;
 use reactor::{Reactor, Source};
 use reload::ConfigFile;
 
@@ -117,6 +120,7 @@ struct Daemon {
     check: Option<check::Driver>,
     /// What the check core was told of the instance that it follows.
     master: Option<bool>,
+    track: track::Driver,
     notify: notify::Driver,
     children: Children,
     files: ConfigFile,
@@ -156,6 +160,7 @@ impl Daemon {
             vrrp,
             check,
             master: None,
+            track: track::Driver::new(),
             notify: notify::Driver::new(),
             children: Children::default(),
             files,
@@ -179,14 +184,16 @@ impl Daemon {
             self.on_time(now);
             logging::flush();
         }
+        let now = self.clock.now();
+        self.tell_notify(|notify, tools| notify.end(now, tools));
         Ok(())
     }
 
     fn set_alarm(&mut self) -> Result<(), Error> {
         let vrrp = self.vrrp.as_ref().and_then(vrrp::Driver::deadline);
         let check = self.check.as_ref().and_then(check::Driver::deadline);
-        let notify = self.notify.deadline();
-        let at = vrrp.into_iter().chain(check).chain(notify).min();
+        let (track, notify) = (self.track.deadline(), self.notify.deadline());
+        let at = [vrrp, check, track, notify].into_iter().flatten().min();
         if at != self.alarm_at {
             self.alarm.set(at).map_err(|errno| Error::Open {
                 what: "timer",
@@ -211,6 +218,13 @@ impl Daemon {
             (Source::Probe(probe), _, Some(check)) => {
                 check.on_probe(now, probe, token, &mut self.reactor);
             }
+            (Source::Files, ..) => {
+                self.tell_track(|track, tools| track.on_files(now, token, tools));
+            }
+            (Source::Processes, ..) => {
+                self.tell_track(|track, tools| track.on_processes(now, token, tools));
+            }
+            (Source::Pipe(pipe), ..) => self.notify.on_writable(pipe),
             // A source belongs to a core that runs.
             (Source::Monitor | Source::Vrrp(_) | Source::Addresses | Source::Probe(_), ..) => {}
         }
@@ -221,12 +235,13 @@ impl Daemon {
         if let Some(check) = &mut self.check {
             check.on_time(now, &mut self.reactor);
         }
+        self.tell_track(|track, tools| track.on_time(now, tools));
         self.pass_on(now);
         if let Some(vrrp) = &mut self.vrrp {
             vrrp.on_time(now, &mut self.reactor);
         }
         self.pass_on(now);
-        self.notify.on_time(now, &mut self.children);
+        self.tell_notify(|notify, tools| notify.on_time(now, tools));
     }
 
     /// An alarm that has fired is set no more.
@@ -262,6 +277,7 @@ impl Daemon {
             return;
         }
         info!("Stopping");
+        self.tell_track(|track, tools| track.stop(now, tools));
         if !self.manners.leave_vrrp {
             self.stop_vrrp(now);
         }
@@ -269,7 +285,7 @@ impl Daemon {
             check.stop(now, &mut self.reactor);
         }
         self.pass_on(now);
-        self.notify.stop(now, &mut self.children);
+        self.tell_notify(|notify, tools| notify.stop(now, tools));
         self.stopping = true;
     }
 
@@ -283,15 +299,19 @@ impl Daemon {
     /// addresses: a master directs from its first packet on.
     fn apply(&mut self, now: Instant, config: &Config) {
         self.children.reload(config);
-        self.notify.reload(now, config, &mut self.children);
+        self.tell_notify(|notify, tools| notify.reload(now, config, tools));
         if let Some(check) = &mut self.check {
             check.reload(now, config, &mut self.reactor);
+        }
+        if self.vrrp.is_some() {
+            self.tell_track(|track, tools| track.reload(now, config, tools));
         }
         self.pass_on(now);
         if let Some(vrrp) = &mut self.vrrp {
             vrrp.reload(now, config, &mut self.reactor);
         }
         self.pass_on(now);
+        self.tell_notify(|notify, tools| notify.reloaded(now, tools));
     }
 
     fn reload(&mut self, now: Instant) {
@@ -312,8 +332,15 @@ impl Daemon {
         if let (Some(directing), Some(vrrp)) = (directing, &mut self.vrrp) {
             vrrp.directing(now, directing, &mut self.reactor);
         }
-        for news in self.vrrp.iter_mut().flat_map(vrrp::Driver::take_news) {
-            self.notify.on_news(now, news, &mut self.children);
+        for (object, condition) in self.track.take_told() {
+            if let Some(vrrp) = &mut self.vrrp {
+                vrrp.tracked(now, &object, condition, &mut self.reactor);
+            }
+        }
+        let routers = self.vrrp.iter_mut().flat_map(vrrp::Driver::take_news);
+        let directors = self.check.iter_mut().flat_map(check::Driver::take_news);
+        for news in routers.chain(directors).collect::<Vec<_>>() {
+            self.tell_notify(|notify, tools| notify.on_news(now, news, tools));
         }
         let (Some(check), Some(vrrp)) = (&mut self.check, &self.vrrp) else {
             return;
@@ -327,13 +354,33 @@ impl Daemon {
         }
     }
 
+    fn tell_track(&mut self, tell: impl FnOnce(&mut track::Driver, &mut Tools<'_>)) {
+        let mut tools = Tools {
+            children: &mut self.children,
+            reactor: &mut self.reactor,
+        };
+        tell(&mut self.track, &mut tools);
+    }
+
+    fn tell_notify(&mut self, tell: impl FnOnce(&mut notify::Driver, &mut Tools<'_>)) {
+        let mut tools = Tools {
+            children: &mut self.children,
+            reactor: &mut self.reactor,
+        };
+        tell(&mut self.notify, &mut tools);
+    }
+
     fn reap(&mut self, now: Instant) {
         while let Some((pid, exit)) = process::reap() {
-            if let Some((Owner::Notify(run), exit)) = self.children.ended(pid, exit) {
-                self.notify.on_exit(now, run, exit, &mut self.children);
-            }
-            if let Some(check) = &mut self.check {
-                check.on_exit(now, pid, exit, &mut self.reactor);
+            match (self.children.ended(pid, exit), &mut self.check) {
+                (Some(Owner::Notify(run)), _) => {
+                    self.tell_notify(|notify, tools| notify.on_exit(now, run, exit, tools));
+                }
+                (Some(Owner::Track(run)), _) => {
+                    self.tell_track(|track, tools| track.on_exit(now, run, exit, tools));
+                }
+                (None, Some(check)) => check.on_exit(now, pid, exit, &mut self.reactor),
+                (None, None) => {}
             }
         }
         self.pass_on(now);

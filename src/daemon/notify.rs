@@ -1,55 +1,75 @@
-//! The driver of the notify core: `notify::Effect` to children.
+//! The driver of the notify core: `notify::Effect` to children and pipes.
 
 use std::collections::VecDeque;
 
 use super::children::{Children, Owner};
+use super::pipes::Pipes;
+use super::reactor::Reactor;
 use crate::child::{Exit, RunId};
 use crate::config::Config;
-use crate::notify::{Core, Effect, Event, News};
+use crate::notify::{Core, Effect, Event, News, Pipe};
 use crate::time::Instant;
 
 #[derive(Debug)]
 pub(super) struct Driver {
     core: Core,
+    pipes: Pipes,
     /// Answers that effects gave at once, to be told to the core in order.
     inbox: VecDeque<Event<'static>>,
     effects: Vec<Effect>,
+}
+
+/// What the driver works with and does not own.
+#[derive(Debug)]
+pub(super) struct Tools<'a> {
+    pub(super) children: &'a mut Children,
+    pub(super) reactor: &'a mut Reactor,
 }
 
 impl Driver {
     pub(super) fn new() -> Self {
         Self {
             core: Core::new(),
+            pipes: Pipes::default(),
             inbox: VecDeque::new(),
             effects: Vec::new(),
         }
     }
 
-    pub(super) fn reload(&mut self, now: Instant, config: &Config, children: &mut Children) {
-        self.tell(now, Event::Reload(config), children);
+    /// To be called before anybody else has the new configuration.
+    pub(super) fn reload(&mut self, now: Instant, config: &Config, tools: &mut Tools<'_>) {
+        self.tell(now, Event::Reload(config), tools);
     }
 
-    pub(super) fn on_news(&mut self, now: Instant, news: News, children: &mut Children) {
-        self.tell(now, Event::News(news), children);
+    /// Everybody has it.
+    pub(super) fn reloaded(&mut self, now: Instant, tools: &mut Tools<'_>) {
+        self.tell(now, Event::Reloaded, tools);
     }
 
-    pub(super) fn on_exit(
-        &mut self,
-        now: Instant,
-        run: RunId,
-        exit: Exit,
-        children: &mut Children,
-    ) {
-        self.tell(now, Event::Exited { run, exit }, children);
+    pub(super) fn on_news(&mut self, now: Instant, news: News, tools: &mut Tools<'_>) {
+        self.tell(now, Event::News(news), tools);
     }
 
-    pub(super) fn stop(&mut self, now: Instant, children: &mut Children) {
-        self.tell(now, Event::Stop, children);
+    pub(super) fn on_exit(&mut self, now: Instant, run: RunId, exit: Exit, tools: &mut Tools<'_>) {
+        self.tell(now, Event::Exited { run, exit }, tools);
     }
 
-    pub(super) fn on_time(&mut self, now: Instant, children: &mut Children) {
+    pub(super) fn on_writable(&mut self, pipe: Pipe) {
+        self.pipes.on_writable(pipe);
+    }
+
+    pub(super) fn stop(&mut self, now: Instant, tools: &mut Tools<'_>) {
+        self.tell(now, Event::Stop, tools);
+    }
+
+    /// The last call.
+    pub(super) fn end(&mut self, now: Instant, tools: &mut Tools<'_>) {
+        self.tell(now, Event::End, tools);
+    }
+
+    pub(super) fn on_time(&mut self, now: Instant, tools: &mut Tools<'_>) {
         self.core.on_time(now, &mut self.effects);
-        self.settle(now, children);
+        self.settle(now, tools);
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -61,15 +81,15 @@ impl Driver {
         self.core.is_idle()
     }
 
-    fn tell(&mut self, now: Instant, event: Event<'_>, children: &mut Children) {
+    fn tell(&mut self, now: Instant, event: Event<'_>, tools: &mut Tools<'_>) {
         self.core.on_event(now, event, &mut self.effects);
-        self.settle(now, children);
+        self.settle(now, tools);
     }
 
-    fn settle(&mut self, now: Instant, children: &mut Children) {
+    fn settle(&mut self, now: Instant, tools: &mut Tools<'_>) {
         loop {
             for effect in std::mem::take(&mut self.effects) {
-                self.perform(effect, children);
+                self.perform(effect, tools);
             }
             let Some(event) = self.inbox.pop_front() else {
                 return;
@@ -78,16 +98,22 @@ impl Driver {
         }
     }
 
-    fn perform(&mut self, effect: Effect, children: &mut Children) {
+    fn perform(&mut self, effect: Effect, tools: &mut Tools<'_>) {
         match effect {
             Effect::Run { run, script } => {
-                if let Err(error) = children.run(Owner::Notify(run), &script) {
+                if let Err(error) = tools.children.run(Owner::Notify(run), &script) {
                     self.inbox.push_back(Event::NotStarted { run, error });
                 }
             }
             Effect::Kill { run, kill } => {
-                children.kill(Owner::Notify(run), kill);
+                tools.children.kill(Owner::Notify(run), kill);
             }
+            Effect::OpenPipe { pipe, path, owner } => {
+                let owner = tools.children.owner_of_pipe(owner.as_ref());
+                self.pipes.open(pipe, path, owner.as_ref(), tools.reactor);
+            }
+            Effect::ClosePipe(pipe) => self.pipes.close(pipe, tools.reactor),
+            Effect::Write { pipe, line } => self.pipes.write(pipe, line),
         }
     }
 }

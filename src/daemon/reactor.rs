@@ -11,6 +11,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::slots::Slots;
 use crate::check::ProbeId;
+use crate::notify::Pipe;
 use crate::vrrp::SocketId;
 
 /// Who owns a descriptor.
@@ -24,6 +25,12 @@ pub(super) enum Source {
     /// The addresses of this machine, for the check core.
     Addresses,
     Probe(ProbeId),
+    /// A pipe for news.
+    Pipe(Pipe),
+    /// Directories of tracked files.
+    Files,
+    /// The process connector.
+    Processes,
 }
 
 #[derive(Debug)]
@@ -52,6 +59,14 @@ impl Reactor {
         source: Source,
     ) -> io::Result<Token> {
         self.watch(descriptor.as_raw_fd(), source, Interest::READABLE)
+    }
+
+    pub(super) fn watch_writable(
+        &mut self,
+        descriptor: &impl AsRawFd,
+        source: Source,
+    ) -> io::Result<Token> {
+        self.watch(descriptor.as_raw_fd(), source, Interest::WRITABLE)
     }
 
     pub(super) fn watch_both_ways(

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use log::{error, info};
 
+use super::children::Children;
 use super::options::{Options, Task};
 use super::reload::{self, ConfigFile, Machine};
 use super::{Cores, Daemon, Error, Manners, about, inspect, logging, report};
-use crate::config::{self, Reading, lossless};
+use crate::config::global::Scripts;
+use crate::config::{self, Config, Reading, Script, lossless};
 use crate::sys::clock::Clock;
 use crate::sys::daemonize::{self, Ready, Side};
 use crate::sys::pidfile::{self, PidFile, Refusal};
@@ -123,6 +125,9 @@ fn serve(
         ready.tell();
     }
     std::panic::set_hook(Box::new(|panic| error!("{panic}")));
+    run_once(&config, |scripts| {
+        (&scripts.startup, scripts.startup_timeout)
+    });
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         daemon.apply(Clock.now(), &config);
         info!("Startup complete");
@@ -136,8 +141,20 @@ fn serve(
         }
         Err(_) => farewell(&mut daemon),
     };
+    run_once(daemon.files.config(), |scripts| {
+        (&scripts.shutdown, scripts.shutdown_timeout)
+    });
     info!("Stopped {}", about::title());
     Ok(code)
+}
+
+/// `startup_script` and `shutdown_script`: nothing else is done meanwhile.
+fn run_once(config: &Config, choose: impl FnOnce(&Scripts) -> (&Option<Script>, Option<Duration>)) {
+    if let (Some(script), limit) = choose(&config.global.scripts) {
+        let mut children = Children::default();
+        children.reload(config);
+        children.run_to_end(script, limit.unwrap_or(ONCE_LIMIT));
+    }
 }
 
 /// Something went wrong that nobody foresaw: whatever else is in doubt, the other routers are told
@@ -226,6 +243,8 @@ fn seed() -> u64 {
 const CONFIG_FILE: &str = "/etc/keepalived/keepalived.conf";
 /// A start takes milliseconds; an init script should not hang on a broken one.
 const START_PATIENCE: Duration = Duration::from_secs(10);
+/// `startup_script_timeout` and `shutdown_script_timeout` where they are not given.
+const ONCE_LIMIT: Duration = Duration::from_secs(10);
 /// EX_SOFTWARE of sysexits(3).
 const EXIT_SOFTWARE: u8 = 70;
 

@@ -19,6 +19,7 @@ use crate::sys::packet_socket::PacketSocket;
 use crate::sys::sysctl::Settings;
 use crate::sys::vrrp_socket::{VrrpSocket, Way};
 use crate::time::Instant;
+use crate::track::{Condition, Object};
 use crate::vrrp::{Attempt, Core, Effect, Event, FORWARDING_AGE_MAX, Snapshot, SocketId};
 use crate::wire::channel::Channel;
 use crate::wire::nft;
@@ -153,6 +154,17 @@ impl Driver {
         self.core.is_master(instance)
     }
 
+    /// How something does that instances track.
+    pub(super) fn tracked(
+        &mut self,
+        now: Instant,
+        object: &Object,
+        condition: Condition,
+        reactor: &mut Reactor,
+    ) {
+        self.tell(now, Event::Tracked { object, condition }, reactor);
+    }
+
     /// What has happened since the last call.
     pub(super) fn take_news(&mut self) -> Vec<News> {
         std::mem::take(&mut self.news)
@@ -278,7 +290,7 @@ impl Driver {
             Effect::Kernel(request) => self.request(request),
             Effect::Setting(request) => self.set(&request),
             Effect::Filter(request) => self.filter(request),
-            Effect::Notify(news) => self.news.push(news),
+            Effect::Notify(transition) => self.news.push(News::Router(transition)),
         }
     }
 

@@ -1,10 +1,12 @@
-//! Who is told of what happened: scripts, in order and one after the other for each subject. A
-//! core like the others: events in, effects out; it starts nothing itself.
+//! Who is told of what happened: scripts, in order and one after the other for each subject, and
+//! pipes. A core like the others: events in, effects out; it starts and writes nothing itself.
 //!
 //! The contract is that of every core: `now` never goes back, effects are performed in order and
 //! before the next call, `on_time` too early does nothing.
 
 mod news;
+mod notice;
+mod pipe;
 mod plan;
 mod queue;
 
@@ -14,13 +16,15 @@ use std::time::Duration;
 use log::{debug, info, warn};
 
 use crate::child::{Exit, Kill, RunId};
-use crate::config::{Config, Script};
+use crate::config::{Config, Fifo, Script, ScriptUser};
 use crate::errno::Errno;
 use crate::time::{Instant, Timers};
 use plan::Plan;
 use queue::Queue;
 
-pub use news::{News, State, Subject};
+pub use news::{News, State, Subject, Transition};
+pub use notice::{Notice, Why};
+pub use pipe::{Backlog, Pipe};
 
 /// What happens to the core.
 #[derive(Debug)]
@@ -38,17 +42,39 @@ pub enum Event<'a> {
     },
     /// A new configuration, before anybody else has it; the first one is the start.
     Reload(&'a Config),
+    /// Everybody has the new configuration.
+    Reloaded,
     /// All is said; what is under way has a moment left.
     Stop,
+    /// The moment is over.
+    End,
 }
 
 /// What the core wants done, in this order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Start a program; it answers with `Exited` or `NotStarted`.
-    Run { run: RunId, script: Script },
+    Run {
+        run: RunId,
+        script: Script,
+    },
     /// To the program and all that it started.
-    Kill { run: RunId, kill: Kill },
+    Kill {
+        run: RunId,
+        kill: Kill,
+    },
+    /// Open a pipe, and make it if it is not there.
+    OpenPipe {
+        pipe: Pipe,
+        path: String,
+        owner: Option<ScriptUser>,
+    },
+    ClosePipe(Pipe),
+    /// One line; nobody waits until it is read.
+    Write {
+        pipe: Pipe,
+        line: String,
+    },
 }
 
 /// What the core waits for.
@@ -71,6 +97,12 @@ pub struct Core {
     queues: BTreeMap<Subject, Queue>,
     /// The subjects of the scripts that run.
     runs: BTreeMap<RunId, Subject>,
+    pipes: BTreeMap<Pipe, Fifo>,
+    /// The scripts that read pipes.
+    readers: BTreeMap<RunId, Pipe>,
+    /// The last state of instances and groups, for who wants to hear it again.
+    states: BTreeMap<Subject, News>,
+    repeats: bool,
     /// The subjects that have a script to start, each once.
     ready: VecDeque<Subject>,
     timers: Timers<Timer>,
@@ -96,6 +128,10 @@ impl Core {
             plan: Plan::default(),
             queues: BTreeMap::new(),
             runs: BTreeMap::new(),
+            pipes: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            states: BTreeMap::new(),
+            repeats: false,
             ready: VecDeque::new(),
             timers: Timers::new(),
             last_run: 0,
@@ -109,11 +145,13 @@ impl Core {
 
     pub fn on_event(&mut self, now: Instant, event: Event<'_>, out: &mut Vec<Effect>) {
         match event {
-            Event::News(news) => self.tell(news),
+            Event::News(news) => self.tell(news, out),
             Event::Exited { run, exit } => self.on_exit(run, Ok(exit)),
             Event::NotStarted { run, error } => self.on_exit(run, Err(error)),
-            Event::Reload(config) => self.reload(config),
+            Event::Reload(config) => self.reload(config, out),
+            Event::Reloaded => self.repeat(out),
             Event::Stop => self.stop(now),
+            Event::End => self.close(out),
         }
         self.start_ready(now, out);
     }
@@ -141,29 +179,98 @@ impl Core {
         self.queues.is_empty()
     }
 
-    fn reload(&mut self, config: &Config) {
+    fn reload(&mut self, config: &Config, out: &mut Vec<Effect>) {
         let scripts = &config.global.scripts;
         self.patience = scripts.notify_timeout.unwrap_or(PATIENCE);
         self.kills = scripts.notify_kills;
         self.coalesces = scripts.notify_coalesce;
+        self.repeats = config.global.fifos.states_on_reload;
         self.plan.reload(config);
+        for pipe in Pipe::ALL {
+            self.exchange_pipe(pipe, pipe.of(config), out);
+        }
     }
 
-    fn tell(&mut self, news: News) {
+    /// A pipe that stays is not touched, and neither is who reads it.
+    fn exchange_pipe(&mut self, pipe: Pipe, new: &Fifo, out: &mut Vec<Effect>) {
+        let old = self.pipes.get(&pipe);
+        let stays = old.is_some_and(|old| old.path == new.path && old.owner == new.owner);
+        let is_read = self.readers.values().any(|read| *read == pipe);
+        let same_reader = old.is_some_and(|old| old.reader == new.reader);
+        if !(stays && same_reader) {
+            self.end_reader(pipe, out);
+        }
+        if !stays && self.pipes.remove(&pipe).is_some() {
+            out.push(Effect::ClosePipe(pipe));
+        }
+        let Some(path) = new.path.clone() else {
+            return;
+        };
+        self.pipes.insert(pipe, new.clone());
+        if !stays {
+            let owner = new.owner.clone();
+            out.push(Effect::OpenPipe { pipe, path, owner });
+        }
+        if let Some(script) = pipe::reader(new).filter(|_| !(stays && same_reader && is_read)) {
+            self.last_run += 1;
+            let run = RunId(self.last_run);
+            self.readers.insert(run, pipe);
+            out.push(Effect::Run { run, script });
+        }
+    }
+
+    fn end_reader(&mut self, pipe: Pipe, out: &mut Vec<Effect>) {
+        let readers = self.readers.iter();
+        let runs = readers
+            .filter(|(_, read)| **read == pipe)
+            .map(|(run, _)| *run);
+        for run in runs.collect::<Vec<_>>() {
+            self.readers.remove(&run);
+            let kill = Kill::Ask;
+            out.push(Effect::Kill { run, kill });
+        }
+    }
+
+    /// `fifo_write_vrrp_states_on_reload`.
+    fn repeat(&mut self, out: &mut Vec<Effect>) {
+        let plan = &self.plan;
+        self.states.retain(|subject, _| plan.knows(subject));
+        if self.repeats {
+            for news in self.states.values() {
+                self.write(news, out);
+            }
+        }
+    }
+
+    fn write(&self, news: &News, out: &mut Vec<Effect>) {
+        for pipe in self.pipes.keys().filter(|pipe| pipe.takes(news)) {
+            let line = format!("{news}\n");
+            out.push(Effect::Write { pipe: *pipe, line });
+        }
+    }
+
+    fn tell(&mut self, news: News, out: &mut Vec<Effect>) {
         let news = self.plan.translate(news);
-        let jobs = self.plan.jobs(&news);
+        let Some(subject) = news.subject() else {
+            return;
+        };
+        self.write(&news, out);
+        self.queue(&subject, &news);
+        if matches!(news, News::Router(_)) && news.is_state() {
+            self.states.insert(subject, news);
+        }
+    }
+
+    fn queue(&mut self, subject: &Subject, news: &News) {
+        let jobs = self.plan.jobs(subject, news);
         if jobs.is_empty() {
             return;
         }
-        let subject = news.subject;
         let queue = self.queues.entry(subject.clone()).or_default();
-        if self.coalesces && news.state.is_state() {
+        if self.coalesces && news.is_state() {
             let superseded = queue.supersede();
             if superseded > 0 {
-                info!(
-                    "{subject} {superseded} notify scripts not run: superseded by {}",
-                    news.state
-                );
+                info!("{subject} {superseded} notify scripts not run: superseded by {news}");
             }
         }
         for job in jobs {
@@ -175,7 +282,7 @@ impl Core {
                 );
             }
         }
-        self.look_at(subject);
+        self.look_at(subject.clone());
     }
 
     /// Notes that a subject may have something to start.
@@ -220,6 +327,10 @@ impl Core {
 
     fn on_exit(&mut self, run: RunId, outcome: Result<Exit, Errno>) {
         self.timers.cancel(Timer::Patience(run));
+        if let Some(pipe) = self.readers.remove(&run) {
+            warn!("{} script terminated", pipe.title());
+            return;
+        }
         let Some(subject) = self.runs.remove(&run) else {
             return;
         };
@@ -263,6 +374,14 @@ impl Core {
             self.timers.set(Timer::Patience(*run), now + STOP_PATIENCE);
         }
         self.timers.set(Timer::Ask, now + STOP_LIMIT);
+    }
+
+    /// Who reads a pipe has read what there was to read.
+    fn close(&mut self, out: &mut Vec<Effect>) {
+        for pipe in std::mem::take(&mut self.pipes).into_keys() {
+            self.end_reader(pipe, out);
+            out.push(Effect::ClosePipe(pipe));
+        }
     }
 
     fn end(&mut self, now: Instant, kill: Kill, out: &mut Vec<Effect>) {

@@ -1,10 +1,23 @@
 //! What happened, in the one form that scripts, pipes and mails print.
 
 use std::fmt;
+use std::net::SocketAddr;
+
+use super::notice::Notice;
+use crate::config::ServiceKey;
 
 /// One thing to tell. Its text is keepalived's line for a pipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct News {
+pub enum News {
+    /// Of an instance or a group.
+    Router(Transition),
+    /// Of a virtual or a real server.
+    Director(Notice),
+}
+
+/// An instance or a group changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
     pub subject: Subject,
     pub state: State,
     /// The effective priority of an instance; of a group 0.
@@ -16,6 +29,8 @@ pub struct News {
 pub enum Subject {
     Instance(String),
     Group(String),
+    Service(ServiceKey),
+    Server(ServiceKey, SocketAddr),
 }
 
 /// What it is now.
@@ -46,12 +61,52 @@ impl State {
     }
 }
 
+impl News {
+    /// None for what only mails tell of.
+    pub(super) fn subject(&self) -> Option<Subject> {
+        Some(match self {
+            Self::Router(transition) => transition.subject.clone(),
+            Self::Director(Notice::Server {
+                service, server, ..
+            }) => Subject::Server(service.clone(), *server),
+            Self::Director(Notice::Service { service, .. }) => Subject::Service(service.clone()),
+            Self::Director(Notice::Check { .. }) => return None,
+        })
+    }
+
+    /// Whether it is a state to be in, and not only something that happened meanwhile.
+    pub(super) fn is_state(&self) -> bool {
+        match self {
+            Self::Router(transition) => transition.state.is_state(),
+            Self::Director(_) => true,
+        }
+    }
+}
+
 impl fmt::Display for News {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (state, priority) = (self.state, self.priority);
-        match &self.subject {
-            Subject::Instance(name) => write!(f, "INSTANCE \"{name}\" {state} {priority}"),
-            Subject::Group(name) => write!(f, "GROUP \"{name}\" {state} {priority}"),
+        match self {
+            Self::Router(transition) => transition.fmt(f),
+            Self::Director(notice) => notice.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Transition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, name) = self.subject.words();
+        write!(f, "{kind} \"{name}\" {} {}", self.state, self.priority)
+    }
+}
+
+impl Subject {
+    /// How scripts and pipes call it.
+    pub(super) fn words(&self) -> (&'static str, String) {
+        match self {
+            Self::Instance(name) => ("INSTANCE", name.clone()),
+            Self::Group(name) => ("GROUP", name.clone()),
+            Self::Service(service) => ("VS", service.to_string()),
+            Self::Server(service, server) => ("RS", service.name_of(*server)),
         }
     }
 }
@@ -61,6 +116,8 @@ impl fmt::Display for Subject {
         match self {
             Self::Instance(name) => write!(f, "({name})"),
             Self::Group(name) => write!(f, "VRRP_Group({name})"),
+            Self::Service(service) => write!(f, "VS {service}"),
+            Self::Server(service, server) => write!(f, "RS {}", service.name_of(*server)),
         }
     }
 }

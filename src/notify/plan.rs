@@ -6,6 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::news::{News, State, Subject};
+use super::notice::Notice;
 use crate::config::{Config, Notify, Script};
 
 /// A script with what it is called with.
@@ -33,6 +34,9 @@ struct Wants {
     deleted: Option<Rc<Script>>,
     master_hears_lower: Option<Rc<Script>>,
     any: Option<Rc<Script>>,
+    /// Of a server.
+    up: Option<Rc<Script>>,
+    down: Option<Rc<Script>>,
     /// One that is deleted is told of as that, and not as one in fault.
     deletion: bool,
 }
@@ -47,35 +51,53 @@ impl Plan {
             let subject = Subject::Group(group.name.clone());
             (subject, Rc::new(Wants::new(&group.notify)))
         });
-        let wants = instances.chain(groups).collect();
+        let mut wants: BTreeMap<_, _> = instances.chain(groups).collect();
+        for service in &config.virtual_servers {
+            let subject = Subject::Service(service.key.clone());
+            Wants::of_server(&service.quorum_up, &service.quorum_down)
+                .and_then(|scripts| wants.insert(subject, scripts));
+            for server in &service.real_servers {
+                let subject = Subject::Server(service.key.clone(), server.address);
+                Wants::of_server(&server.notify_up, &server.notify_down)
+                    .and_then(|scripts| wants.insert(subject, scripts));
+            }
+        }
         self.before = std::mem::replace(&mut self.wants, wants);
     }
 
     /// The news as the configuration wants them told.
     pub(super) fn translate(&self, mut news: News) -> News {
-        let deletion = self
-            .wants(&news.subject)
-            .is_some_and(|wants| wants.deletion);
-        if news.state == State::Deleted && !deletion {
-            news.state = State::Fault;
+        if let News::Router(transition) = &mut news
+            && transition.state == State::Deleted
+            && !self
+                .wants(&transition.subject)
+                .is_some_and(|wants| wants.deletion)
+        {
+            transition.state = State::Fault;
         }
         news
     }
 
     /// The scripts for translated news, in their order.
-    pub(super) fn jobs(&self, news: &News) -> Vec<Job> {
-        let Some(wants) = self.wants(&news.subject) else {
+    pub(super) fn jobs(&self, subject: &Subject, news: &News) -> Vec<Job> {
+        let Some(wants) = self.wants(subject) else {
             return Vec::new();
         };
+        let is_state = news.is_state();
         let job = |script: &Rc<Script>, arguments| Job {
             script: Rc::clone(script),
             arguments,
-            is_state: news.state.is_state(),
+            is_state,
         };
-        let own = wants.of(news.state).map(|script| job(script, Vec::new()));
-        let any = wants.any.as_ref().filter(|_| news.state.is_state());
-        let any = any.map(|script| job(script, arguments(news)));
+        let own = wants.of(news).map(|script| job(script, Vec::new()));
+        let any = wants.any.as_ref().filter(|_| is_state);
+        let any = any.map(|script| job(script, arguments(subject, news)));
         own.into_iter().chain(any).collect()
+    }
+
+    /// Whether the configuration has it.
+    pub(super) fn knows(&self, subject: &Subject) -> bool {
+        self.wants.contains_key(subject)
     }
 
     fn wants(&self, subject: &Subject) -> Option<&Rc<Wants>> {
@@ -109,33 +131,52 @@ impl Wants {
             deleted: shared(&notify.deleted),
             master_hears_lower: shared(&notify.master_hears_lower),
             any: shared(&notify.any),
+            up: None,
+            down: None,
             deletion: notify.deletion,
         }
     }
 
-    fn of(&self, state: State) -> Option<&Rc<Script>> {
-        match state {
-            State::Master => self.master.as_ref(),
-            State::Backup => self.backup.as_ref(),
-            State::Fault => self.fault.as_ref(),
-            State::Stop => self.stop.as_ref(),
-            State::Deleted => self.deleted.as_ref(),
-            State::MasterHearsLower => self.master_hears_lower.as_ref(),
-            State::MasterPriority | State::BackupPriority => None,
+    /// None where nothing is to run: a director has thousands of servers.
+    fn of_server(up: &Option<Script>, down: &Option<Script>) -> Option<Rc<Self>> {
+        let wants = Self {
+            up: up.clone().map(Rc::new),
+            down: down.clone().map(Rc::new),
+            ..Self::default()
+        };
+        (wants.up.is_some() || wants.down.is_some()).then(|| Rc::new(wants))
+    }
+
+    fn of(&self, news: &News) -> Option<&Rc<Script>> {
+        match news {
+            News::Router(transition) => match transition.state {
+                State::Master => self.master.as_ref(),
+                State::Backup => self.backup.as_ref(),
+                State::Fault => self.fault.as_ref(),
+                State::Stop => self.stop.as_ref(),
+                State::Deleted => self.deleted.as_ref(),
+                State::MasterHearsLower => self.master_hears_lower.as_ref(),
+                State::MasterPriority | State::BackupPriority => None,
+            },
+            News::Director(Notice::Server { up: true, .. } | Notice::Service { up: true, .. }) => {
+                self.up.as_ref()
+            }
+            News::Director(Notice::Server { .. } | Notice::Service { .. }) => self.down.as_ref(),
+            News::Director(Notice::Check { .. }) => None,
         }
     }
 }
 
-/// What `notify` is called with.
-fn arguments(news: &News) -> Vec<String> {
-    let (kind, name) = match &news.subject {
-        Subject::Instance(name) => ("INSTANCE", name),
-        Subject::Group(name) => ("GROUP", name),
+/// What `notify` is called with; only instances and groups have it.
+fn arguments(subject: &Subject, news: &News) -> Vec<String> {
+    let News::Router(transition) = news else {
+        return Vec::new();
     };
+    let (kind, name) = subject.words();
     vec![
         kind.to_owned(),
-        name.clone(),
-        news.state.to_string(),
-        news.priority.to_string(),
+        name,
+        transition.state.to_string(),
+        transition.priority.to_string(),
     ]
 }

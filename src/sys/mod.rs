@@ -7,6 +7,7 @@ pub mod calendar;
 pub mod clock;
 pub mod daemonize;
 pub mod dump;
+pub mod fifo;
 pub mod host;
 pub mod icmp;
 pub mod ipvs;
@@ -28,6 +29,7 @@ pub mod tcp;
 pub mod tls;
 pub mod udp;
 pub mod vrrp_socket;
+pub mod watch;
 
 use crate::errno::Errno;
 

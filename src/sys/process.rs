@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 use std::{io, ptr};
 
 use libc::{c_char, c_int, rlimit};
@@ -141,12 +142,35 @@ pub fn reap() -> Option<(Pid, Exit)> {
     if pid <= 0 {
         return None;
     }
-    let exit = if libc::WIFSIGNALED(status) {
+    Some((Pid(pid), exit_of(status)))
+}
+
+fn exit_of(status: c_int) -> Exit {
+    if libc::WIFSIGNALED(status) {
         Exit::Signal(libc::WTERMSIG(status))
     } else {
         Exit::Code(libc::WEXITSTATUS(status))
-    };
-    Some((Pid(pid), exit))
+    }
+}
+
+/// Waits for the end of a child, and kills it with all it started when that takes too long.
+pub fn wait_for(pid: Pid, limit: Duration) -> Option<Exit> {
+    let start = Instant::now();
+    let mut status = 0;
+    loop {
+        // SAFETY: the pointer is that of a live integer.
+        let ended = unsafe { libc::waitpid(pid.0, &raw mut status, libc::WNOHANG) };
+        if ended != 0 {
+            return Some(exit_of(status));
+        }
+        if start.elapsed() >= limit {
+            pid.kill(Kill::Force);
+            // SAFETY: the pointer is that of a live integer.
+            unsafe { libc::waitpid(pid.0, &raw mut status, 0) };
+            return None;
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
 }
 
 /// How modprobe is called.
@@ -400,6 +424,8 @@ type Limits = [rlimit; LIMIT_COUNT];
 
 static LIMITS: OnceLock<Limits> = OnceLock::new();
 
+/// How often a child that is waited for is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// RLIM_NLIMITS of the kernel.
 const LIMIT_COUNT: usize = 16;
 const FIXED_ENVIRONMENT: [&std::ffi::CStr; 2] = [c"PATH=/sbin:/usr/sbin:/bin:/usr/bin", c"HOME=/"];

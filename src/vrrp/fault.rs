@@ -9,8 +9,9 @@ use super::devices::Over;
 use super::entries;
 use super::instance::{Context, Instance};
 use super::network::Network;
-use super::track::{Condition, Contribution, Object};
+use super::track::Contribution;
 use crate::addr::Family;
+use crate::track::{Condition, Object};
 use crate::wire::rtnl::Link;
 
 /// One cause.
@@ -88,6 +89,14 @@ impl Instance {
                 Object::Interface(name) => without(name, cx.network),
                 object => Fault::Tracked(object.clone()),
             })
+    }
+
+    /// A script that is watched has not ended yet.
+    pub(super) fn lacks_results(&self, cx: &Context<'_>) -> bool {
+        self.watches.iter().any(|watch| {
+            let is_script = matches!(watch.object, Object::Script(_));
+            is_script && !cx.conditions.contains_key(&watch.object)
+        })
     }
 
     /// What everything watched says, as far as it is known how it does.

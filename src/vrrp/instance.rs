@@ -23,11 +23,12 @@ use super::observe::{StateName, Statistics};
 use super::owner::Rivalry;
 use super::refusal::Refused;
 use super::sync::{Groups, Wish};
-use super::track::{self, Condition, OWNER, Object, Watch};
+use super::track::{self, OWNER, Watch};
 use super::{Alarm, Effect, InstanceId, SocketId, Sockets, Timer};
 use crate::addr::IfIndex;
 use crate::config::{self, Layer, Version, VirtualAddress};
 use crate::time::{Instant, Timers};
+use crate::track::{Condition, Object};
 
 /// What an instance may look at and write to while it handles one event.
 #[derive(Debug)]
@@ -67,6 +68,8 @@ pub(super) struct Instance {
     pub(super) source: Option<IpAddr>,
     /// Why it cannot take part, as of the last look; what its group adds is not in it.
     pub(super) faults: Vec<Fault>,
+    /// It has not begun, and what it watches has not been run for the first time.
+    pub(super) awaits_scripts: bool,
     /// Everything it watches, its group's included.
     pub(super) watches: Vec<Watch>,
     /// The base priority and what its watches add, as of the last look.
@@ -156,6 +159,7 @@ impl Instance {
         Self {
             id,
             watches: Vec::new(),
+            awaits_scripts: false,
             total_priority: config.priority.into(),
             priority: config.priority,
             config,
@@ -402,6 +406,7 @@ impl Instance {
             return;
         }
         self.socket = self.channel().and_then(|channel| cx.sockets.on(&channel));
+        self.awaits_scripts = matches!(self.state, State::Init) && self.lacks_results(cx);
         let faults = self.faults(cx);
         for fault in faults.iter().filter(|fault| !self.faults.contains(fault)) {
             match fault {
@@ -445,7 +450,7 @@ impl Instance {
 
     /// Draws the consequence of the last look.
     pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
-        if self.over == Over::Pending {
+        if self.over == Over::Pending || self.awaits_scripts {
             return;
         }
         match (&self.state, self.faults.is_empty()) {

@@ -59,7 +59,7 @@ use log::{debug, error, info};
 use crate::addr::{Family, IfIndex};
 use crate::config::{Config, InstanceKey};
 use crate::errno::Errno;
-use crate::notify::News;
+use crate::notify::Transition;
 use crate::time::{Instant, Timers};
 use crate::wire::channel::{Channel, Ear};
 use crate::wire::ip::Datagram;
@@ -78,8 +78,8 @@ use sockets::{Sockets, User};
 use start::StartDelay;
 use sync::Groups;
 
+pub use crate::track::{Condition, Object};
 pub use observe::{GroupState, InstanceState, RefusedPackets, Snapshot, StateName, Statistics};
-pub use track::{Condition, Object};
 
 /// One virtual router of one configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -176,7 +176,7 @@ pub enum Effect {
     Setting(sysctl::Request),
     Filter(nft::Request),
     /// Scripts, pipes and mails are to tell of it.
-    Notify(News),
+    Notify(Transition),
 }
 
 /// Everything the core waits for; at most one deadline per key.
@@ -355,8 +355,10 @@ impl Core {
                 self.reassess(now, out);
             }
             Event::Tracked { object, condition } => {
-                self.conditions.insert(object.clone(), condition);
-                self.reassess(now, out);
+                let before = self.conditions.insert(object.clone(), condition);
+                if before != Some(condition) {
+                    self.reassess(now, out);
+                }
             }
             Event::Uptime(uptime) => self.start_delay.uptime = uptime,
             Event::Reloading => self.reaffirm(now, out),

@@ -2,7 +2,7 @@
 
 use super::instance::{Context, Instance};
 use super::{Core, Effect, InstanceId, StateName};
-use crate::notify::{News, State, Subject};
+use crate::notify::{State, Subject, Transition};
 
 impl Instance {
     /// To be called when the state has been entered and everything that goes with it is done.
@@ -43,7 +43,7 @@ impl Instance {
     }
 
     fn tell(&self, state: State, out: &mut Vec<Effect>) {
-        out.push(Effect::Notify(News {
+        out.push(Effect::Notify(Transition {
             subject: Subject::Instance(self.name().to_owned()),
             state,
             priority: self.priority(),
@@ -59,7 +59,7 @@ pub(super) fn tell_group(name: &str, state: StateName, out: &mut Vec<Effect>) {
 }
 
 fn push_group(name: &str, state: State, out: &mut Vec<Effect>) {
-    out.push(Effect::Notify(News {
+    out.push(Effect::Notify(Transition {
         subject: Subject::Group(name.to_owned()),
         state,
         priority: 0,

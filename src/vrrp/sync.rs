@@ -168,7 +168,7 @@ impl Core {
             .iter()
             .filter(|id| {
                 let member = self.instances.get(id);
-                member.is_some_and(|member| member.state_name() != state)
+                member.is_some_and(|member| member.state_name() != state && !member.awaits_scripts)
             })
             .copied()
             .collect();

@@ -2,25 +2,7 @@
 //! object, added up. Pure arithmetic; who finds out how an object does is not its business.
 
 use crate::config::{Tracked, Tracks, Weight};
-
-/// Something whose condition counts.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Object {
-    Interface(String),
-    Script(String),
-    File(String),
-    Process(String),
-    Bfd(String),
-}
-
-/// How an object does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
-    Up,
-    Down,
-    /// The number in a file.
-    Value(i64),
-}
+use crate::track::{Condition, Object};
 
 /// One object that an instance watches.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -47,7 +47,6 @@ fn what_cannot_be_done_yet_is_left_out_and_told_once() {
     world.expect_lines(
         "0 Gained quorum 1+0=1 <= 2 for VS [10.0.0.1]:tcp:80
         0 MISC_CHECK is not supported yet, left out (VS [10.0.0.1]:tcp:80 and 2 more)
-        0 quorum_up is not supported yet, left out (VS [10.0.0.1]:tcp:80)
         0 Activating healthchecker for service [10.0.1.3]:tcp:80 for VS [10.0.0.1]:tcp:80",
     );
     world.run(3.0);

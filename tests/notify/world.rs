@@ -5,7 +5,7 @@ use std::time::Duration;
 use keepalived::child::{Exit, Kill, RunId};
 use keepalived::config::{self, AnyHost};
 use keepalived::errno::Errno;
-use keepalived::notify::{Core, Effect, Event, News, State, Subject};
+use keepalived::notify::{Core, Effect, Event, News, Notice, Pipe, State, Subject, Transition};
 use keepalived::time::Instant;
 
 pub(crate) const SEC: Duration = Duration::from_secs(1);
@@ -19,6 +19,9 @@ pub(crate) struct World {
     /// All that were ever started, as one line each.
     pub(crate) started: Vec<String>,
     pub(crate) kills: Vec<(String, Kill)>,
+    /// Pipes that were opened (+) and closed (-).
+    pub(crate) pipes: Vec<String>,
+    pub(crate) lines: Vec<(Pipe, String)>,
 }
 
 impl World {
@@ -29,6 +32,8 @@ impl World {
             running: Vec::new(),
             started: Vec::new(),
             kills: Vec::new(),
+            pipes: Vec::new(),
+            lines: Vec::new(),
         };
         world.reload(text);
         world
@@ -50,11 +55,23 @@ impl World {
     }
 
     fn news(&mut self, subject: Subject, state: State, priority: u8) {
-        self.event(Event::News(News {
+        self.event(Event::News(News::Router(Transition {
             subject,
             state,
             priority,
-        }));
+        })));
+    }
+
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        self.event(Event::News(News::Director(notice)));
+    }
+
+    pub(crate) fn reloaded(&mut self) {
+        self.event(Event::Reloaded);
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.event(Event::End);
     }
 
     pub(crate) fn stop(&mut self) {
@@ -120,6 +137,9 @@ impl World {
                     let known = self.running.iter().find(|(known, _)| *known == run);
                     self.kills.push((known.unwrap().1.clone(), kill));
                 }
+                Effect::OpenPipe { pipe, path, .. } => self.pipes.push(format!("+{pipe:?} {path}")),
+                Effect::ClosePipe(pipe) => self.pipes.push(format!("-{pipe:?}")),
+                Effect::Write { pipe, line } => self.lines.push((pipe, line)),
             }
         }
     }

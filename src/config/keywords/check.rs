@@ -77,7 +77,6 @@ pub(crate) const PERSISTENCE_DEFAULT: Duration = Duration::from_secs(360);
 /// The longest name of a persistence engine, in octets.
 const ENGINE_MAX: usize = 16;
 
-const NO_SCRIPTS: &str = "scripts are not run";
 const NO_MAIL: &str = "no mail is sent";
 
 pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
@@ -209,21 +208,18 @@ pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
             "quorum_up",
             "Run when the quorum is gained.",
             |draft: &mut VirtualServerDraft| &mut draft.quorum_up,
-        )
-        .stored(NO_SCRIPTS),
+        ),
         Keyword::command(
             "quorum_down",
             "Run when the quorum is lost.",
             |draft: &mut VirtualServerDraft| &mut draft.quorum_down,
-        )
-        .stored(NO_SCRIPTS),
+        ),
         Keyword::field(
             "omega",
             "",
             "Down scripts are run when the daemon stops as well.",
             Field::Flag(|draft: &mut VirtualServerDraft| &mut draft.omega),
-        )
-        .stored(NO_SCRIPTS),
+        ),
         Keyword::line(
             "ha_suspend",
             "",

@@ -45,8 +45,6 @@ pub(crate) struct GlobalDraft {
 type Row = Keyword<GlobalDraft>;
 
 const MAIL: &str = "no mail is sent yet";
-const SCRIPTS: &str = "no script is run yet";
-const FIFOS: &str = "no pipe is written yet";
 const SNMP: &str = "there is no SNMP yet";
 const DBUS: &str = "there is no D-Bus yet";
 const FIREWALL: &str = "packets get no marks yet";
@@ -100,55 +98,55 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
             "Notify scripts that wait are not run when a newer state comes.",
             |all| &mut all.global.scripts.notify_coalesce),
         Row::command("startup_script", "Run once before anything else.",
-            |all| &mut all.global.scripts.startup).may_be_bare().stored(SCRIPTS),
+            |all| &mut all.global.scripts.startup).may_be_bare(),
         Row::field("startup_script_timeout", "INT 1..1000", "Seconds it may take, 10 unless given.",
-            Field::WholeSeconds(|all| &mut all.global.scripts.startup_timeout)).stored(SCRIPTS),
+            Field::WholeSeconds(|all| &mut all.global.scripts.startup_timeout)),
         Row::command("shutdown_script", "Run once after everything else.",
-            |all| &mut all.global.scripts.shutdown).may_be_bare().stored(SCRIPTS),
+            |all| &mut all.global.scripts.shutdown).may_be_bare(),
         Row::field("shutdown_script_timeout", "INT 1..1000",
             "Seconds it may take, 10 unless given.",
-            Field::WholeSeconds(|all| &mut all.global.scripts.shutdown_timeout)).stored(SCRIPTS),
+            Field::WholeSeconds(|all| &mut all.global.scripts.shutdown_timeout)),
         Row::line("script_user", "USER [[:]GROUP]",
             "Whom scripts run as that name nobody themselves: keepalived_script unless given, and \
              without such a user the one the daemon runs as.",
-            read::script_user).may_be_bare().stored(SCRIPTS),
+            read::script_user).may_be_bare(),
         Row::flag("enable_script_security",
             "No script runs as root that somebody else could change. Without it every script is \
              reported, and -t exits with 6.",
-            |all| &mut all.global.scripts.security).stored(SCRIPTS),
+            |all| &mut all.global.scripts.security),
         Row::truth("use_symlink_paths", "Run scripts by their path as it is written.",
-            |all| &mut all.global.scripts.symlink_paths).stored(SCRIPTS),
+            |all| &mut all.global.scripts.symlink_paths),
         Row::truth("set_supplementary_groups", "Scripts have all groups of their user.",
-            |all| &mut all.global.scripts.supplementary_groups).stored(SCRIPTS),
+            |all| &mut all.global.scripts.supplementary_groups),
 
         // Pipes.
         Row::line("notify_fifo", "NAME [USER [[:]GROUP]]", "Pipe that all events are written to.",
             |all, statement, report| read::fifo(&mut all.global.fifos.all, statement, report))
-            .may_be_bare().first_counts().stored(FIFOS),
+            .may_be_bare().first_counts(),
         Row::command("notify_fifo_script", "Started to read it; its name is the last argument.",
-            |all| &mut all.global.fifos.all.reader).may_be_bare().stored(FIFOS),
+            |all| &mut all.global.fifos.all.reader).may_be_bare(),
         Row::line("vrrp_notify_fifo", "NAME [USER [[:]GROUP]]",
             "Pipe for the events of instances and groups.",
             |all, statement, report| {
                 all.vrrp_fifo = Some(statement.span());
                 read::fifo(&mut all.global.fifos.vrrp, statement, report);
             })
-            .may_be_bare().first_counts().stored(FIFOS),
+            .may_be_bare().first_counts(),
         Row::command("vrrp_notify_fifo_script", "Started to read it.",
-            |all| &mut all.global.fifos.vrrp.reader).may_be_bare().stored(FIFOS),
+            |all| &mut all.global.fifos.vrrp.reader).may_be_bare(),
         Row::line("lvs_notify_fifo", "NAME [USER [[:]GROUP]]",
             "Pipe for the events of virtual and real servers.",
             |all, statement, report| {
                 all.lvs_fifo = Some(statement.span());
                 read::fifo(&mut all.global.fifos.lvs, statement, report);
             })
-            .may_be_bare().first_counts().stored(FIFOS),
+            .may_be_bare().first_counts(),
         Row::command("lvs_notify_fifo_script", "Started to read it.",
-            |all| &mut all.global.fifos.lvs.reader).may_be_bare().stored(FIFOS),
+            |all| &mut all.global.fifos.lvs.reader).may_be_bare(),
         Row::truth("vrrp_notify_priority_changes", "Default of notify_priority_changes.",
-            |all| &mut all.notify_priority_changes).stored(FIFOS),
+            |all| &mut all.notify_priority_changes),
         Row::flag("fifo_write_vrrp_states_on_reload", "Write all states again on reload.",
-            |all| &mut all.global.fifos.states_on_reload).stored(FIFOS),
+            |all| &mut all.global.fifos.states_on_reload),
 
         // Interfaces.
         Row::line("dynamic_interfaces", "[allow_if_changes]",
@@ -189,7 +187,7 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
         Row::truth("checker_log_all_failures", "Log every check that fails.",
             |all| &mut all.global.checker_log_all_failures),
         Row::truth("rs_init_notifies", "Real servers are told of at start.",
-            |all| &mut all.global.rs_init_notifies).stored(SCRIPTS),
+            |all| &mut all.global.rs_init_notifies),
 
         // Defaults of instances.
         Row::line("vrrp_mcast_group4", "IP", "Where IPv4 adverts go, 224.0.0.18 unless given.",

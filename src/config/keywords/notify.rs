@@ -20,7 +20,6 @@ pub(crate) struct NotifyDraft {
 }
 
 pub(crate) const MAIL: &str = "no mail is sent yet";
-pub(crate) const FIFOS: &str = "no pipe is written yet";
 
 impl NotifyDraft {
     pub(crate) fn scripts(&mut self) -> [&mut Option<Script>; 7] {

@@ -15,7 +15,7 @@ use super::group::{self, GroupDraft};
 use super::ssl::SSL;
 use super::statics::{self, GARP_GROUP, StaticsDraft, TRACK_GROUP};
 use super::sync::{SYNC_GROUP, SyncDraft, vrrp_sync_group};
-use super::track::{FILE, FileDraft, Named, PROCESS, ProcessDraft, SCRIPT, ScriptDraft, TRACKING};
+use super::track::{FILE, FileDraft, Named, PROCESS, ProcessDraft, SCRIPT, ScriptDraft};
 use super::vrrp::{INSTANCE, InstanceDraft};
 use super::{Keyword, Table};
 
@@ -73,32 +73,28 @@ pub(crate) static ROOT: Table<Draft> = Table {
             "A command that instances watch. Stands before the instances that name it.",
             &SCRIPT,
             vrrp_script,
-        )
-        .stored(TRACKING),
+        ),
         Keyword::<Draft>::block(
             "vrrp_track_process",
             "NAME",
             "A process that instances watch. Stands before the instances that name it.",
             &PROCESS,
             vrrp_track_process,
-        )
-        .stored(TRACKING),
+        ),
         Keyword::<Draft>::block(
             "track_file",
             "NAME",
             "A file that instances and checks watch. Stands before what names it.",
             &FILE,
             track_file,
-        )
-        .stored(TRACKING),
+        ),
         Keyword::<Draft>::block(
             "vrrp_track_file",
             "NAME",
             "Old name of track_file.",
             &FILE,
             track_file,
-        )
-        .stored(TRACKING),
+        ),
         Keyword::<Draft>::block(
             "bfd_instance",
             "NAME",

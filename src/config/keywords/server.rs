@@ -46,7 +46,6 @@ pub(crate) struct RealServerDraft {
 }
 
 const FOR_SERVER: &str = "As in virtual_server, for this server.";
-const NO_SCRIPTS: &str = "scripts are not run";
 const NOT_MADE: &str = "this check is not made";
 
 pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
@@ -103,14 +102,12 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
             "notify_up",
             "Run when it comes up.",
             |draft: &mut RealServerDraft| &mut draft.notify_up,
-        )
-        .stored(NO_SCRIPTS),
+        ),
         Keyword::command(
             "notify_down",
             "Run when it goes down.",
             |draft: &mut RealServerDraft| &mut draft.notify_down,
-        )
-        .stored(NO_SCRIPTS),
+        ),
         Keyword::field(
             "smtp_alert",
             "[BOOL]",

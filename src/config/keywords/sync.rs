@@ -5,10 +5,10 @@ use crate::config::report::Report;
 use crate::config::tree::Statement;
 
 use super::field::Field;
-use super::notify::{FIFOS, MAIL, NotifyDraft};
+use super::notify::{MAIL, NotifyDraft};
 use super::root::{Draft, inside};
 use super::statics::{GroupDraft, group};
-use super::track::{Named, TRACKING, TrackKind, TracksDraft};
+use super::track::{BFDS, Named, TrackKind, TracksDraft};
 use super::{Keyword, Table};
 
 /// What a group says.
@@ -35,19 +35,19 @@ pub(crate) static SYNC_GROUP: Table<SyncDraft> = Table {
         Row::values("track_script", "", "As of an instance, for every member.",
             |draft, statement, report| {
                 TrackKind::Script.read(&mut draft.track.scripts, statement, report);
-            }).stored(TRACKING),
+            }),
         Row::values("track_file", "", "As of an instance, for every member.",
             |draft, statement, report| {
                 TrackKind::File.read(&mut draft.track.files, statement, report);
-            }).stored(TRACKING),
+            }),
         Row::values("track_process", "", "As of an instance, for every member.",
             |draft, statement, report| {
                 TrackKind::Process.read(&mut draft.track.processes, statement, report);
-            }).stored(TRACKING),
+            }),
         Row::values("track_bfd", "", "As of an instance, for every member.",
             |draft, statement, report| {
                 TrackKind::Bfd.read(&mut draft.track.bfds, statement, report);
-            }).stored(TRACKING),
+            }).stored(BFDS),
         Row::command("notify_backup", "Run when the group becomes BACKUP.",
             |draft| &mut draft.notify.backup),
         Row::command("notify_master", "Run when the group becomes MASTER.",
@@ -69,7 +69,7 @@ pub(crate) static SYNC_GROUP: Table<SyncDraft> = Table {
         Row::flag("sync_group_tracking_weight", "Members may have weights of their own.",
             |draft| &mut draft.tracking_weight),
         Row::field("notify_priority_changes", "[BOOL]", "Default of the members.",
-            Field::MaybeTruth(|draft| &mut draft.notify.priority_changes)).stored(FIFOS),
+            Field::MaybeTruth(|draft| &mut draft.notify.priority_changes)),
     ],
 };
 

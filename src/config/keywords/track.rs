@@ -13,8 +13,8 @@ use super::field::Field;
 use super::root::inside;
 use super::{Keyword, Table};
 
-/// Why none of this acts yet.
-pub(crate) const TRACKING: &str = "nothing but interfaces is tracked yet";
+/// Why `track_bfd` does not act yet.
+pub(crate) const BFDS: &str = "no BFD session is held yet";
 
 /// A name with the place where it was given.
 #[derive(Clone)]
@@ -102,28 +102,24 @@ pub(crate) static SCRIPT: Table<ScriptDraft> = Table {
     keywords: &[
         ScriptRow::line("script", "COMMAND", "What is run; its arguments are in quotes with it.",
             |draft, statement, report| draft.script = command(statement, report))
-            .judging_itself().stored(TRACKING),
+            .judging_itself(),
         ScriptRow::line("interval", "SEC 0..4294", "It runs so often, every second unless given.",
-            |draft, statement, report| period(&mut draft.interval, statement, report))
-            .stored(TRACKING),
+            |draft, statement, report| period(&mut draft.interval, statement, report)),
         ScriptRow::line("timeout", "SEC 0..4294",
             "To run longer is to fail; as interval unless given.",
-            |draft, statement, report| period(&mut draft.timeout, statement, report))
-            .stored(TRACKING),
+            |draft, statement, report| period(&mut draft.timeout, statement, report)),
         ScriptRow::line("weight", "INT -253..253 [reverse]",
             "0: FAULT while it fails. Above 0: added while it succeeds. Below 0: subtracted while \
              it fails.",
-            script_weight).judging_itself().stored(TRACKING),
+            script_weight).judging_itself(),
         ScriptRow::line("rise", "INT 1..", "Successes until it is up, 1 unless given.",
-            |draft, statement, report| count(&mut draft.rise, statement, report))
-            .stored(TRACKING),
+            |draft, statement, report| count(&mut draft.rise, statement, report)),
         ScriptRow::line("fall", "INT 1..", "Failures until it is down, 1 unless given.",
-            |draft, statement, report| count(&mut draft.fall, statement, report))
-            .stored(TRACKING),
+            |draft, statement, report| count(&mut draft.fall, statement, report)),
         ScriptRow::line("user", "USER [[:]GROUP]", "Whom it runs as.",
-            |draft, statement, _| draft.user = user(statement.arguments())).stored(TRACKING),
+            |draft, statement, _| draft.user = user(statement.arguments())),
         ScriptRow::flag("init_fail", "Down until it has succeeded.",
-            |draft| &mut draft.starts_down).stored(TRACKING),
+            |draft| &mut draft.starts_down),
     ],
 };
 
@@ -135,19 +131,19 @@ pub(crate) static PROCESS: Table<ProcessDraft> = Table {
     keywords: &[
         ProcessRow::line("process", "NAME [PARAMETER]",
             "The process that is looked for; with parameters exactly that command line.",
-            process).judging_itself().stored(TRACKING),
+            process).judging_itself(),
         ProcessRow::line("param_match", "[initial|partial]",
             "How parameters are compared, exactly without a word.",
-            param_match).stored(TRACKING),
+            param_match),
         ProcessRow::line("weight", "INT -254..254 [reverse]", "As of a vrrp_script.",
             |draft, statement, report| {
                 let read = weight(statement.arguments(), 254, report);
                 draft.weight = read.unwrap_or(draft.weight);
-            }).judging_itself().stored(TRACKING),
+            }).judging_itself(),
         ProcessRow::field("quorum", "INT 1..65535", "So many must run, 1 unless given.",
-            Field::Number(|draft| &mut draft.quorum)).stored(TRACKING),
+            Field::Number(|draft| &mut draft.quorum)),
         ProcessRow::field("quorum_max", "INT 0..65535", "No more may run.",
-            Field::Number(|draft| &mut draft.quorum_max)).stored(TRACKING),
+            Field::Number(|draft| &mut draft.quorum_max)),
         ProcessRow::line("delay", "SEC 0.000001..3600", "Both of the following.",
             |draft, statement, report| {
                 let Some(word) = statement.argument(1) else {
@@ -156,15 +152,15 @@ pub(crate) static PROCESS: Table<ProcessDraft> = Table {
                 let delay = report.seconds(word, 0.000_001..=3600.0);
                 draft.terminate_delay = delay.or(draft.terminate_delay);
                 draft.fork_delay = delay.or(draft.fork_delay);
-            }).stored(TRACKING),
+            }),
         ProcessRow::field("terminate_delay", "SEC 0.000001..3600",
             "Wait before a process that ended counts.",
-            Field::Seconds(|draft| &mut draft.terminate_delay)).stored(TRACKING),
+            Field::Seconds(|draft| &mut draft.terminate_delay)),
         ProcessRow::field("fork_delay", "SEC 0.000001..3600",
             "Wait before a process that started counts.",
-            Field::Seconds(|draft| &mut draft.fork_delay)).stored(TRACKING),
+            Field::Seconds(|draft| &mut draft.fork_delay)),
         ProcessRow::flag("full_command", "Look at the whole command line.",
-            |draft| &mut draft.full_command).stored(TRACKING),
+            |draft| &mut draft.full_command),
     ],
 };
 
@@ -175,16 +171,16 @@ pub(crate) static FILE: Table<FileDraft> = Table {
     name: "track_file",
     keywords: &[
         FileRow::field("file", "PATH", "It holds one number.",
-            Field::Text(|draft| &mut draft.path)).first_counts().stored(TRACKING),
+            Field::Text(|draft| &mut draft.path)).first_counts(),
         FileRow::line("weight", "INT -254..254 [reverse]",
             "The number is multiplied by it, 1 unless given; 0: any other number is a FAULT.",
             |draft, statement, report| {
                 let plain = Weight { value: 1, reverse: false };
                 draft.weight = weight(statement.arguments(), 254, report).or(Some(plain));
-            }).judging_itself().stored(TRACKING),
+            }).judging_itself(),
         FileRow::line("init_file", "[INT] [overwrite]",
             "Make the file at start, with this number or 0.",
-            init_file).judging_itself().stored(TRACKING),
+            init_file).judging_itself(),
     ],
 };
 

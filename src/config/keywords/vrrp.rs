@@ -19,11 +19,11 @@ use crate::config::vrrp::{OldChecksum, Peer};
 use super::address::AddressDraft;
 use super::field::Field;
 use super::garp::{ExtraGarpDraft, GarpDraft, garp_delay, garp_refresh, garp_repeat};
-use super::notify::{FIFOS, MAIL, NotifyDraft};
+use super::notify::{MAIL, NotifyDraft};
 use super::root::inside;
 use super::route::{RouteDraft, route};
 use super::rule::{RuleDraft, rule};
-use super::track::{Named, TRACKING, TrackKind, TracksDraft};
+use super::track::{BFDS, Named, TrackKind, TracksDraft};
 use super::{Keyword, Standing, Table};
 
 use auth::{AUTHENTICATION, AuthenticationDraft, HMAC, HmacDraft};
@@ -253,21 +253,21 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
         Row::values("track_script", "", "Block of scripts: NAME [weight INT [reverse|noreverse]].",
             |draft, statement, report| {
                 TrackKind::Script.read(&mut draft.track.scripts, statement, report);
-            }).stored(TRACKING),
+            }),
         Row::values("track_file", "", "Block of files: NAME [weight INT [reverse|noreverse]].",
             |draft, statement, report| {
                 TrackKind::File.read(&mut draft.track.files, statement, report);
-            }).stored(TRACKING),
+            }),
         Row::values("track_process", "",
             "Block of processes: NAME [weight INT [reverse|noreverse]].",
             |draft, statement, report| {
                 TrackKind::Process.read(&mut draft.track.processes, statement, report);
-            }).stored(TRACKING),
+            }),
         Row::values("track_bfd", "",
             "Block of BFD sessions: NAME [weight INT [reverse|noreverse]].",
             |draft, statement, report| {
                 TrackKind::Bfd.read(&mut draft.track.bfds, statement, report);
-            }).stored(TRACKING),
+            }).stored(BFDS),
         Row::line("linkbeat_use_polling", "", "Old: ask the interface for its link.",
             |draft, statement, report| {
                 let problem = Problem::warning(statement.head(), "`linkbeat_use_polling` is old");
@@ -296,7 +296,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
         Row::field("smtp_alert", "[BOOL]", "Mail on each of these.",
             Field::MaybeTruth(|draft| &mut draft.notify.mail)).stored(MAIL),
         Row::field("notify_priority_changes", "[BOOL]", "Write changes of priority to the pipe.",
-            Field::MaybeTruth(|draft| &mut draft.notify.priority_changes)).stored(FIFOS),
+            Field::MaybeTruth(|draft| &mut draft.notify.priority_changes)),
         Row::line("lvs_sync_daemon_interface", "IFNAME",
             "Old: connections are told to the other director over this interface.",
             read::sync_daemon_interface),
