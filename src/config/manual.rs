@@ -112,6 +112,7 @@ const DIFFERENCES: &[&str] = &[
     "A backup of version 3 does not adopt an interval of zero; a new master goes by its own.",
     "Only an advert that was sent starts the interval anew: packets that do not count cannot \
      silence a master.",
+    "Two masters with AH that send the same number at the same time hear each other.",
     "Adverts refused are counted by sender and reason, and told once, then every ten minutes with \
      their number.",
     "HTTP_GET accepts a status without a reason phrase, header lines that end in a bare line feed, \

@@ -317,13 +317,12 @@ impl<'a> Received<'a> {
                 source,
             });
         }
-        if ah.sequence <= dialect.ah_sequence {
+        if !dialect.accept_ah(ah.sequence) {
             return Err(Refusal::AhSequence {
                 received: ah.sequence,
                 ours: dialect.ah_sequence,
             });
         }
-        dialect.ah_sequence = ah.sequence;
         Ok(())
     }
 

@@ -25,6 +25,8 @@ pub(super) struct Dialect {
     /// Of AH, the one sent or accepted last: both directions share it, so that a backup goes on
     /// where its master stopped.
     pub(super) ah_sequence: u32,
+    /// That number, when it was we who sent it and nothing was accepted since.
+    ah_own: Option<u32>,
     /// Of `auth_hmac`, the one sent last.
     signed: Option<Sequence>,
     pub(super) replays: Replays,
@@ -59,6 +61,7 @@ impl Dialect {
             // At the end of its numbers it stays there; peers then take it for a replay, until it
             // becomes master anew. That is 136 years at one advert a second.
             self.ah_sequence = self.ah_sequence.saturating_add(1);
+            self.ah_own = Some(self.ah_sequence);
         }
         let advert = vrrp::Advert {
             vrid: config.vrid,
@@ -115,6 +118,17 @@ impl Dialect {
     /// True when checksums of unicast adverts are those of old.
     pub(super) fn is_old(&self, unicast: &Unicast) -> bool {
         self.old_checksum || unicast.old_checksum == OldChecksum::Always
+    }
+
+    /// Takes a number that is later than all others. One that is as late as our own counts too,
+    /// once: two masters that speak at the same time would never hear each other (keepalived's go
+    /// on until their timers drift apart).
+    pub(super) fn accept_ah(&mut self, sequence: u32) -> bool {
+        let accepted = sequence > self.ah_sequence || self.ah_own == Some(sequence);
+        if accepted {
+            (self.ah_sequence, self.ah_own) = (sequence, None);
+        }
+        accepted
     }
 
     /// Becoming master anew, numbers that have come to their end begin anew.
@@ -265,4 +279,20 @@ pub(super) fn key(hmac: &Hmac, id: u8) -> Option<&[u8]> {
 fn is_beyond(number: Sequence, time: Duration, hmac: &Hmac) -> bool {
     let window = i64::try_from(hmac.window.as_secs()).unwrap_or(i64::MAX);
     number.seconds_after(time) > window
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_ah_counts_once_and_that_of_our_own_advert_once_more() {
+        let mut dialect = Dialect::default();
+        assert!(dialect.accept_ah(5) && !dialect.accept_ah(5) && !dialect.accept_ah(4));
+        (dialect.ah_sequence, dialect.ah_own) = (6, Some(6));
+        assert!(!dialect.accept_ah(5));
+        assert!(dialect.accept_ah(6) && !dialect.accept_ah(6));
+        (dialect.ah_sequence, dialect.ah_own) = (7, Some(7));
+        assert!(dialect.accept_ah(8) && !dialect.accept_ah(7));
+    }
 }

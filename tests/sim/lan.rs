@@ -584,7 +584,6 @@ impl Lan {
                 } => {
                     self.routers[id.0].sockets.insert(socket, channel);
                 }
-                Effect::Buffer { .. } => {}
                 Effect::Close(socket) => {
                     assert!(self.routers[id.0].sockets.remove(&socket).is_some());
                 }
@@ -612,7 +611,7 @@ impl Lan {
                         failures.push((Attempt::Filter(request), error));
                     }
                 }
-                Effect::Announce { .. } | Effect::Notify(_) => {}
+                Effect::Announce { .. } | Effect::Notify(_) | Effect::Buffer { .. } => {}
                 Effect::Setting(request) => {
                     if let Some(value) = self.routers[id.0].kernel.set(&request) {
                         answers.push((request.setting().clone(), value));

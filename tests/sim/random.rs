@@ -18,16 +18,26 @@ use crate::lan::{Id, Lan, MS, SEC, Weather};
 const SEEDS: u64 = 1_000;
 const VIP: &str = "10.0.0.100";
 const FAULTS: u64 = 60;
+/// What the routers of a story speak, all of them the same.
+const DIALECTS: [&str; 6] = [
+    "",
+    "authentication {\nauth_type PASS\nauth_pass 1111\n}",
+    "authentication {\nauth_type AH\nauth_pass secret99\n}",
+    "auth_hmac {\nkey 1 0123456789abcdef0123456789abcdef\nactive_key 1\n}",
+    "version 3",
+    "version 3\nunicast_peer {\n10.0.0.1\n10.0.0.2\n10.0.0.3\n10.0.0.4\n}",
+];
 
 #[derive(Clone, Copy)]
 struct Plan {
     priority: u64,
     preempts: bool,
     delay: u64,
+    dialect: &'static str,
 }
 
 impl Plan {
-    fn draw(rand: &mut Rand) -> Self {
+    fn draw(rand: &mut Rand, dialect: &'static str) -> Self {
         Self {
             // A narrow range, so that ties are common; now and then an owner.
             priority: if rand.chance(5) {
@@ -41,6 +51,7 @@ impl Plan {
             } else {
                 0
             },
+            dialect,
         }
     }
 
@@ -49,6 +60,7 @@ impl Plan {
             priority,
             preempts,
             delay,
+            dialect,
         } = self;
         let preempt = match (preempts, delay) {
             (false, _) => "nopreempt".to_owned(),
@@ -65,6 +77,7 @@ impl Plan {
                     {VIP}
                 }}
                 {preempt}
+                {dialect}
             }}"
         )
     }
@@ -74,8 +87,10 @@ impl Plan {
 fn story(seed: u64) -> String {
     let mut rand = Rand::new(seed ^ 0x5eed);
     let mut lan = Lan::new(seed);
+    let kinds = DIALECTS.len() as u64;
+    let dialect = DIALECTS[usize::try_from(seed % kinds).expect("a handful")];
     let mut plans: Vec<_> = (0..2 + rand.below(3))
-        .map(|_| Plan::draw(&mut rand))
+        .map(|_| Plan::draw(&mut rand, dialect))
         .collect();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         for (at, plan) in plans.iter().enumerate() {
@@ -113,7 +128,7 @@ fn misfortune(lan: &mut Lan, rand: &mut Rand, plans: &mut [Plan]) {
         11 => lan.refuse(id, true),
         12 => lan.refuse(id, false),
         10 => {
-            plans[at] = Plan::draw(rand);
+            plans[at] = Plan::draw(rand, plans[at].dialect);
             if lan.runs(id) {
                 lan.reload(id, &plans[at].conf());
             } else {
@@ -219,6 +234,7 @@ fn heavy_loss_alone_never_leaves_the_segment_without_a_master_for_long() {
                     priority,
                     preempts: true,
                     delay: 0,
+                    dialect: DIALECTS[0],
                 }
                 .conf(),
             );
