@@ -127,6 +127,15 @@ impl Children {
         }
     }
 
+    /// The end: whoever was run to find something out finds nothing out any more.
+    pub(super) fn end(&self) {
+        for child in self.running.values() {
+            if matches!(child.owner, Owner::Track(_)) {
+                child.started.pid.kill(Kill::Force);
+            }
+        }
+    }
+
     /// Who is to hear that a child has ended; None when it was none of ours.
     pub(super) fn ended(&mut self, pid: Pid, exit: Exit) -> Option<Owner> {
         let child = self.running.remove(&pid)?;

@@ -186,6 +186,7 @@ impl Daemon {
         }
         let now = self.clock.now();
         self.tell_notify(|notify, tools| notify.end(now, tools));
+        self.children.end();
         Ok(())
     }
 

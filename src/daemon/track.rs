@@ -249,7 +249,7 @@ impl Files {
         let directory = place
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty());
-        match directories.add(directory.unwrap_or(Path::new("."))) {
+        match directories.add(directory.unwrap_or_else(|| Path::new("."))) {
             Ok(id) => {
                 self.watched.entry(id).or_default().insert(path.to_owned());
                 true

@@ -1,5 +1,7 @@
 //! Results of scripts: rise and fall, the first of them, and what takes too long.
 
+use std::time::Duration;
+
 use keepalived::child::{Exit, Kill};
 use keepalived::track::Condition::{Down, Up};
 
@@ -14,11 +16,11 @@ fn script(options: &str) -> String {
 #[test]
 fn the_first_success_is_enough_and_so_is_the_first_failure() {
     let mut world = World::new(&script("rise 3\n fall 3"), TRACK);
-    world.run(0 * SEC);
+    world.run(Duration::ZERO);
     world.results(&[0]);
     assert_eq!(world.told(), [Up]);
     let mut world = World::new(&script("rise 3\n fall 3"), TRACK);
-    world.run(0 * SEC);
+    world.run(Duration::ZERO);
     world.results(&[1]);
     assert_eq!(world.told(), [Down]);
 }
@@ -26,7 +28,7 @@ fn the_first_success_is_enough_and_so_is_the_first_failure() {
 #[test]
 fn rise_and_fall_count_in_a_row() {
     let mut world = World::new(&script("rise 2\n fall 3"), TRACK);
-    world.run(0 * SEC);
+    world.run(Duration::ZERO);
     world.results(&[0]);
     assert_eq!(world.told(), [Up]);
     world.results(&[1, 1, 0, 1, 1]);
@@ -45,7 +47,7 @@ fn every_sequence_of_results_gives_what_the_rule_says() {
     for sequence in 0..1_u32 << 10 {
         let (rise, fall) = (1 + sequence % 3, 1 + sequence / 3 % 3);
         let mut world = World::new(&script(&format!("rise {rise}\n fall {fall}")), TRACK);
-        world.run(0 * SEC);
+        world.run(Duration::ZERO);
         let mut is_up = None;
         let (mut good, mut bad) = (0, 0);
         for bit in 0..10 {
@@ -81,7 +83,7 @@ fn every_sequence_of_results_gives_what_the_rule_says() {
 fn who_starts_down_is_down_until_it_has_risen() {
     let mut world = World::new(&script("rise 2\n init_fail"), TRACK);
     assert_eq!(world.told(), [Down]);
-    world.run(0 * SEC);
+    world.run(Duration::ZERO);
     world.results(&[0]);
     assert_eq!(world.told(), []);
     world.results(&[0]);
@@ -93,7 +95,7 @@ fn the_rhythm_does_not_depend_on_how_long_a_run_takes() {
     let mut world = World::new(&script("timeout 5"), TRACK);
     world.run(400 * MS);
     let start = |world: &World| world.runs[0].1;
-    assert_eq!(start(&world), 0 * SEC);
+    assert_eq!(start(&world), Duration::ZERO);
     world.end(Exit::SUCCESS);
     world.run(SEC);
     assert_eq!(start(&world), SEC);
@@ -132,7 +134,7 @@ fn what_takes_too_long_is_asked_to_end_then_killed_and_has_failed_at_once() {
 #[test]
 fn death_by_a_signal_is_a_failure() {
     let mut world = World::new(&script(""), TRACK);
-    world.run(0 * SEC);
+    world.run(Duration::ZERO);
     world.end(Exit::Signal(11));
     assert_eq!(world.told(), [Down]);
 }
@@ -147,7 +149,7 @@ fn a_script_that_nobody_watches_is_not_run() {
 #[test]
 fn the_same_command_keeps_its_result_and_another_one_begins_anew() {
     let mut world = World::new(&script("fall 2"), TRACK);
-    world.run(0 * SEC);
+    world.run(Duration::ZERO);
     world.results(&[0]);
     assert_eq!(world.told(), [Up]);
     world.reload(&script("fall 3"), TRACK);
@@ -158,7 +160,7 @@ fn the_same_command_keeps_its_result_and_another_one_begins_anew() {
     let run = world.runs.len();
     world.reload(&script("").replace("/bin/chk", "/bin/other"), TRACK);
     assert_eq!(world.kills.last().unwrap().1, Kill::Force);
-    world.run(0 * SEC);
+    world.run(Duration::ZERO);
     assert_eq!(world.runs.len(), run + 1);
     world.end(Exit::SUCCESS);
     assert_eq!(world.told(), [Up]);
@@ -167,9 +169,9 @@ fn the_same_command_keeps_its_result_and_another_one_begins_anew() {
 #[test]
 fn a_stop_asks_what_runs_to_end() {
     let mut world = World::new(&script(""), TRACK);
-    world.run(0 * SEC);
+    world.run(Duration::ZERO);
     world.stop();
-    assert_eq!(world.kills, [(0 * SEC, Kill::Ask)]);
+    assert_eq!(world.kills, [(Duration::ZERO, Kill::Ask)]);
     world.run(10 * SEC);
     assert_eq!(world.runs.len(), 1);
 }
