@@ -15,6 +15,7 @@ use crate::daemon::logging::printable;
 use crate::daemon::options::Options;
 
 mod flags;
+pub mod genhash;
 
 use flags::{Action, Argument, FLAGS, Flag};
 

@@ -6,11 +6,22 @@ use std::process::ExitCode;
 use keepalived::{cli, daemon};
 
 fn main() -> ExitCode {
-    let options = match cli::parse(std::env::args_os()) {
+    let words: Vec<_> = std::env::args_os().collect();
+    if let Some(asked) = cli::genhash::parse(&words) {
+        return match asked {
+            Ok(request) => finish(daemon::genhash::run(&request)),
+            Err(answer) => answer.print(),
+        };
+    }
+    let options = match cli::parse(words) {
         Ok(options) => options,
         Err(answer) => return answer.print(),
     };
-    match daemon::run(&options) {
+    finish(daemon::run(&options))
+}
+
+fn finish(outcome: Result<ExitCode, daemon::Error>) -> ExitCode {
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             // Where nobody reads, the exit code has to say it.

@@ -30,6 +30,8 @@ mod left_out;
 mod machine;
 #[path = "check/others.rs"]
 mod others;
+#[path = "check/programs.rs"]
+mod programs;
 #[path = "check/random.rs"]
 mod random;
 #[path = "check/reload.rs"]

@@ -20,6 +20,8 @@ use keepalived::rand::Rand;
 
 #[path = "fuzz/adverts.rs"]
 mod adverts;
+#[path = "fuzz/answers.rs"]
+mod answers;
 #[path = "fuzz/minimise.rs"]
 mod minimise;
 #[path = "fuzz/mutate.rs"]
@@ -97,6 +99,30 @@ fn no_text_breaks_the_reader() {
         "{rounds} texts with seed {seed}, the slowest {took:?} for {length} octets, peak {} kB",
         peak_kb()
     );
+}
+
+/// What servers send to checks, by the same rules.
+#[test]
+fn no_answer_breaks_its_reader() {
+    let variable = |name| std::env::var(name).ok().map(|text| text.parse().unwrap());
+    let budget = variable("FUZZ_SECONDS").map_or(SHORT, Duration::from_secs);
+    let seed = variable("FUZZ_SEED").unwrap_or(SEED);
+    let mut rand = Rand::new(seed);
+    let start = Instant::now();
+    let mut rounds = 0_u64;
+    while start.elapsed() < budget {
+        let text = answers::next(&mut rand);
+        let run = AssertUnwindSafe(|| answers::check(&text, &mut rand));
+        let outcome = panic::catch_unwind(run).unwrap_or_else(|_| Err("panicked".to_owned()));
+        if let Err(why) = outcome {
+            panic!(
+                "FUZZ_SEED={seed}, round {rounds}: {why}\n{}",
+                text.escape_ascii()
+            );
+        }
+        rounds += 1;
+    }
+    println!("{rounds} answers with seed {seed}");
 }
 
 /// All properties of one text; the message of the first that does not hold, or of a panic.

@@ -10,7 +10,7 @@ use crate::config;
 use crate::rand::Rand;
 use crate::time::Instant;
 
-use super::probe::{self, Around, Input, Patterns, State, Step, Told, Verdict};
+use super::probe::{self, Around, Input, Patterns, State, Step, Told, Verdict, Weight};
 use super::rhythm::Course;
 use super::service::ServerKey;
 use super::{Core, Effect, ProbeId, Reason, Timer};
@@ -36,6 +36,8 @@ pub(super) struct Checker {
     pub(super) attempt: Option<Attempt>,
     /// Of the pages it asks for.
     pub(super) course: Course,
+    /// What it does to the weight of the server.
+    pub(super) weight: Weight,
     patterns: Patterns,
     /// Until a certificate expires, as it was last warned of.
     days_told: Option<i64>,
@@ -45,6 +47,7 @@ pub(super) struct Checker {
 #[derive(Debug)]
 pub(super) struct Attempt {
     id: ProbeId,
+    begun: Instant,
     state: State,
 }
 
@@ -61,6 +64,7 @@ impl Checker {
             reason: None,
             attempt: None,
             course: Course::default(),
+            weight: Weight::Own,
             patterns: Patterns::of(&config.probe),
             days_told: None,
         }
@@ -125,6 +129,7 @@ impl Core {
         };
         checker.attempt = Some(Attempt {
             id: probe,
+            begun: now,
             state: State::new(&checker.config.probe),
         });
         self.probes.insert(probe, id);
@@ -152,6 +157,14 @@ impl Core {
                 self.timers.set(Timer::Limit(probe), now + limit);
                 out.push(Effect::Send { probe, bytes });
             }
+            Step::Run { script, limit } => {
+                self.timers.set(Timer::Limit(probe), now + limit);
+                out.push(Effect::Run { probe, script });
+            }
+            Step::Kill { kill, limit } => {
+                self.timers.set(Timer::Limit(probe), now + limit);
+                out.push(Effect::Kill { probe, kill });
+            }
             Step::Wait { limit: Some(limit) } => self.timers.set(Timer::Limit(probe), now + limit),
             Step::Wait { limit: None } => {}
             Step::Done(verdict) => self.conclude(now, id, probe, verdict, out),
@@ -168,21 +181,37 @@ impl Core {
         out: &mut Vec<Effect>,
     ) {
         self.close(probe, out);
+        let attempt = self.checker_mut(id).attempt.take();
+        let begun = attempt.map_or(now, |attempt| attempt.begun);
+        let next = self.settle(id, verdict);
+        let checker = &self.checkers[&id];
+        // The rhythm of programs is that of their starts.
+        let from = match checker.config.probe {
+            config::Probe::Misc { .. } => begun,
+            _ => now,
+        };
+        // The last attempt of a check that was suspended meanwhile counts, too.
+        if !self.services[&checker.server.service].suspended {
+            self.timers.set(Timer::Due(id), now.max(from + next));
+        }
+    }
+
+    /// What a verdict does to the server; gives the time until the next attempt.
+    pub(super) fn settle(&mut self, id: CheckerId, verdict: Verdict) -> Duration {
         let server = self.checkers[&id].server;
         let service = self.name_of(server).clone();
         let checker = self.checker_mut(id);
-        checker.attempt = None;
+        let weight = checker.weight;
         let judgement = checker.judge(verdict, &service);
         let check = checker.config.probe.keyword();
-        // The last attempt of a check that was suspended meanwhile counts, too.
-        if !self.services[&server.service].suspended {
-            self.timers.set(Timer::Due(id), now + judgement.next);
+        if checker.weight != weight {
+            self.reweigh(server);
         }
         if judgement.never_up {
             self.notify_server(server, false, Why::Checked);
         }
         let Some(passed) = judgement.changed else {
-            return;
+            return judgement.next;
         };
         if passed {
             self.check_passed(server);
@@ -196,6 +225,7 @@ impl Core {
             passed,
             up: self.servers[&server].alive,
         });
+        judgement.next
     }
 
     /// A checker of a server that is leaving.

@@ -12,6 +12,7 @@
 mod checker;
 mod director;
 mod drain;
+mod file;
 mod kernel;
 mod left_out;
 mod map;
@@ -34,7 +35,8 @@ use std::time::Duration;
 
 use log::info;
 
-use crate::config::{Config, FlushOnStop, ServiceKey};
+use crate::child::{Exit, Kill};
+use crate::config::{Config, FlushOnStop, Script, ServiceKey};
 use crate::errno::Errno;
 use crate::rand::Rand;
 use crate::time::{Instant, Timers};
@@ -47,6 +49,7 @@ pub use reason::Reason;
 use checker::{Checker, CheckerId};
 use director::Director;
 use drain::Drain;
+use file::Files;
 use map::Map;
 use probe::{Abilities, Input};
 use server::Server;
@@ -97,6 +100,10 @@ pub enum Event<'a> {
     Insecure { probe: ProbeId, failure: Failure },
     /// The peer of a probe has said all it will.
     Closed(ProbeId),
+    /// A program has ended.
+    Exited { probe: ProbeId, exit: Exit },
+    /// The number in a tracked file, at first and whenever it has changed.
+    File { name: &'a str, value: i64 },
     /// IPVS answers: the table can be programmed (version as 0x010201), or why not.
     Director(Result<u32, Errno>),
     /// The child that loads a kernel module has ended.
@@ -130,6 +137,11 @@ pub enum Effect {
     Connect(Connect),
     /// Send this to the peer of a probe, as fast as it takes it. A failure comes back as `Failed`.
     Send { probe: ProbeId, bytes: Vec<u8> },
+    /// Run a program in a process group of its own. It answers with `Exited`, or with `Failed` when
+    /// it cannot be started.
+    Run { probe: ProbeId, script: Script },
+    /// Send this to a program and all it has started.
+    Kill { probe: ProbeId, kill: Kill },
     /// Close the descriptor of a probe; nothing more is heard of it. Comes exactly once for every
     /// `Connect`, also when that failed at once.
     Close(ProbeId),
@@ -213,6 +225,7 @@ pub struct ServerState {
 pub struct Core {
     abilities: Abilities,
     rand: Rand,
+    files: Files,
     timers: Timers<Timer>,
     /// The last number given to a probe or a checker.
     last_id: u64,
@@ -265,6 +278,7 @@ impl Core {
         Self {
             abilities: Abilities { tls: true },
             rand: Rand::new(seed),
+            files: Files::default(),
             timers: Timers::new(),
             last_id: 0,
             order: Vec::new(),
@@ -351,6 +365,10 @@ impl Core {
             Event::Insecure { probe, failure } => {
                 self.advance(now, probe, Input::Insecure(failure), out);
             }
+            Event::Exited { probe, exit } => {
+                self.advance(now, probe, Input::Exited(exit), out);
+            }
+            Event::File { name, value } => self.file_read(name, value),
             Event::Director(answer) => self.director_answered(now, answer, out),
             Event::ModuleLoaded { module, success } => {
                 self.module_loaded(now, &module, success, out);

@@ -75,6 +75,16 @@ pub enum Reason {
     ReplyLength { length: usize },
     /// A reply is not the one that is right.
     ReplyDiffers,
+    /// A program ended with this code.
+    ProgramFailed(i32),
+    /// A program was killed by this signal.
+    ProgramKilled(i32),
+    /// A program took too long.
+    ProgramTimeout,
+    /// A program cannot be started.
+    ProgramCannotStart(Errno),
+    /// The number in a file says so.
+    File(i64),
 }
 
 impl Reason {
@@ -113,6 +123,11 @@ impl Reason {
             Self::Smtp(smtp::Malformed::NotSmtp) => 52,
             Self::Smtp(smtp::Malformed::EndlessReply) => 53,
             Self::Dns { .. } => 60,
+            Self::ProgramFailed(_) => 70,
+            Self::ProgramKilled(_) => 71,
+            Self::ProgramTimeout => 72,
+            Self::ProgramCannotStart(_) => 73,
+            Self::File(_) => 80,
         }
     }
 }
@@ -161,6 +176,11 @@ impl fmt::Display for Reason {
             Self::ReplyTimeout => f.write_str("no answer in time"),
             Self::ReplyLength { length } => write!(f, "a reply of {length} octets"),
             Self::ReplyDiffers => f.write_str("the reply differs"),
+            Self::ProgramFailed(code) => write!(f, "exited with status {code}"),
+            Self::ProgramKilled(signal) => write!(f, "died of signal {signal}"),
+            Self::ProgramTimeout => f.write_str("the program took too long"),
+            Self::ProgramCannotStart(error) => write!(f, "the program cannot be started: {error}"),
+            Self::File(number) => write!(f, "the file says {number}"),
             Self::Greeting(code) => write!(f, "greeting {code}, expected 220"),
             Self::Hello(code) => write!(f, "answer {code} to HELO, expected 250"),
             Self::Smtp(malformed) => malformed.fmt(f),

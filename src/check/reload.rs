@@ -13,6 +13,7 @@ use crate::config::{
     self, Config, GroupEntry, RealServer, ServiceKey, VirtualServer, VirtualServerGroup,
 };
 use crate::time::Instant;
+use crate::wire::ipvs::Dest;
 
 use super::checker::{Checker, CheckerId};
 use super::map::Map;
@@ -64,6 +65,7 @@ impl Core {
             self.apply_service(now, service, entries, &mut new_checkers, out);
         }
         left_out::tell(config, self.abilities);
+        self.apply_files();
         self.watch_addresses(out);
         for id in new_checkers {
             self.activate(now, id);
@@ -272,8 +274,7 @@ impl Core {
         let dest = kernel::server(config);
         let known = self.servers.get(&key).map(|server| server.alive);
         let before = match known {
-            Some(alive) => {
-                self.tell_weight(key, config.weight, alive);
+            Some(_) => {
                 if self.servers[&key].dest.method != dest.method {
                     self.hide(key);
                 }
@@ -292,11 +293,18 @@ impl Core {
         } else if known.is_none() && failed == 0 && self.init_notifies {
             self.notify_server(key, true, Why::Configured);
         }
+        let server = self.server_mut(key);
+        server.own_weight = dest.weight;
+        server.checkers = checkers;
+        // What the checks say of the weight stays, where upstream loses it.
+        let weight = self.weight_by_checks(key);
+        if let Some(alive) = known {
+            self.tell_weight(key, weight, alive);
+        }
         self.change_server(key, |server| {
-            server.dest = dest;
+            server.dest = Dest { weight, ..dest };
             server.alive = failed == 0;
             server.failed = failed;
-            server.checkers = checkers;
         });
     }
 
@@ -373,7 +381,9 @@ impl Core {
     /// A check begins, unless its service is somewhere else.
     pub(super) fn activate(&mut self, now: Instant, id: CheckerId) {
         let checker = &self.checkers[&id];
-        if !self.abilities.can_make(&checker.config.probe) {
+        let probe = &checker.config.probe;
+        // What waits to be told has no rhythm.
+        if !self.abilities.can_make(probe) || matches!(probe, config::Probe::File { .. }) {
             return;
         }
         let server = checker.server;
@@ -388,7 +398,7 @@ impl Core {
         self.timers.set(Timer::Due(id), at);
     }
 
-    fn tell_weight(&self, key: ServerKey, weight: i32, alive: bool) {
+    pub(super) fn tell_weight(&self, key: ServerKey, weight: i32, alive: bool) {
         let before = self.servers[&key].dest.weight;
         if before != weight {
             let state = if alive { "active" } else { "inactive" };

@@ -12,7 +12,7 @@ use crate::config::{HttpProbe, Probe, ServiceKey};
 
 use super::Reason;
 use super::checker::Checker;
-use super::probe::{Told, Verdict};
+use super::probe::{Told, Verdict, Weight};
 
 /// What an attempt amounts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,10 @@ impl Checker {
     /// The one exit of every attempt of every kind of probe.
     pub(super) fn judge(&mut self, verdict: Verdict, service: &ServiceKey) -> Judgement {
         match verdict {
+            Verdict::Weighed(weight) => {
+                self.weight = weight;
+                self.passed(service)
+            }
             Verdict::Up => match &self.config.probe {
                 Probe::Http(http) => {
                     let (pages, fast) = (http.urls.len(), http.fast_recovery);
@@ -68,8 +72,14 @@ impl Checker {
             Verdict::Down(reason) => {
                 if self.up && self.config.log_all_failures {
                     let last = self.retries >= self.config.retry;
-                    let reason = &reason;
-                    self.tell(Told::Attempt { reason, last }, service);
+                    let (done, of) = (self.retries, self.config.retry);
+                    let told = Told::Attempt {
+                        reason: &reason,
+                        done,
+                        of,
+                        last,
+                    };
+                    self.tell(told, service);
                 }
                 self.failed(reason, service)
             }
@@ -148,6 +158,8 @@ impl Checker {
             debug!("{told}");
         }
         self.reason = Some(reason);
+        // What it added to the weight goes first.
+        self.weight = Weight::Own;
         // While down the attempts are delay_loop apart, and one success is enough.
         let changed = self.up.then_some(false);
         let never_up = !self.up && !self.has_run;
@@ -164,6 +176,10 @@ impl Checker {
     /// The retries that keepalived says there were.
     fn retries_told(&self) -> Option<u32> {
         let retry = self.config.retry;
+        // Programs say so of their first run, too, and whether there were any.
+        if matches!(self.config.probe, Probe::Misc { .. }) {
+            return Some(retry);
+        }
         // Its check of pages takes note of the first failure before it counts.
         let counts = self.has_run || matches!(self.config.probe, Probe::Http(_));
         (counts && retry > 0).then_some(retry)

@@ -19,6 +19,8 @@ use crate::notify::{Notice, Why};
 pub(super) struct Server {
     /// What the kernel is told of it; its address is the key's.
     pub(super) dest: Dest,
+    /// The configured weight; checks may have another in the table.
+    pub(super) own_weight: i32,
     /// `inhibit_on_failure`: a server that is down stays in the table with weight 0.
     pub(super) inhibit: bool,
     pub(super) alive: bool,
@@ -32,6 +34,7 @@ impl Server {
     pub(super) fn new(dest: Dest) -> Self {
         Self {
             dest,
+            own_weight: dest.weight,
             inhibit: false,
             alive: false,
             failed: 0,
@@ -99,6 +102,29 @@ impl Core {
             (false, false) => info!("Removing service {key} from VS {service}"),
             (false, true) => info!("Disabling service {key} of VS {service}"),
         }
+    }
+
+    /// A check has another opinion of the weight.
+    pub(super) fn reweigh(&mut self, key: ServerKey) {
+        let weight = self.weight_by_checks(key);
+        if self.servers[&key].dest.weight == weight {
+            return;
+        }
+        self.tell_weight(key, weight, self.servers[&key].alive);
+        self.change_server(key, |server| server.dest.weight = weight);
+        self.evaluate_quorum(key.service, Occasion::Changed);
+    }
+
+    /// The configured weight with what the checks make of it.
+    pub(super) fn weight_by_checks(&self, key: ServerKey) -> i32 {
+        let server = &self.servers[&key];
+        let own = i64::from(server.own_weight);
+        let changes = server
+            .checkers
+            .iter()
+            .map(|id| self.checkers[id].weight.change(own));
+        let weight = (own + changes.sum::<i64>()).clamp(0, i64::from(i32::MAX));
+        i32::try_from(weight).expect("it was clamped to the range")
     }
 
     pub(super) fn notify_server(&mut self, key: ServerKey, up: bool, why: Why) {

@@ -127,6 +127,10 @@ const DIFFERENCES: &[&str] = &[
      are not in keepalived.",
     "SMTP_CHECK accepts replies of several lines and replies without a text.",
     "PING_CHECK heeds fwmark, bindto and bind_if, and leaves net.ipv4.ping_group_range alone.",
+    "A program of MISC_CHECK that was told to end and killed, and still is there, is waited for no \
+     longer. The weight by misc_dynamic is kept when the configuration is read again.",
+    "A FILE_CHECK heeds reverse with weight 0 from the start.",
+    "genhash ends when the announced length has come.",
     "regex_stack and the options that only tune PCRE have no effect.",
     "fast_recovery waits delay_before_retry after a failure on the way back.",
     "A check that fails says why, with a number, in a line of its own.",

@@ -1,6 +1,6 @@
 //! The driver of the check core: descriptors to `check::Event`, `check::Effect` to `sys`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use log::{debug, error};
 use mio::Token;
@@ -9,8 +9,8 @@ use super::logging::CHECK;
 use super::probes::{Heard, Probes};
 use super::reactor::{Reactor, Source};
 use crate::check::{Core, Effect, Event, ProbeId, Snapshot};
-use crate::child::Exit;
-use crate::config::Config;
+use crate::child::{Exit, Kill};
+use crate::config::{Config, Script};
 use crate::errno::Errno;
 use crate::notify::News;
 use crate::sys::ipvs::Ipvs;
@@ -18,6 +18,7 @@ use crate::sys::netlink::{Monitor, RouteCommand};
 use crate::sys::process::{self, Modprobe, Pid};
 use crate::sys::tls::{self, Files, Peer};
 use crate::time::Instant;
+use crate::track::{Condition, Object};
 use crate::wire::ipvs::Request;
 
 #[derive(Debug)]
@@ -31,6 +32,9 @@ pub(super) struct Driver {
     loading: Vec<Loading>,
     /// Tells of addresses that come and go, while the core wants to know.
     addresses: Option<(Monitor, Token)>,
+    /// Programs that are running, and what is asked of them.
+    programs: BTreeSet<ProbeId>,
+    orders: Vec<Order>,
     /// Answers that effects gave at once, to be told to the core in order.
     inbox: VecDeque<Event<'static>>,
     effects: Vec<Effect>,
@@ -38,6 +42,13 @@ pub(super) struct Driver {
     directing: Option<bool>,
     /// What is to be told to scripts, pipes and mails.
     news: Vec<News>,
+}
+
+/// What is to be done with a program.
+#[derive(Debug)]
+pub(super) enum Order {
+    Run { probe: ProbeId, script: Script },
+    Kill { probe: ProbeId, kill: Kill },
 }
 
 #[derive(Debug)]
@@ -60,6 +71,8 @@ impl Driver {
             buffer: vec![0; BUFFER],
             loading: Vec::new(),
             addresses: None,
+            programs: BTreeSet::new(),
+            orders: Vec::new(),
             inbox: VecDeque::new(),
             effects: Vec::new(),
             directing: None,
@@ -140,6 +153,54 @@ impl Driver {
         self.buffer = buffer;
     }
 
+    /// A tracked object is in another condition; only files concern checks.
+    pub(super) fn tracked(
+        &mut self,
+        now: Instant,
+        object: &Object,
+        condition: Condition,
+        reactor: &mut Reactor,
+    ) {
+        if let (Object::File(name), Condition::Value(value)) = (object, condition) {
+            self.tell(now, Event::File { name, value }, reactor);
+        }
+    }
+
+    /// What is to be done with programs, since the last call.
+    pub(super) fn take_orders(&mut self) -> Vec<Order> {
+        std::mem::take(&mut self.orders)
+    }
+
+    /// A program has ended.
+    pub(super) fn on_program(
+        &mut self,
+        now: Instant,
+        probe: ProbeId,
+        exit: Exit,
+        reactor: &mut Reactor,
+    ) {
+        self.programs.remove(&probe);
+        self.tell(now, Event::Exited { probe, exit }, reactor);
+    }
+
+    /// A program could not be started.
+    pub(super) fn not_started(
+        &mut self,
+        now: Instant,
+        probe: ProbeId,
+        error: Errno,
+        reactor: &mut Reactor,
+    ) {
+        self.programs.remove(&probe);
+        let started = false;
+        let failed = Event::Failed {
+            probe,
+            error,
+            started,
+        };
+        self.tell(now, failed, reactor);
+    }
+
     /// A child of ours has ended.
     pub(super) fn on_exit(&mut self, now: Instant, pid: Pid, exit: Exit, reactor: &mut Reactor) {
         let Some(at) = self.loading.iter().position(|loading| loading.pid == pid) else {
@@ -216,7 +277,12 @@ impl Driver {
         match effect {
             Effect::Connect(connect) => self.inbox.extend(self.probes.connect(&connect, reactor)),
             Effect::Send { probe, bytes } => self.inbox.extend(self.probes.send(probe, &bytes)),
-            Effect::Close(probe) => self.probes.close(probe, reactor),
+            Effect::Run { probe, script } => {
+                self.programs.insert(probe);
+                self.orders.push(Order::Run { probe, script });
+            }
+            Effect::Kill { probe, kill } => self.orders.push(Order::Kill { probe, kill }),
+            Effect::Close(probe) => self.close(probe, reactor),
             Effect::FindDirector { namespace } => self.find_director(namespace.as_deref()),
             Effect::LoadModule(module) => self.load_module(module, Modprobe::Syslog),
             Effect::Ipvs(request) => self.request(request),
@@ -232,6 +298,15 @@ impl Driver {
             Effect::WatchAddresses(false) => self.leave_addresses(reactor),
             Effect::Notify(notice) => self.news.push(News::Director(notice)),
             Effect::Directing(directing) => self.directing = Some(directing),
+        }
+    }
+
+    /// A program that nobody waits for any more is asked to end.
+    fn close(&mut self, probe: ProbeId, reactor: &mut Reactor) {
+        self.probes.close(probe, reactor);
+        if self.programs.remove(&probe) {
+            let kill = Kill::Ask;
+            self.orders.push(Order::Kill { probe, kill });
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use log::{debug, error, warn};
 
+use crate::check::ProbeId;
 use crate::child::{Exit, Identity, Kill, RunId};
 use crate::config::{Config, Script, ScriptUser, lossless};
 use crate::errno::Errno;
@@ -19,6 +20,7 @@ use crate::sys::process::{self, Environment, Failure, Pid, Program, Started, Tas
 pub(super) enum Owner {
     Notify(RunId),
     Track(RunId),
+    Check(ProbeId),
 }
 
 #[derive(Debug, Default)]

@@ -7,6 +7,7 @@
 pub mod about;
 mod check;
 mod children;
+pub mod genhash;
 mod inspect;
 pub mod logging;
 mod notify;
@@ -38,6 +39,7 @@ use crate::sys::clock::{Alarm, Clock};
 use crate::sys::process;
 use crate::sys::signal::{Signal, Signals};
 use crate::time::Instant;
+use check::Order;
 use children::{Children, Owner};
 use notify::Tools;
 use reactor::{Reactor, Source};
@@ -304,7 +306,8 @@ impl Daemon {
         if let Some(check) = &mut self.check {
             check.reload(now, config, &mut self.reactor);
         }
-        if self.vrrp.is_some() {
+        // Also for the sake of checks of files.
+        if self.vrrp.is_some() || self.check.is_some() {
             self.tell_track(|track, tools| track.reload(now, config, tools));
         }
         self.pass_on(now);
@@ -334,10 +337,14 @@ impl Daemon {
             vrrp.directing(now, directing, &mut self.reactor);
         }
         for (object, condition) in self.track.take_told() {
+            if let Some(check) = &mut self.check {
+                check.tracked(now, &object, condition, &mut self.reactor);
+            }
             if let Some(vrrp) = &mut self.vrrp {
                 vrrp.tracked(now, &object, condition, &mut self.reactor);
             }
         }
+        self.order_programs(now);
         let routers = self.vrrp.iter_mut().flat_map(vrrp::Driver::take_news);
         let directors = self.check.iter_mut().flat_map(check::Driver::take_news);
         for news in routers.chain(directors).collect::<Vec<_>>() {
@@ -371,6 +378,28 @@ impl Daemon {
         tell(&mut self.notify, &mut tools);
     }
 
+    /// The programs of checks.
+    fn order_programs(&mut self, now: Instant) {
+        while let Some(check) = &mut self.check {
+            let orders = check.take_orders();
+            if orders.is_empty() {
+                return;
+            }
+            for order in orders {
+                match order {
+                    Order::Run { probe, script } => {
+                        if let Err(error) = self.children.run(Owner::Check(probe), &script) {
+                            check.not_started(now, probe, error, &mut self.reactor);
+                        }
+                    }
+                    Order::Kill { probe, kill } => {
+                        self.children.kill(Owner::Check(probe), kill);
+                    }
+                }
+            }
+        }
+    }
+
     fn reap(&mut self, now: Instant) {
         while let Some((pid, exit)) = process::reap() {
             match (self.children.ended(pid, exit), &mut self.check) {
@@ -380,8 +409,11 @@ impl Daemon {
                 (Some(Owner::Track(run)), _) => {
                     self.tell_track(|track, tools| track.on_exit(now, run, exit, tools));
                 }
+                (Some(Owner::Check(probe)), Some(check)) => {
+                    check.on_program(now, probe, exit, &mut self.reactor);
+                }
                 (None, Some(check)) => check.on_exit(now, pid, exit, &mut self.reactor),
-                (None, None) => {}
+                (Some(Owner::Check(_)) | None, None) => {}
             }
         }
         self.pass_on(now);

@@ -195,10 +195,6 @@ impl Conversation {
                     let octets = buffer.get(..count).unwrap_or_default();
                     secret.session.take(octets, &mut secret.plain)
                 }
-                Some(Heard::End) => match secret.session.end() {
-                    Ok(()) => return Ok(Some(Heard::End)),
-                    failure => failure,
-                },
                 other => return Ok(other),
             };
             if let Err(failure) = outcome {

@@ -9,7 +9,7 @@ mod script;
 use std::collections::BTreeSet;
 
 use crate::child::{Exit, Kill, RunId};
-use crate::config::{Config, Script, Tracked};
+use crate::config::{Config, Probe, Script, Tracked};
 use crate::errno::Errno;
 use crate::time::{Instant, Timers};
 use file::Files;
@@ -223,6 +223,13 @@ impl<'a> Used<'a> {
             used.scripts.extend(names(&tracks.scripts));
             used.files.extend(names(&tracks.files));
             used.processes.extend(names(&tracks.processes));
+        }
+        let services = config.virtual_servers.iter();
+        let servers = services.flat_map(|service| &service.real_servers);
+        for checker in servers.flat_map(|server| &server.checkers) {
+            if let Probe::File { track_file, .. } = &checker.probe {
+                used.files.insert(track_file);
+            }
         }
         used
     }

@@ -113,6 +113,11 @@ impl Response {
         (self.place == Place::Body).then_some(self.status)
     }
 
+    /// Octets of the header, as far as it has come.
+    pub fn header_length(&self) -> usize {
+        self.header
+    }
+
     /// Whether anything has come.
     pub fn has_begun(&self) -> bool {
         self.header > 0

@@ -3,6 +3,9 @@
 use crate::world::{Backend, World};
 
 const MIXED: &str = "
+    bfd_instance neighbour {
+        neighbor_ip 10.0.9.9
+    }
     virtual_server 10.0.0.1 80 {
         warmup 0
         lb_algo rr
@@ -10,22 +13,22 @@ const MIXED: &str = "
         protocol TCP
         quorum_up /bin/true
         real_server 10.0.1.1 80 {
-            MISC_CHECK {
-                misc_path /bin/true
+            BFD_CHECK {
+                name neighbour
             }
         }
         real_server 10.0.1.2 80 {
             alpha
-            MISC_CHECK {
-                misc_path /bin/true
+            BFD_CHECK {
+                name neighbour
             }
         }
         real_server 10.0.1.3 80 {
             TCP_CHECK {
                 retry 0
             }
-            MISC_CHECK {
-                misc_path /bin/true
+            BFD_CHECK {
+                name neighbour
                 alpha
             }
         }
@@ -46,7 +49,7 @@ fn what_cannot_be_done_yet_is_left_out_and_told_once() {
     );
     world.expect_lines(
         "0 Gained quorum 1+0=1 <= 2 for VS [10.0.0.1]:tcp:80
-        0 MISC_CHECK is not supported yet, left out (VS [10.0.0.1]:tcp:80 and 2 more)
+        0 BFD_CHECK is not supported yet, left out (VS [10.0.0.1]:tcp:80 and 2 more)
         0 Activating healthchecker for service [10.0.1.3]:tcp:80 for VS [10.0.0.1]:tcp:80",
     );
     world.run(3.0);

@@ -1,13 +1,14 @@
 //! The other side of the check core's door: a clock, backends, a kernel, and a log.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Once;
 use std::time::Duration;
 
 use keepalived::check::{Connect, Core, Effect, Event, ProbeId, ServerState};
-use keepalived::config::{self, AnyHost, Config};
+use keepalived::child::Exit;
+use keepalived::config::{self, AnyHost, Config, Script};
 use keepalived::errno::Errno;
 use keepalived::time::Instant;
 use keepalived::wire::rtnl::Address;
@@ -95,6 +96,9 @@ pub(crate) struct World {
     watching: bool,
     open: BTreeMap<ProbeId, SocketAddr>,
     talks: BTreeMap<ProbeId, Talk>,
+    running: BTreeSet<ProbeId>,
+    runs: Vec<String>,
+    kills: Vec<String>,
     /// What was sent to peers.
     sent: Vec<Vec<u8>>,
     last_probe: Option<ProbeId>,
@@ -128,6 +132,9 @@ impl World {
             watching: false,
             open: BTreeMap::new(),
             talks: BTreeMap::new(),
+            running: BTreeSet::new(),
+            runs: Vec::new(),
+            kills: Vec::new(),
             sent: Vec::new(),
             last_probe: None,
         }
@@ -363,12 +370,16 @@ impl World {
             match effect {
                 Effect::Connect(connect) => inbox.extend(self.connect(&connect)),
                 Effect::Send { probe, bytes } => self.send(probe, bytes),
+                Effect::Run { probe, script } => self.begin(probe, &script),
+                Effect::Kill { probe, kill } => {
+                    assert!(self.running.contains(&probe), "killed while running");
+                    self.kills.push(self.stamp(&format!("{kill:?}")));
+                }
+
                 Effect::Close(probe) => {
                     self.talks.remove(&probe);
-                    assert!(
-                        self.open.remove(&probe).is_some(),
-                        "closed once, and after opening"
-                    );
+                    let known = self.open.remove(&probe).is_some() | self.running.remove(&probe);
+                    assert!(known, "closed once, and after opening");
                 }
                 Effect::FindDirector { .. } => {
                     self.searches += 1;
@@ -423,6 +434,30 @@ impl World {
         self.open.insert(connect.probe, connect.to);
         self.connects.push(self.stamp(&connect.to.to_string()));
         self.answer(connect.probe, connect.to)
+    }
+
+    fn begin(&mut self, probe: ProbeId, script: &Script) {
+        self.last_probe = Some(probe);
+        self.running.insert(probe);
+        self.runs.push(self.stamp(&script.argv.join(" ")));
+    }
+
+    /// The program begun last ends.
+    pub(crate) fn exit(&mut self, exit: Exit) {
+        let probe = self.last_probe();
+        self.event(Event::Exited { probe, exit });
+    }
+
+    /// The programs begun since the last call, each with its time.
+    #[track_caller]
+    pub(crate) fn expect_runs(&mut self, expected: &str) {
+        assert_same(&std::mem::take(&mut self.runs), expected);
+    }
+
+    /// What was sent to programs since the last call, each with its time.
+    #[track_caller]
+    pub(crate) fn expect_kills(&mut self, expected: &str) {
+        assert_same(&std::mem::take(&mut self.kills), expected);
     }
 
     fn send(&mut self, probe: ProbeId, bytes: Vec<u8>) {

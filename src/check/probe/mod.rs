@@ -5,6 +5,7 @@
 
 mod dns;
 mod http;
+mod misc;
 mod ping;
 mod search;
 mod smtp;
@@ -13,7 +14,8 @@ mod udp;
 
 use std::time::Duration;
 
-use crate::config::{Endpoint, Probe, ServiceKey};
+use crate::child::{Exit, Kill};
+use crate::config::{Endpoint, Probe, Script, ServiceKey};
 use crate::errno::Errno;
 use crate::time::Instant;
 use crate::wire::tls::Failure;
@@ -32,6 +34,8 @@ pub(super) enum Input<'a> {
         days_left: Option<i64>,
     },
     Insecure(Failure),
+    /// A program has ended.
+    Exited(Exit),
     /// The peer has said all it will.
     Closed,
     Failed {
@@ -45,9 +49,26 @@ pub(super) enum Input<'a> {
 /// What the attempt does next. A limit replaces the one before; None leaves it.
 #[derive(Debug)]
 pub(super) enum Step {
-    Connect { connect: Connect, limit: Duration },
-    Send { bytes: Vec<u8>, limit: Duration },
-    Wait { limit: Option<Duration> },
+    Connect {
+        connect: Connect,
+        limit: Duration,
+    },
+    Send {
+        bytes: Vec<u8>,
+        limit: Duration,
+    },
+    /// Run a program.
+    Run {
+        script: Script,
+        limit: Duration,
+    },
+    Kill {
+        kill: Kill,
+        limit: Duration,
+    },
+    Wait {
+        limit: Option<Duration>,
+    },
     Done(Verdict),
 }
 
@@ -55,9 +76,34 @@ pub(super) enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Up,
+    /// Up, and this heavy.
+    Weighed(Weight),
     Down(Reason),
     /// Nothing could be tried on this side: that says nothing about the server.
     NotRun(Errno),
+}
+
+/// What a check does to the weight of its server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// Nothing.
+    #[default]
+    Own,
+    /// It takes the place of the configured one.
+    Exactly(i32),
+    /// It is added to the configured one.
+    Added(i32),
+}
+
+impl Weight {
+    /// What is added to the configured weight.
+    pub(super) fn change(self, own: i64) -> i64 {
+        match self {
+            Self::Own => 0,
+            Self::Exactly(weight) => i64::from(weight) - own,
+            Self::Added(weight) => i64::from(weight),
+        }
+    }
 }
 
 /// What is told about an attempt.
@@ -69,6 +115,9 @@ pub(super) enum Told<'a> {
     /// A single failure, told only on demand; `Down` follows when it is the last.
     Attempt {
         reason: &'a Reason,
+        /// Additional attempts so far, and at most.
+        done: u32,
+        of: u32,
         last: bool,
     },
     /// The check has failed, after so many additional attempts if there were any.
@@ -97,6 +146,7 @@ pub(super) enum State {
     Plain,
     Http(Box<http::Exchange>),
     Smtp(Box<smtp::Dialogue>),
+    Misc(misc::Patience),
 }
 
 impl State {
@@ -104,6 +154,7 @@ impl State {
         match probe {
             Probe::Http(_) => Self::Http(Box::default()),
             Probe::Smtp { .. } => Self::Smtp(Box::default()),
+            Probe::Misc { .. } => Self::Misc(misc::Patience::default()),
             _ => Self::Plain,
         }
     }
@@ -144,6 +195,14 @@ impl State {
                 };
                 exchange.on(around, endpoint, input)
             }
+            (
+                Probe::Misc {
+                    script,
+                    timeout,
+                    dynamic,
+                },
+                Self::Misc(patience),
+            ) => patience.on((script, *timeout, *dynamic), input),
             (Probe::Ping(endpoint), _) => ping::on(around, endpoint, input),
             _ => Step::Done(Verdict::NotRun(Errno::EOPNOTSUPP)),
         }
@@ -161,7 +220,7 @@ impl Abilities {
     pub(super) fn can_make(self, probe: &Probe) -> bool {
         match probe {
             Probe::Http(http) => self.tls || !http.tls,
-            Probe::Misc { .. } | Probe::File { .. } | Probe::Bfd { .. } => false,
+            Probe::Bfd { .. } => false,
             _ => true,
         }
     }
@@ -181,6 +240,7 @@ pub(super) fn words(
         Probe::Dns { endpoint, .. } => dns::words(endpoint, told, server),
         Probe::Udp { .. } => Some(udp::words(told, server)),
         Probe::Ping(_) => Some(ping::words(told, server, service)),
+        Probe::Misc { script, .. } => misc::words(script, told, server, service),
         _ => None,
     }
 }

@@ -213,8 +213,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
                 let check = check(&MISC_CHECK, statement, report);
                 draft.add(AnyCheck::Misc(Box::new(check)));
             },
-        )
-        .stored(NOT_MADE),
+        ),
         Keyword::block(
             "UDP_CHECK",
             "",
@@ -234,8 +233,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
                 let check = check(&FILE_CHECK, statement, report);
                 draft.add(AnyCheck::File(Box::new(check)));
             },
-        )
-        .stored(NOT_MADE),
+        ),
         Keyword::block(
             "BFD_CHECK",
             "",

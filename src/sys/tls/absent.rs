@@ -1,16 +1,16 @@
-//! No TLS in this build.
+//! No TLS in this build: nobody gets a session.
 
 use std::net::IpAddr;
 
 use super::{Files, Peer};
 use crate::wire::tls::{Failure, Wish};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Client;
 
 /// There is none.
 #[derive(Debug)]
-pub enum Session {}
+pub struct Session(());
 
 impl Client {
     pub fn new(_: Files) -> Self {
@@ -24,30 +24,22 @@ impl Client {
 
 impl Session {
     pub fn take(&mut self, _: &[u8], _: &mut Vec<u8>) -> Result<(), Failure> {
-        match *self {}
+        Err(Failure::OwnFiles)
     }
 
-    pub fn end(&mut self) -> Result<(), Failure> {
-        match *self {}
-    }
+    pub fn say(&mut self, _: &[u8]) {}
 
-    pub fn say(&mut self, _: &[u8]) {
-        match *self {}
-    }
-
-    pub fn goodbye(&mut self) {
-        match *self {}
-    }
+    pub fn goodbye(&mut self) {}
 
     pub fn output(&mut self) -> Vec<u8> {
-        match *self {}
+        Vec::new()
     }
 
     pub fn peer(&self) -> Option<Peer> {
-        match *self {}
+        None
     }
 
     pub fn is_over(&self) -> bool {
-        match *self {}
+        true
     }
 }

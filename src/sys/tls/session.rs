@@ -148,14 +148,6 @@ impl Session {
         Ok(())
     }
 
-    /// The wire has ended; within the handshake that is an error.
-    pub fn end(&mut self) -> Result<(), Failure> {
-        if self.connection.is_handshaking() {
-            return Err(Failure::Misbehaved);
-        }
-        Ok(())
-    }
-
     /// To be said to the server, as soon as that is possible.
     pub fn say(&mut self, plain: &[u8]) {
         // The buffer has no limit that a request reaches.
