@@ -192,8 +192,18 @@ impl Owned {
 }
 
 impl Instance {
-    /// Adds what is wanted and not owned yet; tells which addresses that were.
+    /// Adds what is wanted and not owned yet; tells what that was.
     pub(super) fn take_over(&mut self, cx: &mut Context<'_>) -> Vec<Entry> {
+        let wanted = self.wanted(cx);
+        let taken = self.owned.take(wanted, cx.out);
+        // A reload that changes nothing has nothing to say.
+        if !taken.is_empty() {
+            self.tell_of_taking();
+        }
+        taken
+    }
+
+    fn tell_of_taking(&self) {
         debug!("({self}) setting VIPs.");
         if !self.config.excluded.is_empty() {
             debug!("({self}) setting E-VIPs.");
@@ -204,8 +214,6 @@ impl Instance {
         if !self.config.rules.is_empty() {
             debug!("({self}) setting Virtual Rules");
         }
-        let wanted = self.wanted(cx);
-        self.owned.take(wanted, cx.out)
     }
 
     pub(super) fn give_up(&mut self, cx: &mut Context<'_>) {
