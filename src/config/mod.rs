@@ -56,14 +56,14 @@ pub use diff::{Changes, diff};
 pub use global::{BufferPolicy, Fifo, FlushOnStop, Global, Lvs, SyncDaemon, Vrrp};
 pub use lossless::Octets;
 pub use manual::manual;
-pub use print::print;
+pub use print::{print, route_line, rule_line};
 pub use route::{
     Encapsulation as RouteEncapsulation, Metric, MetricKind, Nexthop, Realms, Route, RouteCreate,
     RoutePreference,
 };
 pub use rule::{Rule, RuleAction};
 pub use script::{Script, ScriptUser};
-pub use statics::{Links, Statics, UpDownDelay};
+pub use statics::{GarpGroup, Links, StaticAddress, Statics, UpDownDelay};
 pub use track::{
     InitialFile, ParameterMatch, TrackFile, TrackProcess, Tracked, Tracks, VrrpScript, Weight,
 };

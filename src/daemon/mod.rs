@@ -5,6 +5,7 @@
 //! adverts that wait for it before it may believe that a master is dead.
 
 pub mod about;
+mod belongings;
 mod check;
 mod children;
 pub mod genhash;
@@ -281,9 +282,7 @@ impl Daemon {
         }
         info!("Stopping");
         self.tell_track(|track, tools| track.stop(now, tools));
-        if !self.manners.leave_vrrp {
-            self.stop_vrrp(now);
-        }
+        self.stop_vrrp(now);
         if let Some(check) = self.check.as_mut().filter(|_| !self.manners.leave_ipvs) {
             check.stop(now, &mut self.reactor);
         }
@@ -294,7 +293,11 @@ impl Daemon {
 
     fn stop_vrrp(&mut self, now: Instant) {
         if let Some(vrrp) = &mut self.vrrp {
-            vrrp.stop(now, &mut self.reactor);
+            if self.manners.leave_vrrp {
+                vrrp.leave(now, &mut self.reactor);
+            } else {
+                vrrp.stop(now, &mut self.reactor);
+            }
         }
     }
 

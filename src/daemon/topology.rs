@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use super::belongings;
 use super::report::{field, heading};
 use crate::config::{
     self, Authentication, Config, Destination, InitialState, Layer, SyncGroup, Tracks, Version,
@@ -88,7 +89,8 @@ fn write_instance(
         enabled(instance.promote_secondaries),
     );
     authentication(text, instance);
-    addresses(text, instance, state);
+    belongings::of_instance(text, instance, state);
+    peers(text, instance);
     tracked(text, &instance.track);
     field(
         text,
@@ -243,57 +245,13 @@ fn authentication(text: &mut String, instance: &config::Instance) {
     }
 }
 
-fn addresses(text: &mut String, instance: &config::Instance, now: Option<&InstanceState>) {
-    let count = instance.addresses.len();
-    line(text, 3, format_args!("Virtual IP ({count}):"));
-    list(text, &instance.addresses, &instance.interface, now);
-    if !instance.excluded.is_empty() {
-        line(text, 3, format_args!("Virtual IP Excluded :"));
-        list(text, &instance.excluded, &instance.interface, now);
-    }
+fn peers(text: &mut String, instance: &config::Instance) {
     if let Destination::Unicast(unicast) = &instance.destination {
         line(text, 3, format_args!("Unicast Peer :"));
         for peer in &unicast.peers {
             line(text, 5, format_args!("{}", peer.address));
         }
     }
-}
-
-fn list(
-    text: &mut String,
-    addresses: &[config::VirtualAddress],
-    interface: &str,
-    now: Option<&InstanceState>,
-) {
-    for vip in addresses {
-        let set = now.is_some_and(|now| {
-            let mut owned = now.addresses.iter();
-            owned.any(|owned| owned.cidr.address() == vip.cidr.address())
-        });
-        address_line(text, vip, interface, set);
-    }
-}
-
-/// ADDRESS[/LENGTH] [brd B] dev INTERFACE scope S [label L] [peer P] [no_track] [set]
-fn address_line(text: &mut String, vip: &config::VirtualAddress, interface: &str, set: bool) {
-    let device = vip.device.as_deref().unwrap_or(interface);
-    let mut words = vip.cidr.to_string();
-    if let Some(broadcast) = vip.broadcast {
-        let _ = write!(words, " brd {broadcast}");
-    }
-    let _ = write!(words, " dev {device}");
-    if vip.cidr.address().is_ipv4() {
-        let _ = write!(words, " scope {}", scope_word(vip.scope));
-    }
-    if let Some(label) = &vip.label {
-        let _ = write!(words, " label {label}");
-    }
-    if let Some(peer) = vip.peer {
-        let _ = write!(words, " peer {peer}");
-    }
-    words += if vip.track { "" } else { " no_track" };
-    words += if set { " set" } else { "" };
-    line(text, 5, format_args!("{words}"));
 }
 
 fn tracked(text: &mut String, tracks: &Tracks) {
@@ -370,17 +328,6 @@ fn enabled(is: bool) -> &'static str {
 
 fn yes(is: bool) -> &'static str {
     if is { "yes" } else { "no" }
-}
-
-fn scope_word(scope: u8) -> String {
-    match scope {
-        0 => "global".to_owned(),
-        200 => "site".to_owned(),
-        253 => "link".to_owned(),
-        254 => "host".to_owned(),
-        255 => "nowhere".to_owned(),
-        number => number.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -122,6 +122,11 @@ impl Driver {
         self.tell(now, Event::Stop, reactor);
     }
 
+    /// `-V`: what instances have stays.
+    pub(super) fn leave(&mut self, now: Instant, reactor: &mut Reactor) {
+        self.tell(now, Event::Leave, reactor);
+    }
+
     pub(super) fn on_time(&mut self, now: Instant, reactor: &mut Reactor) {
         if self.core.deadline().is_some_and(|deadline| deadline <= now) {
             self.read_forwarding(now, reactor);

@@ -86,6 +86,18 @@ impl Entry {
         }
     }
 
+    /// What it is, and which.
+    pub(super) fn title(&self) -> String {
+        match self {
+            Self::Address(address) => format!("address {}", address.cidr),
+            Self::Route(route) => match route.table {
+                TABLE_MAIN => format!("route {}", route.destination),
+                table => format!("route {} table {table}", route.destination),
+            },
+            Self::Rule(rule) => format!("rule {}", rule.preference),
+        }
+    }
+
     pub(super) fn address(&self) -> Option<&Address> {
         match self {
             Self::Address(address) => Some(address),
@@ -103,17 +115,7 @@ impl Entry {
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => write!(f, "ip address {}", address.cidr),
-            Self::Route(route) => {
-                write!(f, "ip route {}", route.destination)?;
-                match route.table {
-                    TABLE_MAIN => Ok(()),
-                    table => write!(f, " table {table}"),
-                }
-            }
-            Self::Rule(rule) => write!(f, "ip rule {}", rule.preference),
-        }
+        write!(f, "ip {}", self.title())
     }
 }
 

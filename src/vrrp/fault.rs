@@ -30,6 +30,8 @@ pub(super) enum Fault {
     NoDirector,
     /// Another instance has its number.
     Twin(String),
+    /// An entry of a `track_group` it is a member of.
+    StaticMissing(String),
     /// Something watched without a weight is not as it should be.
     Tracked(Object),
 }
@@ -47,6 +49,8 @@ impl Instance {
             }
         }
         faults.extend(self.twin.clone().map(Fault::Twin));
+        let lacking = cx.statics.lacking(&self.config.name, cx.network);
+        faults.extend(lacking.into_iter().map(Fault::StaticMissing));
         if self.config.guards_service && !cx.directing {
             faults.push(Fault::NoDirector);
         }
@@ -139,6 +143,7 @@ impl fmt::Display for Fault {
         match self {
             Self::InterfaceMissing(name) => write!(f, "interface {name} does not exist"),
             Self::InterfaceDown(name) => write!(f, "interface {name} down"),
+            Self::StaticMissing(title) => write!(f, "static {title} is missing"),
             Self::InterfaceUp(name) => write!(f, "interface {name} up"),
             Self::NoMulticast(name) => write!(f, "interface {name} has no multicast"),
             Self::NoSource(family) => f.write_str(binding::without_source(*family)),

@@ -21,7 +21,9 @@ use super::kernel::Owned;
 use super::network::Network;
 use super::observe::{StateName, Statistics};
 use super::owner::Rivalry;
+use super::pacing::Pacing;
 use super::refusal::Refused;
+use super::statics::Statics;
 use super::sync::{Groups, Wish};
 use super::track::{self, OWNER, Watch};
 use super::{Alarm, Effect, InstanceId, SocketId, Sockets, Timer};
@@ -50,6 +52,8 @@ pub(super) struct Context<'a> {
     pub(super) releases_all: bool,
     /// A master heard a weaker one: what its group does then as well.
     pub(super) defended: bool,
+    pub(super) statics: &'a Statics,
+    pub(super) pacing: &'a mut Pacing,
     pub(super) timers: &'a mut Timers<Timer>,
     pub(super) out: &'a mut Vec<Effect>,
 }
@@ -86,6 +90,8 @@ pub(super) struct Instance {
     capacity: usize,
     /// What this instance has put into the kernel.
     pub(super) owned: Owned,
+    /// When a goodbye of another master was last answered with an announcement.
+    pub(super) goodbye_answered_at: Option<Instant>,
     /// What a crash may have left behind was taken away, or taken over.
     pub(super) cleaned: bool,
     pub(super) statistics: Statistics,
@@ -174,6 +180,7 @@ impl Instance {
             starts_as_master: false,
             capacity: usize::MAX,
             owned: Owned::default(),
+            goodbye_answered_at: None,
             cleaned: false,
             statistics: Statistics::default(),
             master_priority: None,
@@ -200,6 +207,8 @@ impl Instance {
             Alarm::Refresh => self.announce(Burst::Refresh, cx),
             Alarm::LowerPriority => self.announce(Burst::LowerPriorityAgain, cx),
             Alarm::Restore => self.complete(cx),
+            Alarm::Extra => self.announce_elsewhere(cx),
+            Alarm::Silence => self.announce(Burst::Return, cx),
             Alarm::Rival => self.forget_rival(),
         }
     }
@@ -304,6 +313,7 @@ impl Instance {
             // RFC 3768 6.4.3 (RFC 5798: 705, 710): another one leaves; tell the rest who is here.
             debug!("({self}) Master received priority 0 message");
             self.advertise(cx);
+            self.answer_goodbye(cx);
             return;
         }
         let Some(source) = self.source else { return };
@@ -315,6 +325,7 @@ impl Instance {
             priority: advert.priority,
             source: advert.source,
         };
+        self.await_silence(cx);
         match ours.against(theirs) {
             Ordering::Equal => {
                 if self.tell_once(Told::OwnAddress) {
@@ -575,6 +586,9 @@ impl Instance {
                     return;
                 }
                 self.clean_up(cx);
+                if matches!(old, State::Fault) {
+                    self.announce_source(cx);
+                }
                 info!(
                     "({self}) Entering BACKUP STATE{}",
                     if initial { " (init)" } else { "" }
@@ -822,7 +836,7 @@ pub(super) enum Leave {
 }
 
 impl Alarm {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::MasterDown,
         Self::Advert,
         Self::PreemptDelay,
@@ -830,6 +844,8 @@ impl Alarm {
         Self::Announce,
         Self::Refresh,
         Self::LowerPriority,
+        Self::Extra,
+        Self::Silence,
         Self::Restore,
     ];
 }

@@ -43,7 +43,7 @@ impl Owned {
         self.incomplete = true;
     }
 
-    fn has(&self, entry: &Entry) -> bool {
+    pub(super) fn has(&self, entry: &Entry) -> bool {
         self.entries().any(|owned| owned.is_same(entry))
     }
 
@@ -75,7 +75,12 @@ impl Owned {
     }
 
     /// Removes what is not wanted any more, or wanted otherwise; tells what that was.
-    pub(super) fn dismiss(&mut self, wanted: &[Wanted], out: &mut Vec<Effect>) -> Vec<Entry> {
+    pub(super) fn dismiss(
+        &mut self,
+        wanted: &[Wanted],
+        network: &Network,
+        out: &mut Vec<Effect>,
+    ) -> Vec<Entry> {
         let is_wanted = |entry: &Entry| wanted.iter().any(|wanted| wanted.entry == *entry);
         let (kept, dismissed): (Vec<_>, Vec<_>) = std::mem::take(&mut self.entries)
             .into_iter()
@@ -91,7 +96,7 @@ impl Owned {
             }
         }
         if dismissed.iter().any(|entry| entry.address().is_some()) {
-            self.reaffirm(out);
+            self.reaffirm(network, out);
         }
         dismissed
     }
@@ -136,10 +141,15 @@ impl Owned {
 
     /// Asks for all routes again: the kernel drops some without a word when an interface goes down
     /// or an address disappears. It refuses those it has, which is as good.
-    pub(super) fn reaffirm(&self, out: &mut Vec<Effect>) {
-        let routes = self.entries.iter().filter(|owned| owned.track);
-        for owned in routes.filter(|owned| owned.entry.route().is_some()) {
-            out.push(Effect::Kernel(owned.entry.add()));
+    pub(super) fn reaffirm(&self, network: &Network, out: &mut Vec<Effect>) {
+        let may_be = |route: &Route| {
+            let link = route.hop.link.and_then(|link| network.link(link));
+            link.is_none_or(|link| link.up)
+        };
+        for owned in self.entries.iter().filter(|owned| owned.track) {
+            if owned.entry.route().is_some_and(may_be) {
+                out.push(Effect::Kernel(owned.entry.add()));
+            }
         }
     }
 
@@ -183,6 +193,10 @@ impl Owned {
         }
         let entry = self.entries.remove(at).entry;
         self.incomplete = true;
+        // Without its interface it is not missed, and with the interface it is tried again.
+        if refusal == Errno::ENODEV {
+            return false;
+        }
         if !self.refused.contains(&entry) {
             error!("{subject}cannot add {entry}: {refusal}");
             self.refused.push(entry);
@@ -218,6 +232,7 @@ impl Instance {
 
     pub(super) fn give_up(&mut self, cx: &mut Context<'_>) {
         debug!("({self}) removing VIPs.");
+        cx.pacing.forget(self.id);
         self.owned.release(cx.out);
     }
 
@@ -280,7 +295,7 @@ impl Instance {
     /// Gives up what left the configuration or changed in it, takes and announces what is new.
     pub(super) fn exchange(&mut self, cx: &mut Context<'_>) {
         let wanted = self.wanted(cx);
-        for entry in self.owned.dismiss(&wanted, cx.out) {
+        for entry in self.owned.dismiss(&wanted, cx.network, cx.out) {
             info!("({self}) {entry}, no longer exist");
         }
         let taken = self.take_over(cx);

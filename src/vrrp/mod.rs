@@ -38,6 +38,7 @@ mod network;
 mod notify;
 mod observe;
 mod owner;
+mod pacing;
 mod reception;
 mod refusal;
 mod reload;
@@ -46,6 +47,7 @@ mod routing;
 mod settings;
 mod sockets;
 mod start;
+mod statics;
 mod sync;
 mod track;
 
@@ -73,9 +75,11 @@ use devices::Devices;
 use firewall::Firewall;
 use instance::{Context, Input, Instance};
 use network::Network;
+use pacing::{Lane, Pacing, Way};
 use settings::Settings;
 use sockets::{Sockets, User};
 use start::StartDelay;
+use statics::Statics;
 use sync::Groups;
 
 pub use crate::track::{Condition, Object};
@@ -129,6 +133,8 @@ pub enum Event<'a> {
     Reload(&'a Config),
     /// The daemon stops: masters say goodbye and give up their addresses.
     Stop,
+    /// The daemon stops and leaves what its instances have; what is static goes all the same.
+    Leave,
 }
 
 /// Effects whose failure the core wants to hear of.
@@ -193,6 +199,10 @@ pub(crate) enum Timer {
     Started,
     /// A device that went down has not gone.
     Sinking,
+    /// Static entries that were removed, or refused, are tried again.
+    Statics,
+    /// The next announcement that waits on an interface.
+    Pace(Lane),
 }
 
 /// The timers of one instance.
@@ -212,6 +222,10 @@ pub(crate) enum Alarm {
     LowerPriority,
     /// When addresses that somebody removed, or the kernel refused, are tried again.
     Restore,
+    /// When the other interfaces of `garp_extra_if` are announced again.
+    Extra,
+    /// When another master that was heard may be believed to be gone.
+    Silence,
     /// When another owner that was heard may be believed to be gone.
     Rival,
 }
@@ -228,6 +242,8 @@ pub struct Core {
     devices: Devices,
     firewall: Firewall,
     settings: Settings,
+    statics: Statics,
+    pacing: Pacing,
     /// `disable_local_igmp`.
     quiet_igmp: bool,
     buffer_rule: BufferRule,
@@ -264,6 +280,8 @@ impl Core {
             devices: Devices::default(),
             firewall: Firewall::default(),
             settings: Settings::default(),
+            statics: Statics::default(),
+            pacing: Pacing::default(),
             quiet_igmp: false,
             buffer_rule: BufferRule::default(),
             network: Network::default(),
@@ -303,19 +321,7 @@ impl Core {
                 links,
                 addresses,
                 rules,
-            } => {
-                let links = links.iter().map(|link| {
-                    let (known, timers) = (&self.network, &mut self.timers);
-                    self.debounce.hold_back(now, link, known, timers)
-                });
-                let links: Vec<_> = links.collect();
-                self.network.renew(&links, addresses);
-                self.each(now, out, |instance, cx| {
-                    instance.owned.compare(cx.network, rules)
-                });
-                self.reassess(now, out);
-                self.ask_for_routes_again(now, out);
-            }
+            } => self.resync(now, (links, addresses, rules), out),
             Event::Failed {
                 what: Attempt::Open(socket),
                 error,
@@ -339,13 +345,7 @@ impl Core {
             Event::Failed {
                 what: Attempt::Kernel(request),
                 error,
-            } => {
-                self.network.refused(&request, error);
-                kernel::tell_of_refusal(&request, error);
-                self.each(now, out, |instance, cx| {
-                    instance.on_kernel_refusal(&request, error, cx);
-                });
-            }
+            } => self.on_refusal(now, &request, error, out),
             Event::Forwarding { link, forwards } => self.network.set_forwarding(link, forwards),
             Event::WallClock(time) => {
                 self.wall_clock = time.saturating_sub(now.since(Instant::ZERO))
@@ -364,7 +364,50 @@ impl Core {
             Event::Reloading => self.reaffirm(now, out),
             Event::Reload(config) => self.reload(now, config, out),
             Event::Stop => self.stop(now, out),
+            Event::Leave => {
+                self.statics.release(out);
+                self.settings.clear(out);
+            }
         }
+    }
+
+    fn resync(
+        &mut self,
+        now: Instant,
+        (links, addresses, rules): (&[Link], &[Address], &[rtnl::Rule]),
+        out: &mut Vec<Effect>,
+    ) {
+        let links = links.iter().map(|link| {
+            let (known, timers) = (&self.network, &mut self.timers);
+            self.debounce.hold_back(now, link, known, timers)
+        });
+        let links: Vec<_> = links.collect();
+        self.network.renew(&links, addresses);
+        self.statics.compare(&self.network, rules);
+        self.each(now, out, |instance, cx| {
+            instance.owned.compare(cx.network, rules);
+        });
+        self.reassess(now, out);
+        self.ask_for_routes_again(now, out);
+    }
+
+    /// The kernel refused a request about addresses, routes or rules.
+    fn on_refusal(
+        &mut self,
+        now: Instant,
+        request: &rtnl::Request,
+        error: Errno,
+        out: &mut Vec<Effect>,
+    ) {
+        self.network.refused(request, error);
+        kernel::tell_of_refusal(request, error);
+        let timers = &mut self.timers;
+        if self.statics.refuse(now, request, error, timers) {
+            self.reassess(now, out);
+        }
+        self.each(now, out, |instance, cx| {
+            instance.on_kernel_refusal(request, error, cx);
+        });
     }
 
     /// All timers due at `now`.
@@ -372,7 +415,7 @@ impl Core {
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Of(id, alarm) => self.on_alarm(now, id, alarm, out),
-                Timer::Reopen(_) => self.reassess(now, out),
+                Timer::Reopen(_) | Timer::Statics => self.reassess(now, out),
                 Timer::Started => self.start_delay.complete(),
                 Timer::Settle(link) => {
                     if let Some(notice) = Debounce::settled(link, &self.network) {
@@ -382,6 +425,15 @@ impl Core {
                 Timer::Devices => {
                     self.devices.retry();
                     self.reassess(now, out);
+                }
+                Timer::Pace(lane) => {
+                    let (network, timers) = (&self.network, &mut self.timers);
+                    let way = Way {
+                        network,
+                        timers,
+                        out,
+                    };
+                    self.pacing.on_time(now, lane, way);
                 }
                 Timer::Sinking => {
                     self.devices.believe();
@@ -506,6 +558,13 @@ impl Core {
         }
         let is_stirred = self.network.takes_routes_along(notice);
         self.network.apply(notice);
+        match notice {
+            Notice::Link(_) | Notice::LinkGone(_) => self.statics.doubt(),
+            Notice::Address(_) | Notice::Rule(_) => {}
+            Notice::AddressGone(_) | Notice::RouteGone(_) | Notice::RuleGone(_) => {
+                self.statics.on_gone(notice);
+            }
+        }
         self.each(now, out, |instance, _| match notice {
             Notice::Link(_) | Notice::LinkGone(_) => instance.owned.doubt(),
             Notice::Address(_) | Notice::Rule(_) => {}
@@ -520,7 +579,10 @@ impl Core {
     }
 
     fn ask_for_routes_again(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        self.each(now, out, |instance, cx| instance.owned.reaffirm(cx.out));
+        self.statics.reaffirm(&self.network, out);
+        self.each(now, out, |instance, cx| {
+            instance.owned.reaffirm(cx.network, cx.out);
+        });
     }
 
     /// The lines of keepalived about interfaces that matter to an instance.
@@ -587,6 +649,8 @@ impl Core {
 
     /// Brings sockets and instances in line with what is known of the machine.
     fn reassess(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        self.statics
+            .complete(now, &self.network, &mut self.timers, out);
         let virtual_addresses = &self.virtual_addresses;
         let is_virtual = |address| virtual_addresses.contains(&address);
         self.firewall.settle(&self.network, out);
@@ -664,6 +728,7 @@ impl Core {
                 instance.step(Input::Shutdown, cx);
             });
         }
+        self.statics.release(out);
         self.tell_stop(&order, out);
         self.instances.clear();
         self.by_key.clear();
@@ -748,6 +813,8 @@ impl Core {
             start_delay: self.start_delay.left(now),
             releases_all: self.releases_all,
             defended: false,
+            statics: &self.statics,
+            pacing: &mut self.pacing,
             timers: &mut self.timers,
             out,
         };

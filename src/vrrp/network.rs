@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::addr::{Family, IfIndex};
 use crate::errno::Errno;
-use crate::wire::rtnl::{Address, Link, Notice, Request};
+use crate::wire::rtnl::{Address, Link, LinkKind, Notice, Request};
 
 /// A mirror of the kernel's tables, fed by the monitor and by whole snapshots.
 #[derive(Debug, Default)]
@@ -120,6 +120,16 @@ impl Network {
 
     pub(super) fn link(&self, index: IfIndex) -> Option<&Link> {
         self.links.get(&index)
+    }
+
+    /// The interface that frames of a device really leave through.
+    pub(super) fn base_of(&self, device: IfIndex) -> IfIndex {
+        let link = self.link(device);
+        let is_on_top =
+            |link: &&Link| matches!(link.kind, LinkKind::Macvlan(_) | LinkKind::Ipvlan(_));
+        link.filter(is_on_top)
+            .and_then(|link| link.below)
+            .unwrap_or(device)
     }
 
     pub(super) fn named(&self, name: &str) -> Option<&Link> {

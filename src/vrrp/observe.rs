@@ -4,7 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::entries::Entry;
 use super::instance::{Instance, State};
+use super::pacing::Pacing;
 use super::sync::Wish;
 use super::{Alarm, Core, Timer};
 use crate::addr::Vrid;
@@ -17,6 +19,10 @@ pub struct Snapshot {
     pub instances: Vec<InstanceState>,
     /// In the order of the file.
     pub groups: Vec<GroupState>,
+    /// What is static and in the kernel: `address A`, `route R`, `rule P`.
+    pub statics: Vec<String>,
+    /// How often something static was put back.
+    pub statics_restored: u64,
 }
 
 /// A sync group.
@@ -52,6 +58,10 @@ pub struct InstanceState {
     pub advertised_at: Option<Instant>,
     /// The addresses it has put into the kernel.
     pub addresses: Vec<Address>,
+    /// Everything of it that is in the kernel: `address A`, `route R`, `rule P`.
+    pub set: Vec<String>,
+    /// Announcements that wait for their turn.
+    pub announcements_waiting: u32,
     /// Why it is in FAULT.
     pub faults: Vec<String>,
     /// How many of them are of what it watches.
@@ -135,9 +145,11 @@ impl Core {
                 .order
                 .iter()
                 .filter_map(|id| self.instances.get(id))
-                .map(|instance| instance.observe(&self.timers))
+                .map(|instance| instance.observe(&self.timers, &self.pacing))
                 .collect(),
             groups: self.groups.observe(&self.instances),
+            statics: self.statics.entries().map(Entry::title).collect(),
+            statics_restored: self.statics.restored(),
         }
     }
 
@@ -149,7 +161,7 @@ impl Core {
 }
 
 impl Instance {
-    fn observe(&self, timers: &Timers<Timer>) -> InstanceState {
+    fn observe(&self, timers: &Timers<Timer>, pacing: &Pacing) -> InstanceState {
         let master = match self.state {
             State::Backup { master, .. } => master,
             State::Init | State::Master | State::Fault => None,
@@ -172,6 +184,8 @@ impl Instance {
             master_down: self.master_down_interval(),
             advertised_at: self.advertised_at,
             addresses: self.owned.addresses().cloned().collect(),
+            set: self.owned.entries().map(Entry::title).collect(),
+            announcements_waiting: pacing.waiting(self.id),
             faults: self.faults.iter().map(ToString::to_string).collect(),
             tracker_faults: self
                 .faults

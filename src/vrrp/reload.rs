@@ -39,6 +39,9 @@ impl Core {
         let held = self.instances.values();
         let held = held.flat_map(|instance| instance.owned.addresses());
         self.firewall.reconsider(held, out);
+        self.pacing.reconfigure(config);
+        self.statics
+            .reconfigure(&config.statics, &self.network, out);
         let mut new: BTreeMap<_, _> = running.iter().cloned().collect();
 
         let identities: Vec<_> = running.iter().map(|(key, _)| key.clone()).collect();

@@ -1,9 +1,11 @@
 //! What a state owns in the kernel, and telling the network of it: stories told by hand.
 
 use keepalived::vrrp::StateName::{Fault, Master};
+use keepalived::wire::vrrp;
 
 use crate::kernel::ETH1;
 use crate::lan::{Id, Lan, MS, SEC};
+use crate::packets::advert;
 
 const VIP: &str = "10.0.0.100";
 
@@ -221,4 +223,220 @@ fn a_reload_changes_the_routes_that_changed_and_no_others() {
     lan.reload(a, &conf(""));
     assert_eq!(lan.routes(a), [""; 0]);
     assert_eq!(lan.rules(a), []);
+}
+
+const STATICS: &str = "track_group needs {
+    group {
+        VI_1
+    }
+}
+static_ipaddress {
+    10.0.5.1/24 dev eth0 track_group needs
+    10.1.5.1/24 dev eth1
+}
+static_routes {
+    10.40.0.0/16 via 10.1.0.9 dev eth1
+}
+static_rules {
+    from 10.40.0.0/16 table 100 preference 900
+}
+";
+
+#[test]
+fn static_entries_are_there_before_and_after_any_master() {
+    let mut lan = Lan::new(121);
+    let a = lan.router("a", &(STATICS.to_owned() + &conf("")));
+    for cidr in ["10.0.5.1/24", "10.1.5.1/24"] {
+        lan.expect_only_owner(a, cidr);
+    }
+    assert_eq!(lan.routes(a), ["10.40.0.0/16"]);
+    assert_eq!(lan.rules(a), [900]);
+    lan.run(4 * SEC);
+    lan.expect(a, Master);
+    lan.stop(a);
+    assert_eq!(lan.owners("10.0.5.1/24"), []);
+    assert_eq!(lan.routes(a), [""; 0]);
+    assert_eq!(lan.rules(a), []);
+    lan.check_transcript("statics.txt");
+}
+
+#[test]
+fn a_daemon_that_leaves_its_addresses_takes_what_is_static_away() {
+    let mut lan = Lan::new(122);
+    let a = master(&mut lan, &(STATICS.to_owned() + &conf("")));
+    lan.leave(a);
+    assert_eq!(lan.owners("10.0.5.1/24"), []);
+    assert_eq!(lan.routes(a), [""; 0]);
+    lan.expect_only_owner(a, VIP);
+}
+
+#[test]
+fn static_entries_that_somebody_removes_are_put_back() {
+    let mut lan = Lan::new(123);
+    let a = lan.router("a", &(STATICS.to_owned() + &conf("")));
+    lan.run(SEC);
+    lan.remove_address(a, "10.0.5.1/24");
+    lan.expect_only_owner(a, "10.0.5.1/24");
+    lan.run(2 * SEC);
+    lan.remove_rule(a, 900);
+    lan.run(2 * SEC);
+    lan.remove_route(a, "10.40.0.0/16");
+    assert_eq!(lan.rules(a), [900]);
+    assert_eq!(lan.routes(a), ["10.40.0.0/16"]);
+    for told in ["address 10.0.5.1/24", "rule 900", "route 10.40.0.0/16"] {
+        let told = format!("Restoring deleted static {told}");
+        assert_eq!(lan.transcript().matches(&told).count(), 1, "{told}");
+    }
+    // In a fight, once a second.
+    for _ in 0..100 {
+        lan.remove_address(a, "10.0.5.1/24");
+        lan.run(20 * MS);
+    }
+    lan.run(SEC);
+    lan.expect_only_owner(a, "10.0.5.1/24");
+    let told = lan
+        .transcript()
+        .matches("Restoring deleted static address")
+        .count();
+    assert!(told <= 5, "{told}");
+}
+
+#[test]
+fn a_member_of_a_track_group_is_in_fault_while_its_static_address_is_missing() {
+    let mut lan = Lan::new(124);
+    let a = master(&mut lan, &(STATICS.to_owned() + &conf("")));
+    lan.refuse(a, true);
+    lan.remove_address(a, "10.0.5.1/24");
+    lan.expect(a, Fault);
+    // The other one is nobody's need.
+    lan.refuse(a, false);
+    lan.run(5 * SEC);
+    lan.expect(a, Master);
+    lan.refuse(a, true);
+    lan.remove_address(a, "10.1.5.1/24");
+    lan.expect(a, Master);
+    lan.refuse(a, false);
+}
+
+#[test]
+fn static_entries_of_an_interface_come_with_it_and_a_reload_changes_them() {
+    let mut lan = Lan::new(125);
+    let a = lan.router("a", &(STATICS.to_owned() + &conf("")));
+    lan.run(SEC);
+    lan.switch(a, ETH1, false);
+    assert_eq!(lan.routes(a), [""; 0]);
+    lan.switch(a, ETH1, true);
+    assert_eq!(lan.routes(a), ["10.40.0.0/16"]);
+    let other = STATICS
+        .replace("10.1.5.1/24", "10.1.6.1/24")
+        .replace("via 10.1.0.9", "via 10.1.0.8");
+    lan.reload(a, &(other + &conf("")));
+    assert_eq!(lan.owners("10.1.5.1/24"), []);
+    lan.expect_only_owner(a, "10.1.6.1/24");
+    assert_eq!(lan.transcript().matches("= route 10.40.0.0/16").count(), 1);
+    lan.reload(a, &conf(""));
+    assert_eq!(lan.owners("10.1.6.1/24"), []);
+    assert_eq!(lan.rules(a), []);
+}
+
+fn announcements(lan: &Lan, of: &str) -> Vec<String> {
+    let transcript = lan.transcript();
+    let lines = transcript.lines().filter(|line| line.contains(of));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn announcements_keep_their_distance_and_the_queue_goes_with_the_master() {
+    let mut lan = Lan::new(131);
+    let paced = "global_defs {
+        vrrp_garp_interval 0.5
+    }
+    ";
+    let config = conf(EXCLUDED).replace("garp_master_repeat 1", "garp_master_repeat 3");
+    let a = lan.router("a", &(paced.to_owned() + &config));
+    lan.run(3_415 * MS);
+    lan.expect(a, Master);
+    // Three rounds of two addresses, at half a second each; IPv6 does not wait.
+    assert_eq!(
+        announcements(&lan, "neighbour advertisement for").len(),
+        2 * 3
+    );
+    lan.run(1_600 * MS);
+    let told = announcements(&lan, "gratuitous ARP for");
+    assert_eq!(told.len(), 4, "{told:?}");
+    let (first, second) = (told[0].split_whitespace(), told[1].split_whitespace());
+    assert_ne!(first.last(), second.last(), "rounds are outside");
+    assert_eq!(lan.state(a).unwrap().announcements_waiting, 2);
+    lan.unplug(a);
+    assert_eq!(lan.state(a).unwrap().announcements_waiting, 0);
+    lan.run(2 * SEC);
+    assert_eq!(announcements(&lan, "gratuitous ARP for").len(), 4);
+}
+
+#[test]
+fn interfaces_of_a_group_share_their_pauses() {
+    let mut lan = Lan::new(132);
+    let group = "garp_group {
+        garp_interval 1
+        interfaces {
+            eth0
+            eth1
+        }
+    }
+    ";
+    let both = conf("virtual_ipaddress_excluded {\n 10.1.0.100 dev eth1\n}");
+    let _a = master(&mut lan, &(group.to_owned() + &both));
+    let told = announcements(&lan, "gratuitous ARP for");
+    let seconds = |line: &String| line.split_whitespace().next().unwrap().to_owned();
+    assert_eq!(seconds(&told[0]), "3.414062");
+    assert_eq!(seconds(&told[1]), "4.414062");
+}
+
+#[test]
+fn other_interfaces_are_announced_every_so_often() {
+    let mut lan = Lan::new(133);
+    let config = conf(
+        "garp_extra_if all 2
+        virtual_ipaddress_excluded {
+            10.1.0.100 dev eth1
+            10.1.0.101 dev eth1
+        }",
+    );
+    let _a = master(&mut lan, &config);
+    // The burst at the take-over and the second one, and at 2, 4 and 6 s one for each interface.
+    assert_eq!(
+        announcements(&lan, "gratuitous ARP for 10.1.0.100").len(),
+        5
+    );
+    assert_eq!(
+        announcements(&lan, "gratuitous ARP for 10.1.0.101").len(),
+        2
+    );
+    assert_eq!(
+        announcements(&lan, "gratuitous ARP for 10.0.0.100").len(),
+        5
+    );
+}
+
+#[test]
+fn when_another_master_that_was_heard_is_gone_the_addresses_are_announced_again() {
+    let mut lan = Lan::new(134);
+    let quiet = "garp_master_delay 0\n garp_lower_prio_repeat 0\n garp_lower_prio_delay 0";
+    let a = master(&mut lan, &conf(quiet));
+    let count = |lan: &Lan| announcements(lan, "a gratuitous ARP for").len();
+    let before = count(&lan);
+    lan.inject(&advert(51, 80, vrrp::Auth::None));
+    lan.run(3 * SEC);
+    assert_eq!(count(&lan), before, "it may be there still");
+    lan.run(SEC);
+    assert_eq!(count(&lan), before + 1);
+    // A goodbye is answered at once, a hundred of them once a second.
+    for _ in 0..100 {
+        lan.inject(&advert(51, 0, vrrp::Auth::None));
+        lan.run(10 * MS);
+    }
+    assert!(count(&lan) <= before + 3, "{}", count(&lan) - before);
+    lan.run(5 * SEC);
+    assert!(count(&lan) <= before + 4, "{}", count(&lan) - before);
+    lan.expect(a, Master);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use keepalived::addr::{Cidr, IfIndex};
-use keepalived::config::{Config, Statics};
+use keepalived::config::Config;
 use keepalived::errno::Errno;
 use keepalived::rand::Rand;
 use keepalived::time::Instant;
@@ -187,6 +187,17 @@ impl Lan {
         let deadline = router.core.take().and_then(|core| core.deadline());
         assert_eq!(deadline, None, "a stopped core waits for nothing");
         assert!(router.sockets.is_empty(), "a stopped core has no sockets");
+        router.waiting.clear();
+        router.asleep_until = None;
+    }
+
+    /// SIGTERM with `-V`: addresses of instances stay.
+    pub(crate) fn leave(&mut self, id: Id) {
+        self.note(id, "leaves");
+        self.tell(id, Event::Leave);
+        let router = &mut self.routers[id.0];
+        router.core = None;
+        router.sockets.clear();
         router.waiting.clear();
         router.asleep_until = None;
     }
@@ -674,7 +685,7 @@ impl Lan {
         let mut states = observed.instances.iter().map(|instance| instance.state);
         let nobody = !observed.instances.is_empty()
             && states.all(|state| matches!(state, StateName::Backup | StateName::Fault));
-        if nobody && router.config.statics == Statics::default() {
+        if nobody && observed.statics.is_empty() {
             assert_eq!(self.routes(id), [""; 0], "{}", self.transcript.text());
             assert_eq!(self.rules(id), [], "{}", self.transcript.text());
         }

@@ -50,7 +50,6 @@ const DBUS: &str = "there is no D-Bus yet";
 const FIREWALL: &str = "packets get no marks yet";
 const NFTABLES: &str = "nftables is used in its place";
 const ONE_PROCESS: &str = "one process does everything, with the name and the priority it has";
-const PACING: &str = "gratuitous ARP is not paced yet";
 const COMING: &str = "it is not done yet";
 
 // A row of this table is a keyword; it reads as a table.
@@ -221,16 +220,16 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
             read::min_garp),
         Row::line("vrrp_garp_extra_if", "[all] INT 1..86400", "Default of garp_extra_if.",
             |all, statement, report| all.garp_extra.read(1, statement, report))
-            .judging_itself().stored(COMING),
+            .judging_itself(),
         Row::line("vrrp_vmac_garp_intvl", "[all] INT 1..86400", "Old name of vrrp_garp_extra_if.",
             |all, statement, report| all.garp_extra.read(1, statement, report))
-            .judging_itself().stored(COMING),
+            .judging_itself(),
         Row::field("vrrp_garp_interval", "SEC 0.000001..4294.967295",
             "Pause between gratuitous ARPs on an interface.",
-            Field::Seconds(|all| &mut all.global.vrrp.garp_interval)).stored(PACING),
+            Field::Seconds(|all| &mut all.global.vrrp.garp_interval)),
         Row::field("vrrp_gna_interval", "SEC 0.000001..4294.967295",
             "Pause between neighbour advertisements on an interface.",
-            Field::Seconds(|all| &mut all.global.vrrp.gna_interval)).stored(PACING),
+            Field::Seconds(|all| &mut all.global.vrrp.gna_interval)),
         Row::field("vrrp_down_timer_adverts", "INT 1..100",
             "Default of down_timer_adverts, 3 unless given.",
             Field::Number(|all| &mut all.down_timer_adverts)),

@@ -36,7 +36,6 @@ pub(crate) struct Draft {
     pub(crate) ssl: Option<(Ssl, Span)>,
 }
 
-const STATICS: &str = "static entries are not set yet";
 const NAMESPACE: &str = "the namespace of the command line counts";
 const NAMES: &str = "files have the names of the command line";
 const LINKS: &str = "the kernel tells of links";
@@ -110,38 +109,33 @@ pub(crate) static ROOT: Table<Draft> = Table {
             &TRACK_GROUP,
             statics::track_group,
         )
-        .may_be_bare()
-        .stored(STATICS),
+        .may_be_bare(),
         Keyword::<Draft>::values(
             "static_ipaddress",
             "",
             "Block of addresses, as in virtual_ipaddress and with [track_group NAME], that are \
              set at start and stay.",
             statics::addresses,
-        )
-        .stored(STATICS),
+        ),
         Keyword::<Draft>::values(
             "static_routes",
             "",
             "Block of routes, as in virtual_routes and with [track_group NAME].",
             statics::routes,
-        )
-        .stored(STATICS),
+        ),
         Keyword::<Draft>::values(
             "static_rules",
             "",
             "Block of rules, as in virtual_rules and with [track_group NAME].",
             statics::rules,
-        )
-        .stored(STATICS),
+        ),
         Keyword::<Draft>::block(
             "garp_group",
             "",
             "Interfaces that share the pauses between gratuitous ARPs.",
             &GARP_GROUP,
             statics::garp_group,
-        )
-        .stored("gratuitous ARP is not paced yet"),
+        ),
         Keyword::<Draft>::values(
             "linkbeat_interfaces",
             "",

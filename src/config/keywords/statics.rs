@@ -43,9 +43,6 @@ pub(crate) struct GarpGroupDraft {
     pub(crate) interfaces: Vec<Named>,
 }
 
-const STATICS: &str = "static entries are not set yet";
-const PACING: &str = "gratuitous ARP is not paced yet";
-
 pub(crate) static TRACK_GROUP: Table<GroupDraft> = Table {
     name: "track_group",
     keywords: &[Keyword::<GroupDraft>::values(
@@ -53,8 +50,7 @@ pub(crate) static TRACK_GROUP: Table<GroupDraft> = Table {
         "",
         "Block of instances that are in FAULT without the static entries of this group.",
         group,
-    )
-    .stored(STATICS)],
+    )],
 };
 
 type GarpRow = Keyword<GarpGroupDraft>;
@@ -64,18 +60,18 @@ pub(crate) static GARP_GROUP: Table<GarpGroupDraft> = Table {
     name: "garp_group",
     keywords: &[
         GarpRow::field("garp_interval", "SEC 0..4294.967295", "Pause between gratuitous ARPs.",
-            Field::Seconds(|draft| &mut draft.garp_interval)).stored(PACING),
+            Field::Seconds(|draft| &mut draft.garp_interval)),
         GarpRow::field("gna_interval", "SEC 0..4294.967295",
             "Pause between neighbour advertisements.",
-            Field::Seconds(|draft| &mut draft.gna_interval)).stored(PACING),
+            Field::Seconds(|draft| &mut draft.gna_interval)),
         GarpRow::line("interface", "IFNAME", "One interface.",
             |draft, statement, report| {
                 if let Some(word) = statement.argument(1) {
                     garp_interface(draft, word, report);
                 }
-            }).judging_itself().stored(PACING),
+            }).judging_itself(),
         GarpRow::values("interfaces", "", "Block of interfaces that share the pauses.",
-            garp_interfaces).stored(PACING),
+            garp_interfaces),
     ],
 };
 

@@ -328,12 +328,12 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
             "Seconds between bursts on the other interfaces its addresses are on: those with a \
              macvlan, or all.",
             |draft, statement, report| draft.garp_extra.read(0, statement, report))
-            .judging_itself().stored(COMING),
+            .judging_itself(),
         Row::line("vmac_garp_intvl", "[all] INT 0..86400", "Old name of garp_extra_if.",
             |draft, statement, report| {
                 read::old(statement, "garp_extra_if", report);
                 draft.garp_extra.read(0, statement, report);
-            }).judging_itself().stored(COMING),
+            }).judging_itself(),
     ],
 };
 

@@ -12,14 +12,24 @@ mod vrrp;
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
-use super::Config;
 use super::value::print_seconds;
+use super::{Config, Route, Rule};
 
 /// Text under construction, with its depth of blocks.
 #[derive(Default)]
 struct Printer {
     out: String,
     depth: usize,
+}
+
+/// A line of `virtual_routes` or `static_routes`.
+pub fn route_line(route: &Route) -> String {
+    route::route_line(route)
+}
+
+/// A line of `virtual_rules` or `static_rules`.
+pub fn rule_line(rule: &Rule) -> String {
+    route::rule_line(rule)
 }
 
 /// The canonical text of a configuration, passwords included. Octets that are not UTF-8 are in

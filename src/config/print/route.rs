@@ -142,7 +142,7 @@ impl Printer {
     }
 }
 
-fn route_line(route: &Route) -> String {
+pub(super) fn route_line(route: &Route) -> String {
     let mut line = Line::default();
     if route.kind != UNICAST {
         match KINDS.iter().find(|(_, kind)| *kind == route.kind) {
@@ -214,7 +214,7 @@ fn network(network: Cidr) -> String {
     }
 }
 
-fn rule_line(rule: &Rule) -> String {
+pub(super) fn rule_line(rule: &Rule) -> String {
     let mut line = Line::default();
     line.word(match rule.family {
         Family::V4 => "inet",

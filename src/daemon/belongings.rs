@@ -1,0 +1,186 @@
+//! What instances and the daemon own in the kernel, as keepalived.data shows it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::report::{field, heading};
+use crate::addr::Cidr;
+use crate::config::{self, Config, VirtualAddress, route_line, rule_line};
+use crate::vrrp::{InstanceState, Snapshot};
+
+/// What stands outside of instances: the pauses between announcements, and all that is static.
+pub(super) fn statics(text: &mut String, config: &Config, now: Option<&Snapshot>) {
+    pauses(text, config);
+    let set = now.map_or(&[][..], |now| now.statics.as_slice());
+    let statics = &config.statics;
+    if !statics.addresses.is_empty() {
+        heading(text, "Static Addresses");
+    }
+    for line in &statics.addresses {
+        let group = line.track_group.as_deref();
+        address_line(text, &line.address, "", group, set);
+    }
+    if !statics.routes.is_empty() {
+        heading(text, "Static Routes");
+        routes(text, &statics.routes, set);
+    }
+    if !statics.rules.is_empty() {
+        heading(text, "Static Rules");
+        rules(text, &statics.rules, set);
+    }
+    if !statics.track_groups.is_empty() {
+        heading(text, "Static Track groups");
+    }
+    for group in &statics.track_groups {
+        field(text, 1, "Static Track Group", &group.name);
+        field(text, 3, "Instances", group.members.join(", "));
+    }
+    if let Some(now) = now.filter(|now| now.statics_restored > 0) {
+        field(text, 1, "Static entries put back", now.statics_restored);
+    }
+}
+
+fn pauses(text: &mut String, config: &Config) {
+    if config.links.garp_groups.is_empty() {
+        return;
+    }
+    heading(text, "Gratuitous ARP delays");
+    for group in &config.links.garp_groups {
+        let seconds = |pause: Option<Duration>| pause.unwrap_or_default().as_secs_f64();
+        field(
+            text,
+            1,
+            "Gratuitous ARP interval",
+            seconds(group.garp_interval),
+        );
+        field(
+            text,
+            1,
+            "Gratuitous NA interval",
+            seconds(group.gna_interval),
+        );
+        field(text, 1, "Interfaces", group.interfaces.join(", "));
+    }
+}
+
+/// Addresses, routes and rules; what is in the kernel is marked `set`.
+pub(super) fn of_instance(
+    text: &mut String,
+    instance: &config::Instance,
+    now: Option<&InstanceState>,
+) {
+    let set = now.map_or(&[][..], |now| now.set.as_slice());
+    let mut addresses = |heading: &str, lines: &[VirtualAddress]| {
+        let _ = writeln!(text, "   {heading}:");
+        for line in lines {
+            address_line(text, line, &instance.interface, None, set);
+        }
+    };
+    addresses(
+        &format!("Virtual IP ({})", instance.addresses.len()),
+        &instance.addresses,
+    );
+    if !instance.excluded.is_empty() {
+        addresses("Virtual IP Excluded ", &instance.excluded);
+    }
+    if !instance.routes.is_empty() {
+        let _ = writeln!(text, "   Virtual Routes ({}):", instance.routes.len());
+        routes(text, &instance.routes, set);
+    }
+    if !instance.rules.is_empty() {
+        let _ = writeln!(text, "   Virtual Rules ({}):", instance.rules.len());
+        rules(text, &instance.rules, set);
+    }
+    let Some(now) = now else { return };
+    if now.announcements_waiting > 0 {
+        field(text, 3, "Announcements waiting", now.announcements_waiting);
+    }
+    if now.statistics.restored > 0 {
+        field(text, 3, "Entries put back", now.statistics.restored);
+    }
+}
+
+fn routes(text: &mut String, lines: &[config::Route], set: &[String]) {
+    for line in lines {
+        let title = format!("route {}", line.destination);
+        // With its table behind it, where that is not main.
+        let is_set = set.iter().any(|known| {
+            known
+                .strip_prefix(&title)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        });
+        let _ = writeln!(text, "     {}{}", route_line(line), mark(is_set));
+    }
+}
+
+fn rules(text: &mut String, lines: &[config::Rule], set: &[String]) {
+    for line in lines {
+        let is_set = set.contains(&format!("rule {}", line.preference));
+        let _ = writeln!(text, "     {}{}", rule_line(line), mark(is_set));
+    }
+}
+
+fn mark(is_set: bool) -> &'static str {
+    if is_set { " set" } else { "" }
+}
+
+/// ADDRESS[/LENGTH] [brd B] dev INTERFACE scope S [label L] [peer P] [no_track] [track_group G]
+/// [deprecated|preferred_lft N] [set]
+fn address_line(
+    text: &mut String,
+    vip: &VirtualAddress,
+    interface: &str,
+    track_group: Option<&str>,
+    set: &[String],
+) {
+    let device = vip.device.as_deref().unwrap_or(interface);
+    let mut line = vip.cidr.to_string();
+    if let Some(broadcast) = vip.broadcast {
+        let _ = write!(line, " brd {broadcast}");
+    }
+    let _ = write!(line, " dev {device}");
+    if vip.cidr.address().is_ipv4() {
+        let _ = write!(line, " scope {}", scope_word(vip.scope));
+    }
+    if let Some(label) = &vip.label {
+        let _ = write!(line, " label {label}");
+    }
+    if let Some(peer) = vip.peer {
+        let peer: Cidr = peer;
+        let _ = write!(line, " peer {peer}");
+    }
+    line += if vip.track { "" } else { " no_track" };
+    if let Some(group) = track_group {
+        let _ = write!(line, " track_group {group}");
+    }
+    let is_v6 = vip.cidr.address().is_ipv6();
+    match vip.preferred_lifetime {
+        Some(0) if is_v6 => line += " deprecated",
+        None if is_v6 && vip.cidr.is_host() => line += " deprecated",
+        Some(u32::MAX) if is_v6 => line += " preferred_lft forever",
+        Some(seconds) if is_v6 => {
+            let _ = write!(line, " preferred_lft {seconds}");
+        }
+        _ => {}
+    }
+    let title = format!("address {}", vip.cidr.address());
+    // With its length behind it, where that is not that of a host.
+    let is_set = set.iter().any(|known| {
+        known
+            .strip_prefix(&title)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    line += mark(is_set);
+    let _ = writeln!(text, "     {line}");
+}
+
+fn scope_word(scope: u8) -> String {
+    match scope {
+        0 => "global".to_owned(),
+        200 => "site".to_owned(),
+        253 => "link".to_owned(),
+        254 => "host".to_owned(),
+        255 => "nowhere".to_owned(),
+        number => number.to_string(),
+    }
+}
