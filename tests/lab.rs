@@ -25,6 +25,7 @@ mod lab {
     pub(crate) mod daemon;
     pub(crate) mod dialects;
     pub(crate) mod filter;
+    pub(crate) mod interfaces;
     pub(crate) mod interop;
     pub(crate) mod network;
     pub(crate) mod no_ipvs;
@@ -41,8 +42,8 @@ mod lab {
 }
 
 use lab::{
-    cluster, crowd, dialects, filter, interop, network, no_ipvs, process, scripts, states, tables,
-    traffic, vmac, vrrp, wait,
+    cluster, crowd, dialects, filter, interfaces, interop, network, no_ipvs, process, scripts,
+    states, tables, traffic, vmac, vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -89,6 +90,7 @@ fn main() -> ExitCode {
         states::SCENARIOS,
         vmac::SCENARIOS,
         filter::SCENARIOS,
+        interfaces::SCENARIOS,
         process::SCENARIOS,
         scripts::SCENARIOS,
         cluster::SCENARIOS,

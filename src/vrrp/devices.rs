@@ -308,7 +308,16 @@ impl Device {
         out: &mut Vec<Effect>,
     ) {
         let Some(base) = network.named(&self.plan.base) else {
-            // The kernel takes the device away along with what it is on.
+            // The kernel takes the device away along with what it is on, but not when that only
+            // has another name now.
+            let left = self
+                .progress
+                .index()
+                .filter(|index| network.link(*index).is_some());
+            if let Some(index) = left {
+                let request = LinkRequest::Remove(index);
+                out.push(Effect::Kernel(Request::Link(request)));
+            }
             self.progress = Progress::Absent;
             return;
         };

@@ -587,6 +587,14 @@ impl Core {
 
     /// The lines of keepalived about interfaces that matter to an instance.
     fn tell_of_links(&self, notice: &Notice) {
+        if let Notice::Link(new) = notice
+            && let Some(old) = self.network.link(new.index)
+            && old.name != new.name
+            && (self.is_used(&old.name) || self.is_used(&new.name))
+        {
+            let (old, new) = (&old.name, &new.name);
+            info!("Interface name has changed from {old} to {new}");
+        }
         match notice {
             Notice::Link(new) if self.is_used(&new.name) => match self.network.link(new.index) {
                 None => info!("Interface {} added", new.name),
