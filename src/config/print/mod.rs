@@ -99,12 +99,13 @@ impl Printer {
 /// A word, in quotes when it would not be one without. A word never holds a quote itself.
 pub(super) fn quoted(word: &str) -> impl Display {
     // What would make other lines of its line, if it came first.
-    let directs = word.starts_with(['@', '~', '$']) || word.starts_with("include");
+    let directs = word.starts_with(['@', '~']) || word.starts_with("include");
+    // A `$NAME` that came out of quotes would be one to replace at the end of a bare word.
     let plain = !word.is_empty()
         && !directs
         && word
             .chars()
-            .all(|letter| !letter.is_whitespace() && !"{}｛｝#!\\".contains(letter));
+            .all(|letter| !letter.is_whitespace() && !"{}｛｝#!$\\".contains(letter));
     let quote = if plain { "" } else { "\"" };
     format!("{quote}{word}{quote}")
 }
