@@ -204,10 +204,13 @@ pub(super) fn destination(
 }
 
 pub(super) fn ipvlan(draft: &mut InstanceDraft, statement: &Statement, report: &mut Report<'_>) {
-    if let Some((address, span)) = draft.layer.ipvlan(statement, report)
-        && draft.is_of_family(address.address(), span, report)
-    {
+    let Some((address, span)) = draft.layer.ipvlan(statement, report) else {
+        return;
+    };
+    if draft.is_of_family(address.address(), span, report) {
         draft.source = Some((address.address(), span));
+    } else if let Some(ipvlan) = &mut draft.layer.ipvlan {
+        ipvlan.address = None;
     }
 }
 
