@@ -56,6 +56,7 @@ pub use diff::{Changes, diff};
 pub use global::{BufferPolicy, Fifo, FlushOnStop, Global, Lvs, SyncDaemon, Vrrp};
 pub use lossless::Octets;
 pub use manual::manual;
+pub use names::scope_name;
 pub use print::{print, route_line, rule_line};
 pub use route::{
     Encapsulation as RouteEncapsulation, Metric, MetricKind, Nexthop, Realms, Route, RouteCreate,

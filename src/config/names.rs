@@ -140,13 +140,7 @@ impl NameKind {
     fn built_in(self) -> &'static [(&'static str, u32)] {
         match self {
             Self::Table => &[("default", 253), ("main", 254), ("local", 255)],
-            Self::Scope => &[
-                ("global", 0),
-                ("site", 200),
-                ("link", 253),
-                ("host", 254),
-                ("nowhere", 255),
-            ],
+            Self::Scope => &SCOPES,
             Self::Protocol => &[
                 ("none", 0),
                 ("redirect", 1),
@@ -168,6 +162,22 @@ impl NameKind {
             Self::Realm | Self::TypeOfService | Self::Group => &[],
         }
     }
+}
+
+const SCOPES: [(&str, u32); 5] = [
+    ("global", 0),
+    ("site", 200),
+    ("link", 253),
+    ("host", 254),
+    ("nowhere", 255),
+];
+
+/// The kernel's name of a scope; None for one that is only a number.
+pub fn scope_name(scope: u8) -> Option<&'static str> {
+    let found = SCOPES
+        .iter()
+        .find(|(_, number)| *number == u32::from(scope));
+    found.map(|(name, _)| *name)
 }
 
 /// IP protocols by name, as far as anybody routes by them (IANA).

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::report::{field, heading};
 use crate::addr::Cidr;
-use crate::config::{self, Config, VirtualAddress, route_line, rule_line};
+use crate::config::{self, Config, VirtualAddress, route_line, rule_line, scope_name};
 use crate::vrrp::{InstanceState, Snapshot};
 
 /// What stands outside of instances: the pauses between announcements, and all that is static.
@@ -140,7 +140,10 @@ fn address_line(
     }
     let _ = write!(line, " dev {device}");
     if vip.cidr.address().is_ipv4() {
-        let _ = write!(line, " scope {}", scope_word(vip.scope));
+        let _ = match scope_name(vip.scope) {
+            Some(name) => write!(line, " scope {name}"),
+            None => write!(line, " scope {}", vip.scope),
+        };
     }
     if let Some(label) = &vip.label {
         let _ = write!(line, " label {label}");
@@ -172,15 +175,4 @@ fn address_line(
     });
     line += mark(is_set);
     let _ = writeln!(text, "     {line}");
-}
-
-fn scope_word(scope: u8) -> String {
-    match scope {
-        0 => "global".to_owned(),
-        200 => "site".to_owned(),
-        253 => "link".to_owned(),
-        254 => "host".to_owned(),
-        255 => "nowhere".to_owned(),
-        number => number.to_string(),
-    }
 }

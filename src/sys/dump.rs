@@ -42,20 +42,20 @@ fn create(path: &Path) -> io::Result<fs::File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::scratch::Scratch;
     use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn a_dump_replaces_the_last_one_and_leaves_nothing_beside_it() {
-        let directory = std::env::temp_dir().join(format!("dump-test-{}", std::process::id()));
-        fs::create_dir(&directory).unwrap();
+        let directory = Scratch::new();
         let path = directory.join("keepalived.data");
         for text in ["first", "second"] {
             write(&path, text).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
-        fs::remove_dir_all(&directory).unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        drop(directory);
         assert!(write(&path, "nowhere").is_err());
     }
 }

@@ -104,14 +104,12 @@ mod tests {
     use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 
     use super::*;
-
-    fn scratch(name: &str) -> PathBuf {
-        std::env::temp_dir().join(format!("fifo-{name}-{}", std::process::id()))
-    }
+    use crate::sys::scratch::Scratch;
 
     #[test]
     fn a_pipe_without_a_reader_takes_lines_until_it_is_full_and_never_waits() {
-        let path = scratch("full");
+        let scratch = Scratch::new();
+        let path = scratch.join("full");
         let fifo = Fifo::open(&path, None).unwrap();
         let metadata = fs::metadata(&path).unwrap();
         assert!(metadata.file_type().is_fifo());
@@ -128,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_pipe_that_was_there_stays_and_what_is_none_is_refused() {
-        let path = scratch("there");
+        let scratch = Scratch::new();
+        let path = scratch.join("there");
         nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
         drop(Fifo::open(&path, None).unwrap());
         assert!(path.exists());

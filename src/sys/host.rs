@@ -269,28 +269,12 @@ const DIRECTORY_MODE: u32 = 0o755;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A directory of this test process that goes with it.
-    struct Scratch(PathBuf);
-
-    impl Scratch {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
-            fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
+    use crate::sys::scratch::Scratch;
 
     #[test]
     fn a_file_is_read_up_to_its_limit_and_no_further() {
-        let scratch = Scratch::new("host-limit");
-        let path = scratch.0.join("file");
+        let scratch = Scratch::new();
+        let path = scratch.join("file");
         fs::write(&path, b"12345").unwrap();
         let content = read_file(&path, 5).unwrap();
         assert_eq!(content.bytes, b"12345");
@@ -302,17 +286,17 @@ mod tests {
 
     #[test]
     fn what_is_not_a_regular_file_is_told_and_never_waited_for() {
-        let scratch = Scratch::new("host-kind");
-        assert_eq!(read_file(&scratch.0, 9), Err(ReadError::Directory));
+        let scratch = Scratch::new();
+        assert_eq!(read_file(scratch.path(), 9), Err(ReadError::Directory));
         assert_eq!(
             read_file(Path::new("/dev/null"), 9),
             Err(ReadError::NotRegular)
         );
         assert_eq!(
-            read_file(&scratch.0.join("none"), 9),
+            read_file(&scratch.join("none"), 9),
             Err(ReadError::System(Errno::ENOENT))
         );
-        let fifo = scratch.0.join("fifo");
+        let fifo = scratch.join("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert_eq!(read_file(&fifo, 9), Err(ReadError::NotRegular));
     }
@@ -327,14 +311,14 @@ mod tests {
 
     #[test]
     fn a_program_is_a_file_with_an_execute_bit() {
-        let scratch = Scratch::new("host-program");
-        let path = scratch.0.join("script");
+        let scratch = Scratch::new();
+        let path = scratch.join("script");
         assert_eq!(find_program(path.as_os_str()), None);
         fs::write(&path, b"").unwrap();
         assert_eq!(find_program(path.as_os_str()), Some(false));
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         assert_eq!(find_program(path.as_os_str()), Some(true));
-        assert_eq!(find_program(scratch.0.as_os_str()), Some(false));
+        assert_eq!(find_program(scratch.path().as_os_str()), Some(false));
         assert_eq!(find_program(OsStr::new("sh")), Some(true));
         assert_eq!(find_program(OsStr::new("no-such-program")), None);
     }

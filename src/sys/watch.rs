@@ -247,54 +247,37 @@ const FILE_MODE: u32 = 0o644;
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
-
-    struct Scratch(PathBuf);
-
-    impl Scratch {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("watch-{name}-{}", std::process::id()));
-            fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
+    use crate::sys::scratch::Scratch;
 
     #[test]
     fn files_that_are_written_moved_and_deleted_are_told_of() {
-        let scratch = Scratch::new("files");
+        let scratch = Scratch::new();
         let directories = Directories::open().unwrap();
-        let id = directories.add(&scratch.0).unwrap();
+        let id = directories.add(scratch.path()).unwrap();
         assert_eq!(directories.recv(), Ok(None));
         let told = |name: &str| vec![Change::File(id, OsString::from(name))];
-        let path = scratch.0.join("a");
+        let path = scratch.join("a");
         fs::write(&path, "1").unwrap();
         assert_eq!(directories.recv(), Ok(Some(told("a"))));
-        fs::rename(&path, scratch.0.join("b")).unwrap();
+        fs::rename(&path, scratch.join("b")).unwrap();
         assert_eq!(
             directories.recv(),
             Ok(Some([told("a"), told("b")].concat()))
         );
-        fs::remove_file(scratch.0.join("b")).unwrap();
+        fs::remove_file(scratch.join("b")).unwrap();
         assert_eq!(directories.recv(), Ok(Some(told("b"))));
-        fs::remove_dir(&scratch.0).unwrap();
+        fs::remove_dir(scratch.path()).unwrap();
         assert_eq!(directories.recv(), Ok(Some(vec![Change::Gone(id)])));
-        assert_eq!(directories.add(&scratch.0), Err(Errno::ENOENT));
+        assert_eq!(directories.add(scratch.path()), Err(Errno::ENOENT));
     }
 
     #[test]
     fn only_the_first_octets_of_a_regular_file_are_read() {
-        let scratch = Scratch::new("octets");
-        let path = scratch.0.join("a");
+        let scratch = Scratch::new();
+        let path = scratch.join("a");
         assert_eq!(first_octets(&path, 3), None);
-        assert_eq!(first_octets(&scratch.0, 3), None);
+        assert_eq!(first_octets(scratch.path(), 3), None);
         make_file(&path, b"12345", false).unwrap();
         assert_eq!(first_octets(&path, 3), Some(b"123".to_vec()));
         make_file(&path, b"7", false).unwrap();

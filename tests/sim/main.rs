@@ -29,4 +29,5 @@ mod random_groups;
 mod record;
 mod scenarios;
 mod steps;
+mod story;
 mod tracking;

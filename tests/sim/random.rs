@@ -7,13 +7,13 @@
 //!
 //! A failure prints the seed and the transcript: `SEED=n cargo test --test sim random` repeats it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use keepalived::rand::Rand;
 use keepalived::vrrp::StateName;
 
 use crate::lan::{Id, Lan, MS, SEC, Weather};
+use crate::story::{each, told};
 
 const SEEDS: u64 = 1_000;
 const VIP: &str = "10.0.0.100";
@@ -92,23 +92,18 @@ fn story(seed: u64) -> String {
     let mut plans: Vec<_> = (0..2 + rand.below(3))
         .map(|_| Plan::draw(&mut rand, dialect))
         .collect();
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
+    told(seed, &mut lan, |lan| {
         for (at, plan) in plans.iter().enumerate() {
             lan.router(&format!("r{}", at + 1), &plan.conf());
             lan.run(Duration::from_millis(rand.below(2_000)));
         }
         for _ in 0..FAULTS {
-            misfortune(&mut lan, &mut rand, &mut plans);
+            misfortune(lan, &mut rand, &mut plans);
             lan.run(Duration::from_millis(rand.below(2_000)));
         }
-        calm(&mut lan);
-        converged(&mut lan, &plans);
-    }));
-    if let Err(panic) = outcome {
-        eprintln!("SEED={seed}\n{}", lan.transcript());
-        resume_unwind(panic);
-    }
-    lan.transcript()
+        calm(lan);
+        converged(lan, &plans);
+    })
 }
 
 fn misfortune(lan: &mut Lan, rand: &mut Rand, plans: &mut [Plan]) {
@@ -168,22 +163,12 @@ fn converged(lan: &mut Lan, plans: &[Plan]) {
         panic!("masters: {:?}", lan.masters())
     };
     lan.expect_only_owner(master, VIP);
-    let priority = |id: Id| {
-        let at = lan
-            .routers()
-            .position(|other| other == id)
-            .expect("it is here");
-        plans[at].priority
-    };
+    let plan = |id: Id| plans[lan.routers().position(|other| other == id).expect("here")];
     for other in lan.routers().filter(|other| *other != master) {
         lan.expect(other, StateName::Backup);
-        let at = lan
-            .routers()
-            .position(|id| id == other)
-            .expect("it is here");
-        let stronger = priority(other) > priority(master);
+        let stronger = plan(other).priority > plan(master).priority;
         assert!(
-            !(stronger && plans[at].preempts),
+            !(stronger && plan(other).preempts),
             "{other:?} should be master"
         );
     }
@@ -201,16 +186,7 @@ fn converged(lan: &mut Lan, plans: &[Plan]) {
 
 #[test]
 fn any_faults_end_with_the_right_master() {
-    if let Some(seed) = std::env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-    {
-        print!("{}", story(seed));
-        return;
-    }
-    for seed in 0..SEEDS {
-        story(seed);
-    }
+    each(SEEDS, story);
 }
 
 #[test]

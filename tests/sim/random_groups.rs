@@ -5,13 +5,13 @@
 //! when the faults have ended each segment has one owner, and where all are in groups one router
 //! owns both. `SEED=n cargo test --test sim random_groups` repeats a story.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use keepalived::rand::Rand;
 
 use crate::kernel::{ETH0, ETH1, ETH9};
 use crate::lan::{Id, Lan, SEC, Weather};
+use crate::story::{each, told};
 
 const SEEDS: u64 = 500;
 const FAULTS: u64 = 60;
@@ -105,23 +105,18 @@ fn story(seed: u64) -> String {
     let mut plans: Vec<_> = (0..2 + rand.below(2))
         .map(|_| Plan::draw(&mut rand))
         .collect();
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
+    told(seed, &mut lan, |lan| {
         for (at, plan) in plans.iter().enumerate() {
             lan.router(&format!("r{}", at + 1), &plan.conf());
             lan.run(Duration::from_millis(rand.below(2_000)));
         }
         for _ in 0..FAULTS {
-            misfortune(&mut lan, &mut rand, &mut plans);
+            misfortune(lan, &mut rand, &mut plans);
             lan.run(Duration::from_millis(rand.below(2_000)));
         }
-        calm(&mut lan);
-        converged(&mut lan, &plans);
-    }));
-    if let Err(panic) = outcome {
-        eprintln!("SEED={seed}\n{}", lan.transcript());
-        resume_unwind(panic);
-    }
-    lan.transcript()
+        calm(lan);
+        converged(lan, &plans);
+    })
 }
 
 fn misfortune(lan: &mut Lan, rand: &mut Rand, plans: &mut [Plan]) {
@@ -217,16 +212,7 @@ fn converged(lan: &mut Lan, plans: &[Plan]) {
 
 #[test]
 fn any_faults_end_with_whole_groups() {
-    if let Some(seed) = std::env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-    {
-        print!("{}", story(seed));
-        return;
-    }
-    for seed in 0..SEEDS {
-        story(seed);
-    }
+    each(SEEDS, story);
 }
 
 #[test]
