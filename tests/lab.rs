@@ -26,10 +26,8 @@ mod lab {
     pub(crate) mod dialects;
     pub(crate) mod filter;
     pub(crate) mod interfaces;
-    pub(crate) mod interop;
     pub(crate) mod network;
     pub(crate) mod no_ipvs;
-    pub(crate) mod owners;
     pub(crate) mod process;
     pub(crate) mod scripts;
     pub(crate) mod states;
@@ -42,8 +40,8 @@ mod lab {
 }
 
 use lab::{
-    cluster, crowd, dialects, filter, interfaces, interop, network, no_ipvs, process, scripts,
-    states, tables, traffic, vmac, vrrp, wait,
+    cluster, crowd, dialects, filter, interfaces, network, no_ipvs, process, scripts, states,
+    tables, traffic, vmac, vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -84,7 +82,6 @@ fn main() -> ExitCode {
     let options = parse(std::env::args().skip(1));
     let all = [
         vrrp::SCENARIOS,
-        interop::SCENARIOS,
         dialects::SCENARIOS,
         crowd::SCENARIOS,
         states::SCENARIOS,

@@ -408,6 +408,11 @@ impl Instance {
     pub fn is_owner(&self) -> bool {
         self.priority == 255
     }
+
+    /// An owner does not listen first, unless it was told to by `state BACKUP`.
+    pub fn starts_as_master(&self) -> bool {
+        self.is_owner() && self.state == InitialState::Master
+    }
 }
 
 impl Destination {

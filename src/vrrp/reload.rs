@@ -93,7 +93,7 @@ impl Core {
         let at_once: Vec<_> = instances
             .iter()
             .filter(|(id, instance)| {
-                instance.config.is_owner() && groups.is_of_owners(**id, instances)
+                instance.config.starts_as_master() && groups.is_of_owners(**id, instances)
             })
             .map(|(id, _)| *id)
             .collect();

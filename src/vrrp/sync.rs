@@ -116,7 +116,7 @@ impl Groups {
     /// An owner is master at once, but in a group only among owners.
     pub(super) fn is_of_owners(&self, id: InstanceId, instances: &Instances) -> bool {
         let mut others = self.others(id).filter_map(|other| instances.get(&other));
-        others.all(|other| other.config.is_owner())
+        others.all(|other| other.config.starts_as_master())
     }
 
     pub(super) fn observe(&self, instances: &Instances) -> Vec<GroupState> {

