@@ -87,7 +87,6 @@ const DIFFERENCES: &[&str] = &[
      the instance stays master; at most once a second.",
     "Of several causes of FAULT all must go, also of several tracked interfaces.",
     "Who enters FAULT as master sends one advert of priority 0, not two.",
-    "No member of a vrrp_sync_group runs when one of them cannot.",
     "Warnings that do not count: native_ipv6, linkbeat_use_polling, lvs_sync_daemon_interface, \
      global_tracking, thread_timer_expired, vmac_garp_intvl, gw and or of a route, and an \
      lvs_sync_daemon without inst.",
@@ -105,7 +104,9 @@ const DIFFERENCES: &[&str] = &[
     "arp_ignore and arp_filter of an interface below a macvlan are given back at exit.",
     "nftables does what vrrp_iptables and vrrp_ipsets ask for; its sets go by interface number, with \
      and without nftables_ifindex.",
-    "A macvlan that another program deletes is made again at once, and its master stays master.",
+    "A macvlan or ipvlan that another program deletes is made again at once, and its master stays \
+     master.",
+    "Unicast over an ipvlan is no error.",
     "Unicast adverts over IPv6 leave with hop limit 255, not 64.",
     "v3_checksum_as_v2 takes adverts with and without the pseudo header in the checksum, and no \
      others.",

@@ -130,8 +130,6 @@ pub struct Ipvlan {
     pub name: Option<String>,
     pub address: Option<Cidr>,
     pub mode: IpvlanMode,
-    /// `vmac_xmit_base`.
-    pub base: bool,
     pub group: Option<u32>,
 }
 

@@ -7,7 +7,7 @@ use super::devices::Over;
 use super::dialect;
 use super::fault::Fault;
 use super::instance::{Context, Instance};
-use crate::addr::Family;
+use crate::addr::{Family, IfIndex};
 use crate::config::{Destination, Layer};
 use crate::wire::channel::{Channel, Ear};
 
@@ -28,12 +28,21 @@ impl Instance {
             Some(source) if cx.network.is_doubtful(source) => None,
             Some(source) if self.config.track_source && !cx.network.has_ip(source) => None,
             Some(source) => Some(source),
-            None => self.link.and_then(|link| {
+            None => self.speaker().and_then(|link| {
                 cx.network.primary(link, self.config.family, |address| {
                     cx.virtual_addresses.contains(&address)
                 })
             }),
         };
+    }
+
+    /// The interface whose address adverts come from: that of a macvlan is the one below it.
+    fn speaker(&self) -> Option<IfIndex> {
+        match (&self.config.layer, &self.over) {
+            (Layer::Ipvlan(_), Over::At(device)) => Some(*device),
+            (Layer::Ipvlan(_), _) => None,
+            (Layer::Interface | Layer::Vmac(_), _) => self.link,
+        }
     }
 
     /// Where it wants to be heard, as far as that is known.

@@ -9,14 +9,13 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use log::{debug, error, info, warn};
 
+use super::layers::{Plan, Prefixes, plans};
 use super::network::Network;
 use super::{Effect, InstanceId};
-use crate::addr::{Cidr, Family, IfIndex, MacAddr};
-use crate::config::{self, Layer, VirtualAddress};
+use crate::addr::{Family, IfIndex, MacAddr};
+use crate::config;
 use crate::errno::Errno;
-use crate::wire::rtnl::{
-    ADDRESS_NODAD, Address, IpvlanMode, Link, LinkKind, LinkRequest, MacvlanMode, NewLink, Request,
-};
+use crate::wire::rtnl::{Address, Link, LinkRequest, NewLink, Request};
 use crate::wire::sysctl::{self, Setting};
 
 /// All devices there are to be.
@@ -39,33 +38,12 @@ struct Device {
     plan: Plan,
     name: String,
     progress: Progress,
-    /// The link-local address of the interface below, when this one has it, too.
-    link_local: Option<Address>,
+    /// The address it has for itself.
+    address: Option<Address>,
+    /// The kernel did not take that address, and is not asked again.
+    address_refused: bool,
     /// A refusal was logged.
     told: bool,
-}
-
-/// What the configuration says of a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Plan {
-    /// The instance's name, for the log.
-    owner: String,
-    base: String,
-    /// None: one is made up.
-    name: Option<String>,
-    prefix: String,
-    vrid: u8,
-    kind: LinkKind,
-    mac: Option<MacAddr>,
-    /// None: that of the interface below.
-    group: Option<u32>,
-    family: Family,
-    /// Some of its addresses are of IPv6.
-    carries_v6: bool,
-    /// Adverts of IPv6 leave through it, from the link-local address of the interface below.
-    shares_link_local: bool,
-    /// An address of its own (ipvlan).
-    address: Option<Cidr>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,22 +73,6 @@ pub(super) enum Over {
     /// It should be there and is not.
     Missing(String),
     At(IfIndex),
-}
-
-/// `vmac_prefix` and `vmac_addr_prefix`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Prefixes<'a> {
-    pub(super) own: &'a str,
-    pub(super) addresses: &'a str,
-}
-
-impl<'a> Prefixes<'a> {
-    pub(super) fn of(global: &'a config::Global) -> Self {
-        let global = &global.vrrp;
-        let own = global.vmac_prefix.as_deref().unwrap_or("vrrp");
-        let addresses = global.vmac_addr_prefix.as_deref().unwrap_or(own);
-        Self { own, addresses }
-    }
 }
 
 impl Devices {
@@ -203,7 +165,8 @@ impl Devices {
             LinkRequest::Add(new) => device.name == new.name,
             LinkRequest::Remove(index)
             | LinkRequest::SetMac(index, _)
-            | LinkRequest::SetMode(index, _)
+            | LinkRequest::SetKind(index, _)
+            | LinkRequest::SetMaster(index, _)
             | LinkRequest::NoOwnAddress(index)
             | LinkRequest::SwitchOn(index) => device.progress.index() == Some(*index),
         };
@@ -211,6 +174,15 @@ impl Devices {
             return false;
         };
         device.refused(request, refusal)
+    }
+
+    /// The kernel did not take an address that may be one of a device itself.
+    pub(super) fn refused_address(&mut self, address: &Address) {
+        let mut devices = self.devices.values_mut();
+        let own = devices.find(|device| device.address.as_ref() == Some(address));
+        if let Some(device) = own {
+            device.address_refused = true;
+        }
     }
 
     /// What was refused is tried again.
@@ -296,7 +268,8 @@ impl Device {
             plan,
             name,
             progress: Progress::Absent,
-            link_local: None,
+            address: None,
+            address_refused: false,
             told: false,
         }
     }
@@ -350,19 +323,17 @@ impl Device {
     }
 
     fn ask(&mut self, base: &Link, network: &Network, out: &mut Vec<Effect>) {
-        let domain = base.master.and_then(|master| network.link(master));
-        let domain = domain.filter(|master| matches!(master.kind, LinkKind::Vrf(_)));
         let link = NewLink {
             name: self.name.clone(),
             below: base.index,
             kind: self.plan.kind,
             mac: self.plan.mac,
-            master: domain.map(|domain| domain.index),
+            master: network.domain_of(base),
             group: self.plan.group.unwrap_or(base.group),
         };
         out.push(Effect::Kernel(Request::Link(LinkRequest::Add(link))));
         self.progress = Progress::Asked;
-        self.link_local = None;
+        self.forget_address();
     }
 
     /// There is one of that name: just made, left by a crash, or somebody else's.
@@ -378,21 +349,21 @@ impl Device {
             self.progress = Progress::Absent;
             return;
         }
+        let (name, noun) = (&self.name, self.plan.noun());
         if link.below != Some(base.index) {
-            let name = &self.name;
-            info!("({owner}) Removing old VMAC interface {name} due to conflicting interface");
+            info!("({owner}) Removing old {noun} interface {name} due to conflicting interface");
             let request = LinkRequest::Remove(link.index);
             out.push(Effect::Kernel(Request::Link(request)));
             self.progress = Progress::Leaving(link.index);
             return;
         }
         if self.progress == Progress::Asked {
-            debug!("({owner}): Success creating VMAC interface {}", self.name);
+            debug!("({owner}): Success creating {noun} interface {name}");
         }
         self.prepare(link, out);
         self.told = false;
         self.progress = Progress::Rising(link.index);
-        self.link_local = None;
+        self.forget_address();
         if link.up {
             // It was up before us; nothing may be told of a switch that is on already.
             self.progress = Progress::Ready(link.index);
@@ -405,8 +376,8 @@ impl Device {
         if let Some(mac) = self.plan.mac.filter(|mac| link.mac != Some(*mac)) {
             ask(LinkRequest::SetMac(link.index, mac));
         }
-        if self.plan.is_macvlan() && link.kind != self.plan.kind {
-            ask(LinkRequest::SetMode(link.index, MacvlanMode::Private));
+        if link.kind != self.plan.kind {
+            ask(LinkRequest::SetKind(link.index, self.plan.kind));
         }
         for (family, name, value) in self.plan.settings() {
             let setting = Setting::of_link(family, &self.name, name);
@@ -414,16 +385,14 @@ impl Device {
             out.push(Effect::Setting(request));
         }
         let mut ask = |request| out.push(Effect::Kernel(Request::Link(request)));
-        ask(LinkRequest::NoOwnAddress(link.index));
-        ask(LinkRequest::SwitchOn(link.index));
-        if let Some(address) = self.plan.address {
-            let address = Address::new(link.index, address);
-            out.push(Effect::Kernel(Request::AddAddress(address)));
+        if self.plan.is_macvlan() {
+            ask(LinkRequest::NoOwnAddress(link.index));
         }
+        ask(LinkRequest::SwitchOn(link.index));
     }
 
-    /// Adverts of IPv6 have the link-local address of the interface below as source, so the device
-    /// has it, too: deprecated, so that nothing else uses it.
+    /// It is in the routing domain of the interface below, and has the address it speaks from: of
+    /// IPv6 that is the link-local one of the interface below.
     fn follow_base(
         &mut self,
         base: &Link,
@@ -434,25 +403,38 @@ impl Device {
         let Some(index) = self.progress.index() else {
             return;
         };
+        let domain = network.domain_of(base);
+        if network
+            .link(index)
+            .is_some_and(|link| link.master != domain)
+        {
+            let request = LinkRequest::SetMaster(index, domain);
+            out.push(Effect::Kernel(Request::Link(request)));
+        }
         if self.plan.family == Family::V6 || self.plan.carries_v6 {
             self.remove_made_up(index, network, is_virtual, out);
         }
-        let shared = self
-            .plan
-            .shares_link_local
-            .then(|| network.primary(base.index, Family::V6, is_virtual))
-            .flatten();
-        let wanted = shared.and_then(|source| shared_address(index, source));
-        if wanted == self.link_local {
+        let of_base = network.primary(base.index, Family::V6, is_virtual);
+        let wanted = self.plan.own_address(index, of_base);
+        if wanted != self.address {
+            if let Some(old) = self.address.take() {
+                out.push(Effect::Kernel(Request::RemoveAddress(old)));
+            }
+            self.address_refused = false;
+            self.address = wanted;
+        } else if self.address_refused {
             return;
         }
-        if let Some(old) = self.link_local.take() {
-            out.push(Effect::Kernel(Request::RemoveAddress(old)));
-        }
-        if let Some(new) = wanted {
+        // The first time, or after somebody removed it.
+        if let Some(new) = self.address.as_ref().filter(|new| !network.has(new)) {
             out.push(Effect::Kernel(Request::AddAddress(new.clone())));
-            self.link_local = Some(new);
         }
+    }
+
+    /// One that is only now there has none yet.
+    fn forget_address(&mut self) {
+        self.address = None;
+        self.address_refused = false;
     }
 
     /// Kernels that cannot be told to give it no address of its own give it one.
@@ -475,19 +457,21 @@ impl Device {
     }
 
     fn refused(&mut self, request: &LinkRequest, refusal: Errno) -> bool {
-        let (owner, name) = (&self.plan.owner, &self.name);
+        let (owner, name, noun) = (&self.plan.owner, &self.name, self.plan.noun());
         match request {
             // Linux before 3.17 does not know it; its own address is removed when it is told of.
             LinkRequest::NoOwnAddress(_) => return false,
             LinkRequest::Remove(_) if refusal == Errno::ENODEV => return false,
-            LinkRequest::SetMac(..) | LinkRequest::SetMode(..) => {
-                warn!("({owner}) cannot put VMAC interface {name} right: {refusal}");
+            LinkRequest::SetMac(..) | LinkRequest::SetKind(..) | LinkRequest::SetMaster(..) => {
+                if !std::mem::replace(&mut self.told, true) {
+                    warn!("({owner}) cannot put {noun} interface {name} right: {refusal}");
+                }
                 return false;
             }
             LinkRequest::Add(_) | LinkRequest::Remove(_) | LinkRequest::SwitchOn(_) => {}
         }
         if !std::mem::replace(&mut self.told, true) {
-            error!("({owner}): cannot create VMAC interface {name}: {refusal}");
+            error!("({owner}): cannot create {noun} interface {name}: {refusal}");
         }
         self.progress = Progress::Refused;
         true
@@ -507,10 +491,8 @@ impl Device {
         let Some(index) = index else {
             return false;
         };
-        debug!(
-            "({}) Success removing VMAC interface {name}",
-            self.plan.owner
-        );
+        let (owner, noun) = (&self.plan.owner, self.plan.noun());
+        debug!("({owner}) Success removing {noun} interface {name}");
         let request = LinkRequest::Remove(index);
         out.push(Effect::Kernel(Request::Link(request)));
         true
@@ -528,144 +510,6 @@ impl Progress {
             Self::Absent | Self::Asked | Self::Refused => None,
         }
     }
-}
-
-impl Plan {
-    fn is_macvlan(&self) -> bool {
-        matches!(self.kind, LinkKind::Macvlan(_))
-    }
-
-    /// Groups of the family are joined on it.
-    fn reports(&self, family: Family) -> bool {
-        let speaks = match family {
-            Family::V4 => self.family == Family::V4,
-            Family::V6 => self.carries_v6,
-        };
-        self.is_macvlan() && speaks
-    }
-
-    fn is_kind_of(&self, link: &Link) -> bool {
-        std::mem::discriminant(&self.kind) == std::mem::discriminant(&link.kind)
-    }
-
-    /// Nothing that would need another device.
-    fn is_like(&self, other: &Self) -> bool {
-        let shape = |plan: &Self| (plan.kind, plan.mac, plan.group, plan.name.clone());
-        shape(self) == shape(other)
-            && (&self.prefix, self.carries_v6) == (&other.prefix, other.carries_v6)
-            && (self.shares_link_local, self.address) == (other.shares_link_local, other.address)
-    }
-
-    /// What keepalived sets on such a device, in its order.
-    fn settings(&self) -> Vec<(Family, &'static str, i32)> {
-        let mut settings = Vec::new();
-        if self.is_macvlan() {
-            settings.push((Family::V4, "arp_ignore", 1));
-            if self.family == Family::V4 {
-                // Packets from the address below come in through the device, too, and addresses
-                // of one network are on both.
-                settings.extend([
-                    (Family::V4, "accept_local", 1),
-                    (Family::V4, "rp_filter", 0),
-                    (Family::V4, "promote_secondaries", 1),
-                ]);
-            }
-        }
-        let without_v6 = self.family == Family::V4 && !self.carries_v6;
-        settings.push((Family::V6, "disable_ipv6", without_v6.into()));
-        settings
-    }
-}
-
-/// The devices of one instance: its own, and those of addresses on other interfaces.
-fn plans(instance: &config::Instance, prefixes: Prefixes<'_>) -> Vec<Plan> {
-    let mut plans: Vec<Plan> = own_plan(instance, prefixes.own).into_iter().collect();
-    for vip in instance.addresses.iter().chain(&instance.excluded) {
-        if !rides(vip, instance) {
-            continue;
-        }
-        let base = vip.device.as_deref().unwrap_or(&instance.interface);
-        let is_v6 = vip.cidr.family() == Family::V6;
-        if let Some(known) = plans.iter_mut().find(|plan| plan.base == base) {
-            known.carries_v6 |= is_v6;
-            continue;
-        }
-        let plan = vmac_plan(instance, prefixes.addresses);
-        plans.push(Plan {
-            base: base.to_owned(),
-            carries_v6: is_v6 || plan.carries_v6,
-            ..plan
-        });
-    }
-    plans
-}
-
-/// Whether an address is on a device over the interface it names, and not on that itself.
-pub(super) fn rides(vip: &VirtualAddress, instance: &config::Instance) -> bool {
-    let device = vip.device.as_deref();
-    let elsewhere = device.is_some_and(|device| device != instance.interface);
-    if elsewhere {
-        vip.vmac || instance.vmac_addresses
-    } else {
-        vip.vmac || instance.layer != Layer::Interface
-    }
-}
-
-fn own_plan(instance: &config::Instance, prefix: &str) -> Option<Plan> {
-    let plan = vmac_plan(instance, prefix);
-    match &instance.layer {
-        Layer::Interface => None,
-        Layer::Vmac(vmac) => Some(Plan {
-            name: vmac.name.clone(),
-            mac: vmac.mac.or(plan.mac),
-            group: vmac.group,
-            shares_link_local: instance.family == Family::V6 && !vmac.base,
-            ..plan
-        }),
-        Layer::Ipvlan(ipvlan) => Some(Plan {
-            name: ipvlan.name.clone(),
-            kind: LinkKind::Ipvlan(match ipvlan.mode {
-                config::IpvlanMode::Bridge => IpvlanMode::Bridge,
-                config::IpvlanMode::Private => IpvlanMode::Private,
-                config::IpvlanMode::Vepa => IpvlanMode::Vepa,
-            }),
-            mac: None,
-            group: ipvlan.group,
-            address: ipvlan.address,
-            ..plan
-        }),
-    }
-}
-
-fn vmac_plan(instance: &config::Instance, prefix: &str) -> Plan {
-    let vrid = instance.vrid.number();
-    let family = match instance.family {
-        Family::V4 => 1,
-        Family::V6 => 2,
-    };
-    Plan {
-        owner: instance.name.clone(),
-        base: instance.interface.clone(),
-        name: None,
-        prefix: prefix.to_owned(),
-        vrid,
-        kind: LinkKind::Macvlan(MacvlanMode::Private),
-        // RFC 9568 7.3.
-        mac: Some(MacAddr([0, 0, 0x5e, 0, family, vrid])),
-        group: None,
-        family: instance.family,
-        carries_v6: instance.family == Family::V6,
-        shares_link_local: false,
-        address: None,
-    }
-}
-
-fn shared_address(link: IfIndex, source: IpAddr) -> Option<Address> {
-    Some(Address {
-        flags: ADDRESS_NODAD,
-        preferred: Some(0),
-        ..Address::new(link, Cidr::new(source, 64)?)
-    })
 }
 
 /// The modified EUI-64 of RFC 4291 appendix A behind fe80::/64.

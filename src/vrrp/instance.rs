@@ -12,12 +12,13 @@ use log::{debug, info, warn};
 use super::accept::Advert;
 use super::announce::Burst;
 use super::capacity::addresses_per_advert;
-use super::devices::{self, Devices, Over};
+use super::devices::{Devices, Over};
 use super::dialect::{Dialect, Saying};
 use super::election::{self, Contender};
 use super::entries;
 use super::fault::Fault;
 use super::kernel::Owned;
+use super::layers;
 use super::network::Network;
 use super::observe::{StateName, Statistics};
 use super::owner::Rivalry;
@@ -691,7 +692,8 @@ impl Instance {
         let through_base = match &self.config.layer {
             Layer::Interface => true,
             Layer::Vmac(vmac) => vmac.base,
-            Layer::Ipvlan(ipvlan) => ipvlan.base,
+            // What is sent to the address of an ipvlan is not heard below it.
+            Layer::Ipvlan(_) => false,
         };
         match self.over {
             _ if through_base => self.link,
@@ -708,7 +710,7 @@ impl Instance {
         devices: &Devices,
     ) -> Option<IfIndex> {
         let base = vip.device.as_deref().unwrap_or(&self.config.interface);
-        let over = if devices::rides(vip, &self.config) {
+        let over = if layers::rides(vip, &self.config) {
             devices.over(self.id, base)
         } else {
             Over::Nothing

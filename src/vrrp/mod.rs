@@ -34,6 +34,7 @@ mod fault;
 mod firewall;
 mod instance;
 mod kernel;
+mod layers;
 mod network;
 mod notify;
 mod observe;
@@ -400,6 +401,11 @@ impl Core {
         out: &mut Vec<Effect>,
     ) {
         self.network.refused(request, error);
+        if let rtnl::Request::AddAddress(address) = request
+            && error != Errno::EEXIST
+        {
+            self.devices.refused_address(address);
+        }
         kernel::tell_of_refusal(request, error);
         let timers = &mut self.timers;
         if self.statics.refuse(now, request, error, timers) {

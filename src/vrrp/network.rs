@@ -132,6 +132,12 @@ impl Network {
             .unwrap_or(device)
     }
 
+    /// The routing domain that an interface is in.
+    pub(super) fn domain_of(&self, link: &Link) -> Option<IfIndex> {
+        let master = self.link(link.master?)?;
+        matches!(master.kind, LinkKind::Vrf(_)).then_some(master.index)
+    }
+
     pub(super) fn named(&self, name: &str) -> Option<&Link> {
         self.by_name
             .get(name)

@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use log::warn;
-
 use super::capacity::BufferRule;
 use super::debounce::Debounce;
-use super::devices::Prefixes;
 use super::instance::{Context, Input, Instance, State};
+use super::layers::Prefixes;
 use super::{Alarm, Core, Effect, Identity, InstanceId, Timer, track};
-use crate::config::{self, Config, Layer};
+use crate::config::{self, Config};
 use crate::time::Instant;
 
 impl Core {
@@ -26,7 +24,7 @@ impl Core {
             .iter()
             .flat_map(|instance| instance.addresses.iter().chain(&instance.excluded));
         self.virtual_addresses = addresses.map(|vip| vip.cidr.address()).collect();
-        let running = self.identified(&started(config));
+        let running = self.identified(&config.instances);
         let numbered = self.numbered(&running);
         let instances = numbered.iter().copied();
         let prefixes = Prefixes::of(&config.global);
@@ -110,7 +108,7 @@ impl Core {
     /// living one is that one; the others are told apart by their order.
     fn identified<'a>(
         &self,
-        instances: &[&'a config::Instance],
+        instances: &'a [config::Instance],
     ) -> Vec<(Identity, &'a config::Instance)> {
         let named = |instance: &config::Instance| {
             let key = instance.key();
@@ -121,11 +119,8 @@ impl Core {
             });
             twin.map(|(identity, _)| identity.clone())
         };
-        let mut taken: BTreeSet<Identity> = instances
-            .iter()
-            .filter_map(|instance| named(instance))
-            .collect();
-        let identify = |instance: &&'a config::Instance| {
+        let mut taken: BTreeSet<Identity> = instances.iter().filter_map(named).collect();
+        let identify = |instance: &'a config::Instance| {
             let identity = named(instance).unwrap_or_else(|| {
                 let key = instance.key();
                 let mut orders = (1..).map(|order| (key.clone(), order));
@@ -133,7 +128,7 @@ impl Core {
                     .find(|identity| taken.insert(identity.clone()))
                     .expect("there are more numbers than instances")
             });
-            (identity, *instance)
+            (identity, instance)
         };
         instances.iter().map(identify).collect()
     }
@@ -157,44 +152,6 @@ impl Core {
             .map(|(key, config)| (number(key), *config))
             .collect()
     }
-}
-
-/// The instances whose dialect this core speaks; says so of the others. A group runs whole or not
-/// at all: half of it would be master where the other half cannot be.
-fn started(config: &Config) -> Vec<&config::Instance> {
-    let mut refused: BTreeMap<&str, String> = BTreeMap::new();
-    for instance in &config.instances {
-        if let Err(reason) = speaks(instance) {
-            refused.insert(&instance.name, reason.to_owned());
-        }
-    }
-    for group in &config.sync_groups {
-        let members = group.members.iter().map(String::as_str);
-        let Some(mute) = members.clone().find(|name| refused.contains_key(name)) else {
-            continue;
-        };
-        let reason = format!("{mute} of its group {} is not", group.name);
-        for name in members {
-            refused.entry(name).or_insert_with(|| reason.clone());
-        }
-    }
-    for (name, reason) in &refused {
-        warn!("({name}) not started: {reason}");
-    }
-    let instances = config.instances.iter();
-    instances
-        .filter(|instance| !refused.contains_key(instance.name.as_str()))
-        .collect()
-}
-
-/// An instance that would not hear its peers, or not be heard by them, must not run: there would
-/// be two masters. Its error is why it would not. Every dialect is spoken; what is left are
-/// devices of an instance's own that are not made yet.
-fn speaks(instance: &config::Instance) -> Result<(), &'static str> {
-    if matches!(instance.layer, Layer::Ipvlan(_)) {
-        return Err("it speaks over an ipvlan");
-    }
-    Ok(())
 }
 
 impl Instance {

@@ -271,18 +271,3 @@ fn a_reload_without_a_change_moves_no_group() {
         lan.transcript()
     );
 }
-
-/// Half a group would be master where the other half cannot be.
-#[test]
-fn a_group_of_which_one_member_cannot_run_does_not_run() {
-    let mut lan = Lan::new(114);
-    let text = GROUP.to_owned() + &member("OUT", 150, "") + &member("IN", 150, "use_ipvlan");
-    let a = lan.router("a", &text);
-    lan.run(10 * SEC);
-    assert!(lan.instance(a, "OUT").is_none() && lan.instance(a, "IN").is_none());
-    let said = lan.transcript();
-    assert!(
-        said.contains("(OUT) not started: IN of its group G is not"),
-        "{said}"
-    );
-}

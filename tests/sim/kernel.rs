@@ -7,7 +7,7 @@ use keepalived::addr::{Cidr, Family, IfIndex, MacAddr};
 use keepalived::errno::Errno;
 use keepalived::wire::nft::{self, Element};
 use keepalived::wire::rtnl::{
-    Address, Create, Link, LinkKind, LinkRequest, NewLink, Notice, Request, Route, RouteKey, Rule,
+    Address, Create, Link, LinkRequest, NewLink, Notice, Request, Route, RouteKey, Rule,
 };
 use keepalived::wire::sysctl;
 
@@ -217,8 +217,9 @@ impl Kernel {
             LinkRequest::Add(new) => self.make(new),
             LinkRequest::Remove(index) => self.take_away(*index),
             LinkRequest::SetMac(index, mac) => self.change(*index, |link| link.mac = Some(*mac)),
-            LinkRequest::SetMode(index, mode) => {
-                self.change(*index, |link| link.kind = LinkKind::Macvlan(*mode))
+            LinkRequest::SetKind(index, kind) => self.change(*index, |link| link.kind = *kind),
+            LinkRequest::SetMaster(index, master) => {
+                self.change(*index, |link| link.master = *master)
             }
             LinkRequest::NoOwnAddress(_) if self.is_old => Err(Errno::EOPNOTSUPP),
             LinkRequest::NoOwnAddress(_) => Ok(()),
@@ -244,6 +245,7 @@ impl Kernel {
             kind: new.kind,
             below: Some(new.below),
             group: new.group,
+            master: new.master,
             ..Link::default()
         };
         self.next_link += 1;

@@ -5,7 +5,7 @@
 //! * `kernel`: interfaces and addresses of one machine, and what the kernel refuses;
 //! * `record`: the transcript, log lines included;
 //! * `scenarios`: stories told by hand: configuration, timeline, what must be true;
-//! * `devices`: the same of devices made for virtual routers;
+//! * `devices`, `layers`: the same of devices made for virtual routers;
 //! * `groups`: the same of sync groups;
 //! * `belongings`: the same of what a state owns in the kernel;
 //! * `tracking`: the same of what instances watch;
@@ -22,6 +22,7 @@ mod dialects;
 mod groups;
 mod kernel;
 mod lan;
+mod layers;
 mod lives;
 mod packets;
 mod random;

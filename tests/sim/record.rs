@@ -141,7 +141,11 @@ fn link(request: &LinkRequest) -> String {
         LinkRequest::Add(new) => format!("makes {} on {}", new.name, new.below.0),
         LinkRequest::Remove(index) => format!("removes link {}", index.0),
         LinkRequest::SetMac(index, mac) => format!("link {} becomes {mac}", index.0),
-        LinkRequest::SetMode(index, mode) => format!("link {} becomes {mode:?}", index.0),
+        LinkRequest::SetKind(index, kind) => format!("link {} becomes {kind:?}", index.0),
+        LinkRequest::SetMaster(index, None) => format!("link {} is free", index.0),
+        LinkRequest::SetMaster(index, Some(master)) => {
+            format!("link {} is a port of {}", index.0, master.0)
+        }
         LinkRequest::NoOwnAddress(index) => format!("link {} has no own address", index.0),
         LinkRequest::SwitchOn(index) => format!("link {} goes up", index.0),
     }

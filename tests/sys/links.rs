@@ -91,7 +91,7 @@ fn a_macvlan_that_is_not_right_is_put_right_in_place() {
     let mut command = RouteCommand::open().unwrap();
     for request in [
         LinkRequest::SetMac(index, MAC),
-        LinkRequest::SetMode(index, MacvlanMode::Private),
+        LinkRequest::SetKind(index, LinkKind::Macvlan(MacvlanMode::Private)),
     ] {
         command.perform(&Request::Link(request)).unwrap();
     }

@@ -89,8 +89,22 @@ fn changes_of_a_link_are_asked_for_as_iproute_does() {
         3c000000 1000 0500 07000000 00000000
         00 000000 04000000 00000000 00000000
         1c00 1280 0b00 0100 6d6163766c616e 00 0c00 0280 0800 0100 01000000";
-    let private = LinkRequest::SetMode(VMAC, MacvlanMode::Private);
+    let private = LinkRequest::SetKind(VMAC, LinkKind::Macvlan(MacvlanMode::Private));
     assert_eq!(sent(private), octets(mode));
+    let mode = "
+        44000000 1000 0500 07000000 00000000
+        00 000000 04000000 00000000 00000000
+        2400 1280 0a00 0100 6970766c616e 0000 1400 0280 0600 0100 0000 0000 0600 0200 0100 0000";
+    let private = LinkRequest::SetKind(VMAC, LinkKind::Ipvlan(IpvlanMode::Private));
+    assert_eq!(sent(private), octets(mode));
+    let port = "
+        28000000 1000 0500 07000000 00000000
+        00 000000 04000000 00000000 00000000
+        0800 0a00 09000000";
+    let into = LinkRequest::SetMaster(VMAC, Some(IfIndex(9)));
+    assert_eq!(sent(into), octets(port));
+    let out = octets(&port.replace("09000000", "00000000"));
+    assert_eq!(sent(LinkRequest::SetMaster(VMAC, None)), out);
     let mac = "
         2c000000 1000 0500 07000000 00000000
         00 000000 04000000 00000000 00000000

@@ -87,7 +87,6 @@ const ADDRESS: &str = "Block of addresses, one on each line: IP[/LEN] [dev IFNAM
     [scope SCOPE] [brd ADDRESS|+|-] [label STRING] [peer IP] [home] [-nodad] [noprefixroute] \
     [mngtmpaddr] [autojoin] [no_track] [preferred_lft SECONDS|forever] [use_vmac].";
 
-const NOT_RUN: &str = "the instance does not run yet";
 const COMING: &str = "it is not done yet";
 
 // A row of this table is a keyword; it reads as a table.
@@ -190,8 +189,8 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
             |draft| &mut draft.layer.base),
         Row::line("use_ipvlan",
             "[[name] IFNAME] [IP[/LEN]] [bridge|private|vepa] [group INT]",
-            "Put them onto an ipvlan with an address of its own.",
-            read::ipvlan).judging_itself().stored(NOT_RUN),
+            "Adverts leave through an ipvlan with an address of its own.",
+            read::ipvlan).judging_itself(),
         Row::line("vrf", "IFNAME", "The VRF of an instance without an interface.",
             |draft, statement, report| {
                 let Some(word) = statement.argument(1) else {

@@ -64,7 +64,7 @@ impl Printer {
             }
             Layer::Ipvlan(ipvlan) => {
                 self.line(ipvlan_line(ipvlan));
-                ipvlan.base
+                false
             }
         };
         self.flag("vmac_xmit_base", base);

@@ -202,11 +202,11 @@ pub(crate) fn layer(
     let vmac = layer.vmac.as_ref().map(|vmac| vmac.span);
     let ipvlan = layer.ipvlan.as_ref().map(|ipvlan| ipvlan.span);
     let made = vmac.or(ipvlan);
+    if let Some(span) = layer.base.filter(|_| vmac.is_none() || ipvlan.is_some()) {
+        let message = "`vmac_xmit_base` goes with use_vmac, it is ignored";
+        report.add(Problem::error(span, message));
+    }
     let Some(made) = made else {
-        if let Some(span) = layer.base {
-            let message = "`vmac_xmit_base` goes with use_vmac or use_ipvlan, it is ignored";
-            report.add(Problem::error(span, message));
-        }
         return Layer::Interface;
     };
     if interface.is_empty() {
@@ -214,6 +214,21 @@ pub(crate) fn layer(
         report.add(Problem::error(made, message));
         return Layer::Interface;
     }
+    if let Some(ipvlan) = &layer.ipvlan {
+        if ipvlan.address.is_none() && draft.family != Some(Family::V6) {
+            let message = "an IPv4 ipvlan needs an address of its own: the instance stays in FAULT";
+            report.add(Problem::error(ipvlan.span, message));
+        }
+        return Layer::Ipvlan(Ipvlan {
+            name: ipvlan.name.clone(),
+            address: ipvlan.address,
+            mode: ipvlan.mode,
+            group: ipvlan.group,
+        });
+    }
+    let Some(vmac) = &layer.vmac else {
+        return Layer::Interface;
+    };
     let mut base = layer.base.is_some();
     if base && strict {
         let message = "strict mode has no `vmac_xmit_base`, it is ignored";
@@ -225,22 +240,6 @@ pub(crate) fn layer(
         report.add(Problem::error(made, message));
         base = true;
     }
-    if let Some(ipvlan) = &layer.ipvlan {
-        if ipvlan.address.is_none() && draft.family != Some(Family::V6) {
-            let message = "an IPv4 ipvlan needs an address of its own: the instance stays in FAULT";
-            report.add(Problem::error(ipvlan.span, message));
-        }
-        return Layer::Ipvlan(Ipvlan {
-            name: ipvlan.name.clone(),
-            address: ipvlan.address,
-            mode: ipvlan.mode,
-            base,
-            group: ipvlan.group,
-        });
-    }
-    let Some(vmac) = &layer.vmac else {
-        return Layer::Interface;
-    };
     let mut mac = None;
     if let Some((octets, span)) = &vmac.mac {
         if strict {

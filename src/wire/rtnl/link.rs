@@ -69,7 +69,10 @@ pub enum LinkRequest {
     Add(NewLink),
     Remove(IfIndex),
     SetMac(IfIndex, MacAddr),
-    SetMode(IfIndex, MacvlanMode),
+    /// Another mode of the kind it is.
+    SetKind(IfIndex, LinkKind),
+    /// None: it is a port of nothing.
+    SetMaster(IfIndex, Option<IfIndex>),
     /// The kernel gives it no link-local address of its own. Linux before 3.17 does not know this.
     NoOwnAddress(IfIndex),
     SwitchOn(IfIndex),
@@ -97,8 +100,11 @@ impl LinkRequest {
             Self::SetMac(index, mac) => change(*index, sequence, |draft| {
                 draft.attribute(IFLA_ADDRESS, &mac.0);
             }),
-            Self::SetMode(index, mode) => change(*index, sequence, |draft| {
-                write_kind(draft, LinkKind::Macvlan(*mode));
+            Self::SetKind(index, kind) => change(*index, sequence, |draft| {
+                write_kind(draft, *kind);
+            }),
+            Self::SetMaster(index, master) => change(*index, sequence, |draft| {
+                draft.u32(IFLA_MASTER, master.map_or(0, |master| master.0));
             }),
             Self::NoOwnAddress(index) => change(*index, sequence, |draft| {
                 draft.nested(IFLA_AF_SPEC, |families| {

@@ -1,0 +1,192 @@
+//! Adverts over an ipvlan, and routing domains: stories told by hand.
+
+use std::net::IpAddr;
+
+use keepalived::addr::{Cidr, IfIndex};
+use keepalived::vrrp::StateName::{Backup, Fault, Master};
+use keepalived::wire::rtnl::{IpvlanMode, LinkKind, LinkRequest, NewLink};
+
+use crate::kernel::{ETH0, ETH1, Kernel};
+use crate::lan::{Id, Lan, MS, SEC};
+
+const VIP: &str = "10.0.0.100";
+const OWN: &str = "10.0.0.41";
+
+fn conf(priority: u8, extra: &str) -> String {
+    format!(
+        "vrrp_instance VI_1 {{
+            interface eth0
+            virtual_router_id 51
+            priority {priority}
+            advert_int 1
+            garp_master_repeat 1
+            virtual_ipaddress {{
+                {VIP}
+            }}
+            {extra}
+        }}"
+    )
+}
+
+fn place(lan: &Lan, id: Id, address: &str) -> Option<String> {
+    let cidr: Cidr = address.parse().expect("an address");
+    lan.kernel(id).link_of(cidr).map(str::to_owned)
+}
+
+fn index(lan: &Lan, id: Id, name: &str) -> IfIndex {
+    lan.kernel(id).link(name).expect("it is there").index
+}
+
+fn device(name: &str, below: IfIndex, kind: LinkKind) -> LinkRequest {
+    LinkRequest::Add(NewLink {
+        name: name.to_owned(),
+        below,
+        kind,
+        mac: None,
+        master: None,
+        group: 0,
+    })
+}
+
+#[test]
+fn an_ipvlan_speaks_from_its_own_address_and_the_virtual_ones_stay_below_it() {
+    let mut lan = Lan::new(401);
+    let a = lan.router("a", &conf(150, "use_ipvlan 10.0.0.41/24 private"));
+    let b = lan.router("b", &conf(100, ""));
+    lan.run(5 * SEC);
+    lan.expect_only_owner(a, VIP);
+    lan.expect(b, Backup);
+    let made = lan.kernel(a).link("vrrp.51").expect("it is there");
+    assert_eq!(made.kind, LinkKind::Ipvlan(IpvlanMode::Private));
+    assert_eq!(place(&lan, a, "10.0.0.41/24").as_deref(), Some("vrrp.51"));
+    assert_eq!(place(&lan, a, VIP).as_deref(), Some("eth0"));
+    let heard = lan.state(b).expect("it runs").master;
+    assert_eq!(heard, Some(OWN.parse().expect("an address")));
+
+    lan.stop(a);
+    assert!(lan.kernel(a).link("vrrp.51").is_none());
+    lan.check_transcript("ipvlan.txt");
+    lan.run(SEC);
+    lan.expect_only_owner(b, VIP);
+}
+
+#[test]
+fn an_ipvlan_hears_unicast_adverts_to_its_address() {
+    let peer = |peer: &str| format!("unicast_peer {{\n {peer}\n}}");
+    let mut lan = Lan::new(402);
+    let over = format!("use_ipvlan 10.0.0.41/24\n{}", peer("10.0.0.2"));
+    let a = lan.router("a", &conf(100, &over));
+    let b = lan.router("b", &conf(150, &peer(OWN)));
+    lan.run(6 * SEC);
+    lan.expect_only_owner(b, VIP);
+    lan.expect(a, Backup);
+    lan.stop(b);
+    lan.run(SEC);
+    lan.expect_only_owner(a, VIP);
+}
+
+#[test]
+fn an_ipvlan_without_an_address_of_its_own_is_a_fault_unless_it_is_of_ipv6() {
+    let mut lan = Lan::new(403);
+    let a = lan.router("a", &conf(150, "use_ipvlan"));
+    lan.run(5 * SEC);
+    lan.expect(a, Fault);
+    let faults = lan.state(a).expect("it runs").faults;
+    assert_eq!(faults, ["no IPv4 address for interface"]);
+
+    let six = conf(150, "use_ipvlan").replace(VIP, "fe80::100/64");
+    let mut lan = Lan::new(404);
+    let a = lan.configured("a", &six);
+    lan.meddle(a, "has link-local addresses everywhere", |kernel| {
+        kernel.is_old = true
+    });
+    lan.start(a);
+    lan.run(5 * SEC);
+    lan.expect(a, Master);
+    let source = lan.state(a).expect("it runs").source;
+    let of_base: IpAddr = "fe80::1".parse().expect("an address");
+    assert!(source.is_some_and(|source| source != of_base), "{source:?}");
+}
+
+#[test]
+fn the_address_of_an_ipvlan_and_the_ipvlan_come_back() {
+    let mut lan = Lan::new(405);
+    let a = lan.router("a", &conf(150, "use_ipvlan 10.0.0.41/24"));
+    lan.run(5 * SEC);
+    lan.expect(a, Master);
+    lan.remove_address(a, "10.0.0.41/24");
+    lan.run(10 * MS);
+    assert_eq!(place(&lan, a, "10.0.0.41/24").as_deref(), Some("vrrp.51"));
+
+    let before = index(&lan, a, "vrrp.51");
+    lan.meddle(a, "has its ipvlan deleted", |kernel: &mut Kernel| {
+        kernel.take_away(before).expect("it is there");
+    });
+    lan.run(10 * MS);
+    assert_ne!(index(&lan, a, "vrrp.51"), before);
+    assert_eq!(place(&lan, a, "10.0.0.41/24").as_deref(), Some("vrrp.51"));
+    lan.run(5 * SEC);
+    lan.expect_only_owner(a, VIP);
+    assert_eq!(lan.statistics(a).become_master, 1);
+}
+
+#[test]
+fn an_ipvlan_of_before_is_taken_over_put_right_or_replaced() {
+    for (below, mode) in [(ETH0, IpvlanMode::Vepa), (ETH1, IpvlanMode::Bridge)] {
+        let mut lan = Lan::new(406);
+        let a = lan.configured("a", &conf(150, "use_ipvlan 10.0.0.41/24"));
+        let old = device("vrrp.51", below, LinkKind::Ipvlan(mode));
+        lan.meddle(a, "has an ipvlan", |kernel| kernel.meddle(&old));
+        lan.start(a);
+        lan.run(5 * SEC);
+        lan.expect_only_owner(a, VIP);
+        let now = lan.kernel(a).link("vrrp.51").expect("it is there");
+        assert_eq!(now.below, Some(ETH0));
+        assert_eq!(now.kind, LinkKind::Ipvlan(IpvlanMode::Bridge));
+    }
+}
+
+#[test]
+fn a_reload_goes_from_a_vmac_to_an_ipvlan_and_back() {
+    let mut lan = Lan::new(407);
+    let a = lan.router("a", &conf(150, "use_vmac"));
+    lan.run(5 * SEC);
+    assert_eq!(place(&lan, a, VIP).as_deref(), Some("vrrp.51"));
+    lan.reload(a, &conf(150, "use_ipvlan ipv.51 10.0.0.41/24"));
+    lan.run(6 * SEC);
+    lan.expect(a, Master);
+    assert_eq!(place(&lan, a, VIP).as_deref(), Some("eth0"));
+    assert!(lan.kernel(a).link("vrrp.51").is_none());
+    lan.reload(a, &conf(150, "use_vmac"));
+    lan.run(6 * SEC);
+    lan.expect(a, Master);
+    assert_eq!(place(&lan, a, VIP).as_deref(), Some("vrrp.51"));
+    assert!(lan.kernel(a).link("ipv.51").is_none());
+}
+
+#[test]
+fn a_device_is_in_the_routing_domain_of_the_interface_below_it() {
+    for layer in ["use_vmac", "use_ipvlan 10.0.0.41/24"] {
+        let mut lan = Lan::new(408);
+        let a = lan.configured("a", &conf(150, layer));
+        let red = device("red", ETH0, LinkKind::Vrf(100));
+        lan.meddle(a, "has a domain", |kernel| kernel.meddle(&red));
+        let red = index(&lan, a, "red");
+        let enslave = |lan: &mut Lan, master| {
+            let port = LinkRequest::SetMaster(ETH0, master);
+            lan.meddle(a, "moves eth0", |kernel| kernel.meddle(&port));
+        };
+        enslave(&mut lan, Some(red));
+        lan.start(a);
+        lan.run(5 * SEC);
+        lan.expect_only_owner(a, VIP);
+        let master = |lan: &Lan| lan.kernel(a).link("vrrp.51").expect("it is there").master;
+        assert_eq!(master(&lan), Some(red));
+        enslave(&mut lan, None);
+        lan.run(SEC);
+        assert_eq!(master(&lan), None);
+        enslave(&mut lan, Some(red));
+        lan.run(SEC);
+        assert_eq!(master(&lan), Some(red));
+    }
+}
