@@ -484,22 +484,3 @@ fn the_intervals_are_those_of_the_rfc() {
     lan.run(Duration::from_micros(1));
     lan.expect(a, Master);
 }
-
-/// An instance that ignored such a statement would not hear its peers: there would be two masters.
-#[test]
-fn an_instance_that_would_not_be_heard_is_not_started_and_stops_on_reload() {
-    let plain = conf(100, "");
-    let other = conf(100, "use_ipvlan 10.0.0.9");
-    let mut lan = Lan::new(25);
-    let a = lan.router("a", &other);
-    lan.run(10 * SEC);
-    assert!(lan.state(a).is_none(), "{other}");
-    assert!(lan.owners(VIP).is_empty(), "{other}");
-    lan.reload(a, &plain);
-    lan.run(10 * SEC);
-    lan.expect_only_owner(a, VIP);
-    lan.reload(a, &other);
-    lan.run(SEC);
-    assert!(lan.state(a).is_none(), "{other}");
-    assert!(lan.owners(VIP).is_empty(), "{other}");
-}
