@@ -67,6 +67,8 @@ const DIFFERENCES: &[&str] = &[
     "A rule may have a single port as sport or dport.",
     "ip_proto is ipproto, as the manual page of keepalived says.",
     "A nexthop that is wrong drops its route.",
+    "Unicast peers in strict mode, where the instance has an interface, are an error, and the \
+     instance runs with them.",
     "unicast_ttl without a peer is ignored, multicast adverts keep their TTL of 255.",
     "owner_ignore_adverts off is honoured with priority 255.",
     "A second group in a vrrp_sync_group is ignored, and nothing else of its block.",

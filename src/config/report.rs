@@ -71,6 +71,14 @@ impl<'a> Report<'a> {
         self.add(problem);
     }
 
+    /// The same, where what is wrong may have been said at its own place already.
+    pub(crate) fn fatal_unless_told(&mut self, told: bool, problem: impl FnOnce() -> Problem) {
+        self.fatal = true;
+        if !told {
+            self.add(problem());
+        }
+    }
+
     /// Nobody will read what else is found; it need not be explained.
     pub(crate) fn is_full(&self) -> bool {
         self.diagnostics.is_full()

@@ -177,15 +177,15 @@ fn instance(
 fn identity(draft: &mut InstanceDraft, report: &mut Report<'_>) -> Option<(Vrid, String)> {
     let name = &draft.name.name;
     let lacks = |what: &str| {
-        let message = format!("`vrrp_instance {name}` has no usable {what}");
+        let message = format!("`vrrp_instance {name}` has no {what}");
         Problem::error(draft.name.span, message)
     };
     if draft.vrid.is_none() {
-        report.fatal(lacks("`virtual_router_id`"));
+        report.fatal_unless_told(draft.wrong_vrid, || lacks("`virtual_router_id`"));
     }
     if draft.interface.is_none() {
         if draft.unicast.is_none() {
-            report.fatal(lacks("`interface`"));
+            report.fatal_unless_told(draft.wrong_interface, || lacks("`interface`"));
         } else if let Some((source, span)) = draft.source {
             let link_local = matches!(source, IpAddr::V6(source) if source.is_unicast_link_local());
             if link_local {

@@ -37,9 +37,12 @@ pub(super) fn interface(draft: &mut InstanceDraft, statement: &Statement, report
     };
     if word.text == "lo" {
         report.reject(word, "an interface that can speak VRRP");
+        draft.wrong_interface = true;
         return;
     }
-    draft.interface = report.interface(word).or_else(|| draft.interface.take());
+    let interface = report.interface(word);
+    draft.wrong_interface = interface.is_none();
+    draft.interface = interface.or_else(|| draft.interface.take());
 }
 
 pub(super) fn virtual_router_id(
@@ -51,6 +54,7 @@ pub(super) fn virtual_router_id(
         return;
     };
     let vrid = report.within(word, 1, 255).and_then(Vrid::new);
+    draft.wrong_vrid = vrid.is_none();
     draft.vrid = vrid.map(|vrid| (vrid, statement.span()));
 }
 
