@@ -11,13 +11,20 @@ use super::frame::{FileFrame, Frame};
 use super::text::Text;
 use super::{DEPTH_MAX, Expander, TEXT_MAX};
 
-/// Files of one configuration; one for each of a thousand services is not unheard of.
-const FILES_MAX: usize = 10_000;
+/// Includes and files of one configuration; one for each of a thousand services is not unheard of.
+/// An include that finds nothing counts as well: looking for it has taken its time.
+const INCLUDES_MAX: usize = 10_000;
 
 impl Expander<'_> {
     /// Looks for the files of an include; each is read when its turn comes.
     pub(super) fn include(&mut self, pattern: &Text, checks: Checks) {
         let spot = pattern.spot(&self.source, 0..pattern.len());
+        self.included += 1;
+        if self.included > INCLUDES_MAX {
+            let problem = self.too_many(spot);
+            self.problems.push(problem);
+            return;
+        }
         let checks = match self.all_checks {
             true => Checks::ALL,
             false => checks.and(self.checks),
@@ -67,10 +74,9 @@ impl Expander<'_> {
     pub(super) fn refuse(&mut self, file: &FileFrame<'_>, spot: Spot) -> Option<Problem> {
         // Those that are refused count as well: reading them has taken its time.
         self.included += 1;
-        if self.included > FILES_MAX || self.source.text().len() + file.len() > TEXT_MAX {
-            self.endless = true;
-            let message = "included files make this configuration endless";
-            return Some(Problem::error(spot, message).class(Class::Endless));
+        let length = self.source.text().len() + file.len();
+        if self.included > INCLUDES_MAX || length > TEXT_MAX {
+            return Some(self.too_many(spot));
         }
         let open = self.frames.iter().filter_map(|frame| match frame {
             Frame::File(open) => Some(open),
@@ -85,6 +91,12 @@ impl Expander<'_> {
             return Some(Problem::error(spot, message));
         }
         None
+    }
+
+    fn too_many(&mut self, spot: Spot) -> Problem {
+        self.endless = true;
+        let message = "included files make this configuration endless";
+        Problem::error(spot, message).class(Class::Endless)
     }
 
     /// An include did not find or could not read what it names.
