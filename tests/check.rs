@@ -11,6 +11,8 @@
 
 #[path = "check/kernel.rs"]
 mod kernel;
+#[path = "config/stopwatch.rs"]
+mod stopwatch;
 #[path = "check/world.rs"]
 mod world;
 
@@ -24,6 +26,8 @@ mod drain;
 mod http;
 #[path = "check/kinds.rs"]
 mod kinds;
+#[path = "check/largest.rs"]
+mod largest;
 #[path = "check/left_out.rs"]
 mod left_out;
 #[path = "check/machine.rs"]

@@ -24,6 +24,7 @@ mod lab {
     pub(crate) mod crowd;
     pub(crate) mod daemon;
     pub(crate) mod dialects;
+    pub(crate) mod director;
     pub(crate) mod filter;
     pub(crate) mod interfaces;
     pub(crate) mod network;
@@ -34,14 +35,15 @@ mod lab {
     pub(crate) mod tables;
     pub(crate) mod timeline;
     pub(crate) mod traffic;
+    pub(crate) mod visitor;
     pub(crate) mod vmac;
     pub(crate) mod vrrp;
     pub(crate) mod wait;
 }
 
 use lab::{
-    cluster, crowd, dialects, filter, interfaces, network, no_ipvs, process, scripts, states,
-    tables, traffic, vmac, vrrp, wait,
+    cluster, crowd, dialects, director, filter, interfaces, network, no_ipvs, process, scripts,
+    states, tables, traffic, vmac, vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -92,6 +94,7 @@ fn main() -> ExitCode {
         scripts::SCENARIOS,
         cluster::SCENARIOS,
         tables::SCENARIOS,
+        director::SCENARIOS,
         traffic::SCENARIOS,
         no_ipvs::SCENARIOS,
     ];

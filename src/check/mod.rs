@@ -30,7 +30,9 @@ mod sync;
 mod table;
 mod timeouts;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::info;
@@ -52,6 +54,7 @@ use drain::Drain;
 use file::Files;
 use map::Map;
 use probe::{Abilities, Input};
+use reload::Rebuild;
 use server::Server;
 use service::{ServerKey, Service, VirtualId};
 use suspend::Addresses;
@@ -76,8 +79,9 @@ impl ProbeId {
 /// What happens to the core.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A new configuration; the first one is the start. Start is a change from nothing.
-    Reload(&'a Config),
+    /// A new configuration; the first one is the start. Start is a change from nothing. A large one
+    /// is applied over several turns.
+    Reload(&'a Arc<Config>),
     /// The connection of a probe is established.
     Connected(ProbeId),
     /// The connection failed: at once, or with the error the socket reported.
@@ -243,6 +247,10 @@ pub struct Core {
     sync: Sync,
     addresses: Addresses,
     drain: Drain,
+    /// What is left to be done of the last configuration.
+    rebuild: Option<Rebuild>,
+    /// Checks that are to begin.
+    new_checkers: VecDeque<CheckerId>,
     /// `rs_init_notifies`: servers that are there from the start are told of, too.
     init_notifies: bool,
     flush_on_stop: Option<FlushOnStop>,
@@ -262,6 +270,8 @@ enum Timer {
     Limit(ProbeId),
     /// IPVS is looked at again: it is missing, or it refused something.
     Director,
+    /// More of a configuration is to be applied than fits into one turn.
+    Rebuild,
     /// More of the table is to be settled than fits into one turn.
     Table,
     /// The table is read back.
@@ -293,6 +303,8 @@ impl Core {
             sync: Sync::default(),
             addresses: Addresses::default(),
             drain: Drain::default(),
+            rebuild: None,
+            new_checkers: VecDeque::new(),
             init_notifies: false,
             flush_on_stop: None,
             notices: Vec::new(),
@@ -318,11 +330,13 @@ impl Core {
     /// All timers due at `now`.
     pub fn on_time(&mut self, now: Instant, out: &mut Vec<Effect>) {
         self.begin_turn(now);
+        let mut rebuilds = false;
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Due(checker) => self.start_attempt(now, checker, out),
                 Timer::Limit(probe) => self.advance(now, probe, Input::Limit, out),
                 Timer::Director => self.director_due(now, out),
+                Timer::Rebuild => rebuilds = true,
                 // What is left is settled in any case.
                 Timer::Table => {}
                 Timer::Drain => self.look_at_draining(now, out),
@@ -332,6 +346,9 @@ impl Core {
                     self.plan_audit(now);
                 }
             }
+        }
+        if rebuilds {
+            self.go_on(now, out);
         }
         self.finish(now, out);
     }
@@ -398,7 +415,9 @@ impl Core {
             self.timers.set(Timer::Table, now);
         }
         self.wait_for_modules(now);
-        if let Some(count) = self.table.take_operations() {
+        if self.rebuild.is_none()
+            && let Some(count) = self.table.take_operations()
+        {
             info!("the number of IPVS operations of this configuration: {count}");
         }
         out.extend(self.notices.drain(..).map(Effect::Notify));

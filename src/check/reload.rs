@@ -4,14 +4,13 @@
 //! tries is. What is the same is not disturbed: no request, its state and its timers stay, where
 //! upstream starts every timer anew, so that frequent reloads there mean that nothing is checked.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use log::{debug, info, warn};
 
-use crate::config::{
-    self, Config, GroupEntry, RealServer, ServiceKey, VirtualServer, VirtualServerGroup,
-};
+use crate::config::{self, Config, GroupEntry, RealServer, ServiceKey, VirtualServer};
 use crate::time::Instant;
 use crate::wire::ipvs::Dest;
 
@@ -22,11 +21,37 @@ use super::service::{Occasion, ServerKey, Service, Sorry, VirtualId};
 use super::{Core, Effect, Timer, kernel, left_out};
 use crate::notify::{Notice, Why};
 
+/// A configuration on its way into the core, some services at a time: a large one takes longer
+/// than adverts may wait.
+#[derive(Debug)]
+pub(super) struct Rebuild {
+    config: Arc<Config>,
+    /// Where groups stand in it.
+    groups: Map<String, usize>,
+    /// Services that are not in it, in the order of the file they come from.
+    leaving: VecDeque<VirtualId>,
+    /// Where the services stand in it that are not applied yet.
+    waiting: VecDeque<usize>,
+    /// Those that are.
+    order: Vec<VirtualId>,
+}
+
+impl Rebuild {
+    /// Services that run on until it is their turn to leave.
+    pub(super) fn into_leaving(self) -> impl Iterator<Item = VirtualId> {
+        self.leaving.into_iter()
+    }
+}
+
 impl Core {
-    /// In upstream's order: what left, what stayed, what came, then the checks of what came.
-    pub(super) fn reload(&mut self, now: Instant, config: &Config, out: &mut Vec<Effect>) {
-        let wanted = distinct_services(config);
-        self.tell_beginning(!wanted.is_empty(), config.global.lvs.audit_undo);
+    /// In upstream's order: what left, what stayed, what came, then the checks of what came. One
+    /// that was not yet done with is forgotten: the new one starts from what is there.
+    pub(super) fn reload(&mut self, now: Instant, config: &Arc<Config>, out: &mut Vec<Effect>) {
+        if let Some(unfinished) = self.rebuild.take() {
+            self.order.extend(unfinished.into_leaving());
+        }
+        let waiting = distinct_services(config);
+        self.tell_beginning(!waiting.is_empty(), config.global.lvs.audit_undo);
         if !std::mem::replace(&mut self.director.started, true) {
             // Never at a later reload: that would cut off the clients of what stays.
             self.director.flush = config.global.lvs.flush;
@@ -43,33 +68,82 @@ impl Core {
             out.extend(self.timeouts.settle());
         }
         self.sync.configure(config, out);
-        let needed = !wanted.is_empty() || self.sync.follows().is_some();
+        let needed = !waiting.is_empty() || self.sync.follows().is_some();
         self.need_director(now, needed, out);
 
-        let keys: HashSet<&ServiceKey> = wanted.iter().map(|service| &service.key).collect();
-        for id in std::mem::take(&mut self.order) {
-            if !keys.contains(&self.services[&id].key) {
+        let services = waiting.iter().map(|&at| &config.virtual_servers[at]);
+        let keys: HashSet<&ServiceKey> = services.map(|service| &service.key).collect();
+        let order = std::mem::take(&mut self.order);
+        let stays = |id: &VirtualId| keys.contains(&self.services[id].key);
+        let (staying, leaving): (Vec<_>, Vec<_>) = order.into_iter().partition(stays);
+        self.order = staying;
+        let groups = config.virtual_server_groups.iter().enumerate();
+        self.rebuild = Some(Rebuild {
+            config: Arc::clone(config),
+            groups: groups.map(|(at, group)| (group.name.clone(), at)).collect(),
+            leaving: leaving.into(),
+            waiting,
+            order: Vec::new(),
+        });
+        self.go_on(now, out);
+    }
+
+    /// Applies a share of the configuration, and begins a share of the new checks.
+    pub(super) fn go_on(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        let mut budget = SERVERS_PER_TURN;
+        while budget > 0
+            && let Some(mut rebuild) = self.rebuild.take()
+        {
+            let cost = if let Some(id) = rebuild.leaving.pop_front() {
+                let cost = self.services[&id].servers.len();
                 self.leave_service(now, id, out);
-            }
-        }
-        let groups = config.virtual_server_groups.iter();
-        let groups: Map<&str, &VirtualServerGroup> =
-            groups.map(|group| (group.name.as_str(), group)).collect();
-        let mut new_checkers = Vec::new();
-        for service in wanted {
-            let entries = match &service.key {
-                ServiceKey::Group { name, .. } => groups.get(name.as_str()),
-                ServiceKey::Address(_) | ServiceKey::Fwmark { .. } => None,
+                cost
+            } else if let Some(at) = rebuild.waiting.pop_front() {
+                let config = Arc::clone(&rebuild.config);
+                let service = &config.virtual_servers[at];
+                self.apply_one(now, service, &mut rebuild, out);
+                service.real_servers.len()
+            } else {
+                self.end_rebuild(rebuild, out);
+                break;
             };
-            let entries = entries.map_or(&[][..], |group| &group.entries);
-            self.apply_service(now, service, entries, &mut new_checkers, out);
+            budget = budget.saturating_sub(1 + cost);
+            self.rebuild = Some(rebuild);
         }
-        left_out::tell(config, self.abilities);
-        self.apply_files();
-        self.watch_addresses(out);
-        for id in new_checkers {
+        while self.rebuild.is_none()
+            && budget > 0
+            && let Some(id) = self.new_checkers.pop_front()
+        {
+            budget -= 1;
             self.activate(now, id);
         }
+        if self.rebuild.is_some() || !self.new_checkers.is_empty() {
+            self.timers.set(Timer::Rebuild, now);
+        }
+    }
+
+    fn apply_one(
+        &mut self,
+        now: Instant,
+        service: &VirtualServer,
+        rebuild: &mut Rebuild,
+        out: &mut Vec<Effect>,
+    ) {
+        let group = match &service.key {
+            ServiceKey::Group { name, .. } => rebuild.groups.get(name),
+            ServiceKey::Address(_) | ServiceKey::Fwmark { .. } => None,
+        };
+        let groups = &rebuild.config.virtual_server_groups;
+        let entries = group.map_or(&[][..], |&at| &groups[at].entries);
+        let id = self.apply_service(now, service, entries, out);
+        rebuild.order.push(id);
+    }
+
+    fn end_rebuild(&mut self, rebuild: Rebuild, out: &mut Vec<Effect>) {
+        self.order = rebuild.order;
+        left_out::tell(&rebuild.config, self.abilities);
+        self.apply_files();
+        self.watch_addresses(out);
     }
 
     fn tell_beginning(&mut self, serves: bool, undo: bool) {
@@ -134,11 +208,9 @@ impl Core {
         now: Instant,
         config: &VirtualServer,
         entries: &[GroupEntry],
-        new_checkers: &mut Vec<CheckerId>,
         out: &mut Vec<Effect>,
-    ) {
+    ) -> VirtualId {
         let id = self.identify(&config.key);
-        self.order.push(id);
         self.apply_kernel(id, config, entries);
         self.apply_sorry(id, config);
         let wanted = distinct_servers(config);
@@ -163,13 +235,14 @@ impl Core {
             }
         }
         for server in wanted {
-            self.apply_server(now, id, server, new_checkers, out);
+            self.apply_server(now, id, server, out);
         }
         self.evaluate_quorum(id, Occasion::Configured);
         let away = self.is_away(&self.services[&id]);
         if away != self.services[&id].suspended {
             self.suspend(now, id, away);
         }
+        id
     }
 
     /// The service of this key, which may be a new one.
@@ -183,6 +256,7 @@ impl Core {
         };
         self.ids.insert(key.clone(), id);
         self.services.insert(id, Service::new(key.clone()));
+        self.order.push(id);
         id
     }
 
@@ -266,7 +340,6 @@ impl Core {
         now: Instant,
         service: VirtualId,
         config: &RealServer,
-        new_checkers: &mut Vec<CheckerId>,
         out: &mut Vec<Effect>,
     ) {
         let address = config.address;
@@ -283,7 +356,7 @@ impl Core {
             None => Vec::new(),
         };
         self.forget_draining(key);
-        let checkers = self.apply_checkers(now, key, config, before, new_checkers, out);
+        let checkers = self.apply_checkers(now, key, config, before, out);
         let failed = checkers.iter().filter(|id| !self.checkers[id].up).count();
         let server = self.servers.entry(key);
         server.or_insert_with(|| Server::new(dest)).inhibit = config.inhibit_on_failure;
@@ -315,7 +388,6 @@ impl Core {
         server: ServerKey,
         config: &RealServer,
         mut before: Vec<CheckerId>,
-        new_checkers: &mut Vec<CheckerId>,
         out: &mut Vec<Effect>,
     ) -> Vec<CheckerId> {
         let known = self.servers.get(&server).map(|server| server.alive);
@@ -335,7 +407,7 @@ impl Core {
             let id = CheckerId(self.new_id());
             self.checkers.insert(id, Checker::new(server, wanted, up));
             if made {
-                new_checkers.push(id);
+                self.new_checkers.push_back(id);
             }
             after.push(id);
         }
@@ -378,9 +450,11 @@ impl Core {
         }
     }
 
-    /// A check begins, unless its service is somewhere else.
+    /// A check begins, unless its service is somewhere else, or it has gone before it began.
     pub(super) fn activate(&mut self, now: Instant, id: CheckerId) {
-        let checker = &self.checkers[&id];
+        let Some(checker) = self.checkers.get(&id) else {
+            return;
+        };
         let probe = &checker.config.probe;
         // What waits to be told has no rhythm.
         if !self.abilities.can_make(probe) || matches!(probe, config::Probe::File { .. }) {
@@ -436,9 +510,10 @@ fn name_of_entry(key: &ServiceKey, entry: &GroupEntry) -> String {
 }
 
 /// Two of one key would fight for the same entry of the kernel: the first one counts.
-fn distinct_services(config: &Config) -> Vec<&VirtualServer> {
+fn distinct_services(config: &Config) -> VecDeque<usize> {
     let mut seen = HashSet::new();
-    let services = config.virtual_servers.iter().filter(|service| {
+    let services = config.virtual_servers.iter().enumerate();
+    let distinct = services.filter(|(_, service)| {
         let key = &service.key;
         let first = seen.insert(key);
         if !first {
@@ -446,7 +521,7 @@ fn distinct_services(config: &Config) -> Vec<&VirtualServer> {
         }
         first
     });
-    services.collect()
+    distinct.map(|(at, _)| at).collect()
 }
 
 fn distinct_servers(config: &VirtualServer) -> Vec<&RealServer> {
@@ -462,3 +537,7 @@ fn distinct_servers(config: &VirtualServer) -> Vec<&RealServer> {
     });
     servers.collect()
 }
+
+/// Servers of a configuration that are compared and applied in one turn of the loop, and new checks
+/// that are begun: together less than two milliseconds of it.
+const SERVERS_PER_TURN: usize = 256;

@@ -5,13 +5,18 @@ use log::info;
 use crate::config::FlushOnStop;
 use crate::wire::ipvs::Request;
 
+use super::reload::Rebuild;
 use super::service::{ServerKey, VirtualId};
-use super::{Core, Effect};
+use super::{Core, Effect, Timer};
 use crate::notify::{Notice, Why};
 
 impl Core {
     pub(super) fn stop(&mut self, out: &mut Vec<Effect>) {
-        let order = std::mem::take(&mut self.order);
+        let mut order = std::mem::take(&mut self.order);
+        let unfinished = self.rebuild.take().into_iter();
+        order.extend(unfinished.flat_map(Rebuild::into_leaving));
+        self.new_checkers.clear();
+        self.timers.cancel(Timer::Rebuild);
         let mut entries: Vec<_> = self.drain.closing().collect();
         for &id in &order {
             self.say_goodbye(id);

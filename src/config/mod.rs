@@ -131,6 +131,10 @@ pub trait Host {
     fn user_exists(&self, name: &str) -> bool;
 
     fn group_exists(&self, name: &str) -> bool;
+
+    /// Called again and again while a file is read, after a millisecond of work or less: a daemon
+    /// that reloads has adverts to send.
+    fn meanwhile(&self) {}
 }
 
 /// Why a program cannot be started.
@@ -206,7 +210,7 @@ pub fn load_text(name: &str, text: &str, host: &dyn Host) -> Loaded {
 pub fn load_bytes(name: &str, bytes: &[u8], host: &dyn Host, reading: &Reading) -> Loaded {
     let mut problems = Vec::new();
     let source = expand::expand(name, bytes, host, reading, &mut problems);
-    let statements = tree::parse(source.text(), &ROOT, &mut problems);
+    let statements = tree::parse(source.text(), &ROOT, host, &mut problems);
     let mut report = Report::new(host, &source);
     report.names = Names::new(&statements);
     for problem in problems {
@@ -215,7 +219,10 @@ pub fn load_bytes(name: &str, bytes: &[u8], host: &dyn Host, reading: &Reading) 
     let mut draft = Draft::default();
     ROOT.read(&mut draft, &statements, &mut report);
     // The tree is larger than what is made of it.
-    drop(statements);
+    for statement in statements {
+        drop(statement);
+        host.meanwhile();
+    }
     let config = resolve::resolve(draft, &mut report);
     let fatal = report.is_fatal();
     Loaded {

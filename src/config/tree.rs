@@ -12,6 +12,7 @@ use std::rc::Rc;
 use pest::Parser;
 use pest_derive::Parser;
 
+use super::Host;
 use super::diag::{Class, Problem};
 use super::keywords::{Scope, Shape};
 use super::source::Span;
@@ -68,6 +69,9 @@ struct Builder<'p> {
 /// parser needs for itself is many times its text, and stays in the processor's cache like this.
 const PORTION: usize = 4 << 10;
 
+/// Pieces that are put into the tree at a time.
+const SHARE: usize = 512;
+
 /// No keyword nests deeper than five; what is deeper is noise, and dropping a tree costs stack.
 const DEPTH_MAX: usize = 32;
 
@@ -101,9 +105,10 @@ impl Brace {
 pub(crate) fn parse(
     text: &Rc<String>,
     root: &'static dyn Scope,
+    host: &dyn Host,
     problems: &mut Vec<Problem>,
 ) -> Vec<Statement> {
-    let (pieces, words) = pieces(text, problems);
+    let (pieces, words) = pieces(text, host, problems);
     let count = |kind: fn(&Piece) -> bool| pieces.iter().filter(|piece| kind(piece)).count();
     let opens = count(|piece| matches!(piece, Piece::Open(_)));
     let closes = count(|piece| matches!(piece, Piece::Close(_)));
@@ -120,7 +125,12 @@ pub(crate) fn parse(
         problems,
     };
     let mut pieces = pieces.into_iter().peekable();
+    let mut share = 0;
     while let Some(piece) = pieces.next() {
+        share += 1;
+        if share % SHARE == 0 {
+            host.meanwhile();
+        }
         match piece {
             Piece::Statement { end } => builder.statement(end, pieces.peek().copied()),
             Piece::Open(brace) => builder.open(brace),
@@ -138,7 +148,11 @@ struct Pieces<'t, 'p> {
     problems: &'p mut Vec<Problem>,
 }
 
-fn pieces(text: &Rc<String>, problems: &mut Vec<Problem>) -> (Vec<Piece>, Vec<Word>) {
+fn pieces(
+    text: &Rc<String>,
+    host: &dyn Host,
+    problems: &mut Vec<Problem>,
+) -> (Vec<Piece>, Vec<Word>) {
     let mut found = Pieces {
         text,
         pieces: Vec::new(),
@@ -148,6 +162,7 @@ fn pieces(text: &Rc<String>, problems: &mut Vec<Problem>) -> (Vec<Piece>, Vec<Wo
     let mut start = 0;
     while start < text.len() {
         start = found.plain_lines(start);
+        host.meanwhile();
         start = found.other_lines(start);
     }
     (found.pieces, found.words)
@@ -192,10 +207,12 @@ fn first_line(text: &[u8]) -> (bool, usize) {
 
 impl Pieces<'_, '_> {
     /// Nearly all lines are letters and braces and nothing else: for them the grammar comes down
-    /// to this, which takes a tenth of its time. Gives the start of the first other line.
+    /// to this, which takes a tenth of its time. Gives the start of the first line that is not
+    /// read.
     fn plain_lines(&mut self, mut start: usize) -> usize {
         let bytes = self.text.as_bytes();
-        while start < bytes.len() {
+        let end = start + PORTION;
+        while start < bytes.len() && start < end {
             let (plain, length) = first_line(&bytes[start..]);
             if !plain {
                 break;
@@ -242,6 +259,9 @@ impl Pieces<'_, '_> {
                 break;
             }
             end += length;
+        }
+        if end == start {
+            return end;
         }
         let portion = self.text.get(start..end);
         let portion = portion.expect("a portion ends at a line's end");
@@ -484,6 +504,7 @@ impl Builder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::AnyHost;
     use crate::config::keywords::root::ROOT;
     use crate::rand::Rand;
 
@@ -509,7 +530,7 @@ mod tests {
 
     fn tree(text: &str) -> (Vec<Statement>, Vec<Problem>) {
         let mut problems = Vec::new();
-        let statements = parse(&Rc::new(text.to_owned()), &ROOT, &mut problems);
+        let statements = parse(&Rc::new(text.to_owned()), &ROOT, &AnyHost, &mut problems);
         (statements, problems)
     }
 

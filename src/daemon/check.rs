@@ -1,6 +1,7 @@
 //! The driver of the check core: descriptors to `check::Event`, `check::Effect` to `sys`.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use log::{debug, error};
 use mio::Token;
@@ -80,7 +81,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn reload(&mut self, now: Instant, config: &Config, reactor: &mut Reactor) {
+    pub(super) fn reload(&mut self, now: Instant, config: &Arc<Config>, reactor: &mut Reactor) {
         let ssl = config.ssl.clone().unwrap_or_default();
         self.probes.set_files(Files {
             authorities: ssl.ca,

@@ -18,7 +18,7 @@ pub(super) fn test(options: &Options, path: &Path, report: &Report) -> Result<Ex
         // What is on stdout is one document and nothing else.
         Format::Json => options.print_remarks_on_stderr(),
     }
-    let Loaded { diagnostics, .. } = config::load(path, &Machine, &reading(options));
+    let Loaded { diagnostics, .. } = config::load(path, &Machine::IDLE, &reading(options));
     match (report, options.format) {
         (Report::Stderr, Format::Text) => tell(&diagnostics),
         (Report::Stderr, Format::Json) => say(diagnostics.json().as_bytes()),
@@ -39,7 +39,7 @@ pub(super) fn print(options: &Options, path: &Path) -> ExitCode {
     let Loaded {
         config,
         diagnostics,
-    } = config::load(path, &Machine, &reading(options));
+    } = config::load(path, &Machine::IDLE, &reading(options));
     match options.format {
         Format::Text => tell(&diagnostics),
         Format::Json => {
@@ -58,7 +58,7 @@ pub(super) fn diff(options: &Options, old: &Path, new: &Path) -> ExitCode {
     // Random numbers are no difference.
     let reading = reading(options);
     let read = |path: &Path| {
-        let loaded = config::load(path, &Machine, &reading);
+        let loaded = config::load(path, &Machine::IDLE, &reading);
         tell(&loaded.diagnostics);
         let refusal = ExitCode::from(loaded.diagnostics.refusal_code());
         (loaded, refusal)

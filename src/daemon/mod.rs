@@ -24,11 +24,13 @@ mod topology;
 mod track;
 mod vrrp;
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::info;
@@ -127,6 +129,10 @@ struct Daemon {
     notify: notify::Driver,
     children: Children,
     files: ConfigFile,
+    /// The configuration is to be read again at the end of this turn.
+    reload_asked: bool,
+    /// The last turn of the loop.
+    turned: Instant,
     stopping: bool,
     manners: Manners,
 }
@@ -167,6 +173,8 @@ impl Daemon {
             notify: notify::Driver::new(),
             children: Children::default(),
             files,
+            reload_asked: false,
+            turned: Instant::ZERO,
             stopping: false,
             manners,
         })
@@ -175,22 +183,38 @@ impl Daemon {
     /// The whole loop. At a stop it goes on while scripts are told of it, which is not long.
     fn run(&mut self) -> Result<(), Error> {
         while !(self.stopping && self.notify.is_idle()) {
-            self.set_alarm()?;
             // A slow syslog is tried again in a moment, not at the next event.
-            let patience = logging::is_behind().then_some(LOG_PATIENCE);
-            self.reactor.wait(patience).map_err(Error::Poll)?;
-            // The one clock read of this turn.
-            let now = self.clock.now();
-            while let Some((token, source)) = self.reactor.next() {
-                self.on_ready(now, source, token);
+            self.turn(logging::is_behind().then_some(LOG_PATIENCE))?;
+            if std::mem::take(&mut self.reload_asked) && !self.stopping {
+                self.reload();
             }
-            self.on_time(now);
-            logging::flush();
         }
         let now = self.clock.now();
         self.tell_notify(|notify, tools| notify.end(now, tools));
         self.children.end();
         Ok(())
+    }
+
+    fn turn(&mut self, patience: Option<Duration>) -> Result<(), Error> {
+        self.set_alarm()?;
+        self.reactor.wait(patience).map_err(Error::Poll)?;
+        // The one clock read of this turn.
+        let now = self.clock.now();
+        self.turned = now;
+        while let Some((token, source)) = self.reactor.next() {
+            self.on_ready(now, source, token);
+        }
+        self.on_time(now);
+        logging::flush();
+        Ok(())
+    }
+
+    /// A turn in the midst of a long work, when the last one is a while ago.
+    fn meanwhile(&mut self) {
+        if self.clock.now().since(self.turned) >= MEANWHILE {
+            // What is wrong with the loop it finds out again by itself.
+            let _ = self.turn(Some(Duration::ZERO));
+        }
     }
 
     fn set_alarm(&mut self) -> Result<(), Error> {
@@ -258,8 +282,7 @@ impl Daemon {
     fn on_signals(&mut self, now: Instant) {
         while let Ok(Some(signal)) = self.signals.recv() {
             match signal {
-                Signal::Hup if !self.stopping => self.reload(now),
-                Signal::Hup => {}
+                Signal::Hup => self.reload_asked = true,
                 Signal::Int if self.manners.ignore_sigint => {}
                 Signal::Term | Signal::Int => self.stop(now),
                 Signal::Chld => self.reap(now),
@@ -303,7 +326,7 @@ impl Daemon {
 
     /// The first configuration, too: start is a change from nothing. The table comes before the
     /// addresses: a master directs from its first packet on.
-    fn apply(&mut self, now: Instant, config: &Config) {
+    fn apply(&mut self, now: Instant, config: &Arc<Config>) {
         self.children.reload(config);
         self.tell_notify(|notify, tools| notify.reload(now, config, tools));
         if let Some(check) = &mut self.check {
@@ -321,14 +344,35 @@ impl Daemon {
         self.tell_notify(|notify, tools| notify.reloaded(now, tools));
     }
 
-    fn reload(&mut self, now: Instant) {
+    /// Between two turns: the loop goes on turning while the file is read.
+    fn reload(&mut self) {
         if let Some(vrrp) = &mut self.vrrp {
-            vrrp.reloading(now, &mut self.reactor);
+            vrrp.reloading(self.clock.now(), &mut self.reactor);
         }
         info!("Reloading ...");
-        if let Some(config) = self.files.reload() {
-            self.apply(now, &config);
+        let source = self.files.source().clone();
+        let daemon = RefCell::new(&mut *self);
+        let loaded = source.load(&|| daemon.borrow_mut().meanwhile());
+        // A signal may have come meanwhile.
+        if self.stopping {
+            return;
+        }
+        if let Some(old) = self.files.replace(loaded) {
+            let config = Arc::clone(self.files.config());
+            self.apply(self.clock.now(), &config);
             info!("Reload complete");
+            self.dismantle(old);
+        }
+    }
+
+    /// What ran before; a large one takes a while to be given back.
+    fn dismantle(&mut self, config: Arc<Config>) {
+        let Some(config) = Arc::into_inner(config) else {
+            return;
+        };
+        for service in config.virtual_servers {
+            drop(service);
+            self.meanwhile();
         }
     }
 
@@ -467,6 +511,8 @@ struct Manners {
     panic_on_usr2: bool,
 }
 
+/// How long the loop may stand still while something else is done.
+const MEANWHILE: Duration = Duration::from_millis(2);
 /// How soon messages that syslog had no room for are tried again.
 const LOG_PATIENCE: Duration = Duration::from_millis(100);
 const EXIT_FAILED: u8 = 1;

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use log::{error, warn};
 
@@ -14,10 +15,17 @@ use crate::sys::dump;
 use crate::sys::host::{self, ReadError};
 
 /// What this machine answers to the configuration.
-#[derive(Debug)]
-pub(super) struct Machine;
+pub(super) struct Machine<'a> {
+    /// What else there is to do during a long reading.
+    meanwhile: &'a dyn Fn(),
+}
 
-impl Host for Machine {
+impl Machine<'static> {
+    /// Nothing else is to be done: at the start, and when a file is only looked at.
+    pub(super) const IDLE: Self = Self { meanwhile: &|| () };
+}
+
+impl Host for Machine<'_> {
     fn read(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
         let content = host::read_file(path, CONFIG_MAX).map_err(unreadable)?;
         if content.executable {
@@ -73,6 +81,10 @@ impl Host for Machine {
     fn group_exists(&self, name: &str) -> bool {
         host::group_exists(name)
     }
+
+    fn meanwhile(&self) {
+        (self.meanwhile)();
+    }
 }
 
 fn unreadable(error: ReadError) -> Unreadable {
@@ -87,34 +99,47 @@ fn unreadable(error: ReadError) -> Unreadable {
 /// Where the configuration comes from, and what it said last.
 #[derive(Debug)]
 pub(super) struct ConfigFile {
+    source: ConfigSource,
+    config: Arc<Config>,
+}
+
+/// The file, and how it is to be read.
+#[derive(Clone, Debug)]
+pub(super) struct ConfigSource {
     path: PathBuf,
     reading: Reading,
-    config: Config,
+}
+
+impl ConfigSource {
+    /// The file as it is now. Somebody else may be attended to while it is read.
+    pub(super) fn load(&self, meanwhile: &dyn Fn()) -> Loaded {
+        config::load(&self.path, &Machine { meanwhile }, &self.reading)
+    }
 }
 
 impl ConfigFile {
     pub(super) fn new(path: PathBuf, reading: Reading, config: Config) -> Self {
         Self {
-            path,
-            reading,
-            config,
+            source: ConfigSource { path, reading },
+            config: Arc::new(config),
         }
     }
 
-    pub(super) fn config(&self) -> &Config {
+    pub(super) fn source(&self) -> &ConfigSource {
+        &self.source
+    }
+
+    pub(super) fn config(&self) -> &Arc<Config> {
         &self.config
     }
 
-    /// The file as it is now; None when it is not to run: the old configuration stays in force.
-    pub(super) fn reload(&mut self) -> Option<Config> {
-        let loaded = config::load(&self.path, &Machine, &self.reading);
+    /// What was read takes the place of the old configuration, which is given back; None when it is
+    /// not to run: the old one stays in force.
+    pub(super) fn replace(&mut self, loaded: Loaded) -> Option<Arc<Config>> {
         log(&loaded.diagnostics);
         self.tell_check(&loaded.diagnostics);
         match to_reload(loaded, &self.config) {
-            Some(config) => {
-                self.config = config.clone();
-                Some(config)
-            }
+            Some(config) => Some(std::mem::replace(&mut self.config, Arc::new(config))),
             None => {
                 error!("New config cannot be used - keeping the old one");
                 None

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf, absolute};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::{error, info};
@@ -43,7 +44,7 @@ fn start(options: &Options, path: PathBuf) -> Result<ExitCode, Error> {
     logging::start(options);
     introduce(options, &path);
     let reading = reading(options);
-    let loaded = config::load(&path, &Machine, &reading);
+    let loaded = config::load(&path, &Machine::IDLE, &reading);
     reload::log(&loaded.diagnostics);
     let refusal = loaded.diagnostics.refusal_code();
     let Some(config) = reload::to_run(loaded) else {
@@ -111,7 +112,7 @@ fn serve(
         Err(Refusal::System(errno)) => return Err(Error::PidFile(paths.main.clone(), errno)),
     };
     let _others = paths.write_others(cores)?;
-    let config = files.config().clone();
+    let config = Arc::clone(files.config());
     let manners = Manners {
         leave_vrrp: options.leave_vrrp,
         release_vips: options.release_vips,

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use keepalived::check::Event;
 use keepalived::config::{
     Checker, Config, Endpoint, Forwarding, Persistence, Probe, Protocol, RealServer, Scheduler,
     ServiceAddress, ServiceKey, Tunnel, VirtualServer,
@@ -85,7 +84,7 @@ impl Run {
     }
 
     fn play(mut self) -> Vec<String> {
-        self.world.event(Event::Reload(&self.config));
+        self.world.apply(&self.config);
         for _ in 0..STEPS {
             let pause = self.rand.up_to(Duration::from_secs(4));
             self.world.run_for(pause);
@@ -115,7 +114,7 @@ impl Run {
             0..=4 => self.flip_backend(),
             5 => {
                 self.config = config(&mut self.rand);
-                self.world.event(Event::Reload(&self.config));
+                self.world.apply(&self.config);
             }
             6 => self.world.kernel.refusing = Some(Errno::ENOMEM),
             7 => self.world.kernel.refusing = None,
@@ -200,7 +199,7 @@ impl Run {
                     server.forwarding = Forwarding::Tunnel(Tunnel::default());
                 }
             }
-            self.world.event(Event::Reload(&self.config));
+            self.world.apply(&self.config);
             self.world.run_for(ROUND);
         }
         assert_eq!(self.world.directing, Some(true));

@@ -1,7 +1,5 @@
 //! A new configuration for running services: what is the same is not disturbed.
 
-use keepalived::check::Event;
-
 use crate::world::{Backend, World, load};
 
 const TWO: &str = "
@@ -201,7 +199,7 @@ fn the_second_of_two_equals_is_ignored() {
     config
         .virtual_servers
         .push(load(TWO).virtual_servers.remove(0));
-    world.event(Event::Reload(&config));
+    world.apply(&config);
     world.expect_lines(
         "2 VS [10.0.0.1]:tcp:80 is duplicated - ignoring the second
         2 VS [10.0.0.1]:tcp:80: real server [10.0.0.2]:tcp:80 is duplicated - removing second rs

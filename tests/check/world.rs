@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use keepalived::check::{Connect, Core, Effect, Event, ProbeId, ServerState};
@@ -150,8 +150,11 @@ impl World {
     /// A new configuration, which has nothing to complain about.
     #[track_caller]
     pub(crate) fn reload(&mut self, text: &str) {
-        let config = load(text);
-        self.event(Event::Reload(&config));
+        self.apply(&load(text));
+    }
+
+    pub(crate) fn apply(&mut self, config: &Config) {
+        self.event(Event::Reload(&Arc::new(config.clone())));
     }
 
     pub(crate) fn set(&mut self, backend: &str, answer: Backend) {
@@ -592,4 +595,9 @@ fn capture() {
         log::set_max_level(LevelFilter::Debug);
     });
     LOG.take();
+}
+
+/// What was logged so far on this thread does not matter.
+pub(crate) fn forget_log() {
+    capture();
 }

@@ -118,6 +118,13 @@ impl Lab {
         host.ip(&["link", "set", "eth1", "up"]);
     }
 
+    /// A host that is plugged in already.
+    pub(crate) fn existing(&self, name: &str) -> Host {
+        let mut hosts = self.hosts.iter();
+        let host = hosts.find(|host| host.name == name);
+        host.expect("a host of that name").clone()
+    }
+
     /// The namespace in which the whole traffic of the network can be seen on `br0`.
     pub(crate) fn switch(&self) -> Host {
         Host {

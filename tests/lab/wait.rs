@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Waits until `holds`, panics after `limit` and the slack of the place; says how long it took.
+/// Waits until `holds`, panics after `limit` and the patience of the place; says how long it took.
 #[track_caller]
 pub(crate) fn wait_until(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) -> Duration {
     let start = Instant::now();
@@ -15,10 +15,19 @@ pub(crate) fn wait_until(limit: Duration, what: &str, mut holds: impl FnMut() ->
         }
         let waited = start.elapsed();
         assert!(
-            waited < limit + slack(),
+            waited < limit + patience(),
             "after {waited:.1?} still not so: {what}"
         );
         thread::sleep(poll());
+    }
+}
+
+/// How much longer something may take: to wait for it in vain is a failure in any case.
+fn patience() -> Duration {
+    if is_emulated() {
+        Duration::from_secs(30)
+    } else {
+        slack()
     }
 }
 

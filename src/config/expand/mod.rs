@@ -108,6 +108,9 @@ const EXPANDED_MAX: usize = 16 << 10;
 /// No configuration is this long: beyond it the file is something else, a device or a log.
 pub(crate) const FILE_MAX: usize = 16 << 20;
 
+/// Lines that are read at a time.
+const SHARE: usize = 512;
+
 /// All files together.
 const TEXT_MAX: usize = 64 << 20;
 
@@ -153,6 +156,7 @@ impl<'a> Expander<'a> {
 
     fn run(&mut self) {
         while let Some(mut frame) = self.frames.pop() {
+            self.host.meanwhile();
             match self.step(&mut frame) {
                 true => self.frames.push(frame),
                 false => self.leave(frame),
@@ -168,23 +172,7 @@ impl<'a> Expander<'a> {
     /// Reads on in a frame until it leads to others; false when it is at its end.
     fn step(&mut self, frame: &mut Frame<'a>) -> bool {
         match frame {
-            Frame::File(file) => {
-                self.directory = file.path.parent().map(PathBuf::from).unwrap_or_default();
-                let file_id = file.id;
-                while let Some((line, bytes)) = file.next() {
-                    self.file_line(
-                        Position {
-                            file: file_id,
-                            line,
-                        },
-                        bytes,
-                    );
-                    if !self.opened.is_empty() {
-                        return true;
-                    }
-                }
-                false
-            }
+            Frame::File(file) => self.read_on(file),
             Frame::Files {
                 matches,
                 spot,
@@ -237,6 +225,26 @@ impl<'a> Expander<'a> {
                 false
             }
         }
+    }
+
+    /// The lines of a file, up to one that leads elsewhere.
+    fn read_on(&mut self, file: &mut FileFrame<'a>) -> bool {
+        self.directory = file.path.parent().map(PathBuf::from).unwrap_or_default();
+        let file_id = file.id;
+        while let Some((line, bytes)) = file.next() {
+            if line.is_multiple_of(SHARE) {
+                self.host.meanwhile();
+            }
+            let position = Position {
+                file: file_id,
+                line,
+            };
+            self.file_line(position, bytes);
+            if !self.opened.is_empty() {
+                return true;
+            }
+        }
+        false
     }
 
     /// A physical line.

@@ -310,6 +310,9 @@ impl<T> Table<T> {
             if !fits(known.entry, statement, report) {
                 continue;
             }
+            if matches!(known.entry.shape, Shape::Block(_)) {
+                report.host.meanwhile();
+            }
             if matches!(known.entry.shape, Shape::Values) {
                 extra_before_block(known.entry, statement, report);
             }
@@ -544,7 +547,7 @@ mod tests {
             let bytes = std::fs::read(&path).unwrap();
             let reading = Reading::default();
             let source = expand::expand("k.conf", &bytes, &AnyHost, &reading, &mut Vec::new());
-            let statements = tree::parse(source.text(), &root::ROOT, &mut Vec::new());
+            let statements = tree::parse(source.text(), &root::ROOT, &AnyHost, &mut Vec::new());
             note(&root::ROOT, &statements, &mut seen);
         }
         for scope in SCOPES {

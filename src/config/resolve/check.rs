@@ -47,6 +47,7 @@ pub(crate) fn virtual_servers(
     let mut users: HashMap<String, usize> = HashMap::new();
     let mut servers = Vec::new();
     for mut draft in drafts {
+        report.host.meanwhile();
         let drafts = std::mem::take(&mut draft.real_servers);
         let ordinal = match &draft.service {
             Service::Group(name) => users.get(name).copied().unwrap_or(0),

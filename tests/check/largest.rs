@@ -1,0 +1,210 @@
+//! The largest director that is known of: 2,277 virtual and 37,205 real servers. What the core
+//! spends on it, and how long a turn of the loop takes at most, against a kernel that costs
+//! nothing.
+//!
+//! `scripts/bench slices` prints the figures of an optimised build.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keepalived::check::{Core, Effect, Event};
+use keepalived::config::Config;
+use keepalived::time::Instant;
+use keepalived::wire::ipvs::{Dest, DestState, Request, Service, ServiceId};
+
+use crate::stopwatch::Stopwatch;
+use crate::world::{forget_log, load};
+
+const SERVICES: usize = 2_277;
+const SERVERS: usize = 37_205;
+
+/// What the loop may do before adverts have their turn.
+const TURN: Duration = Duration::from_millis(5);
+/// From the parsed configuration to the last operation.
+const WHOLE: Duration = Duration::from_millis(100);
+/// Tests run unoptimised.
+const SLOWER: u32 = if cfg!(debug_assertions) { 20 } else { 1 };
+
+#[test]
+fn the_largest_director_is_configured_in_slices() {
+    let mut machine = Machine::new();
+    let config = load(&text());
+    let started = machine.apply(&config);
+    started.tell("start");
+    assert_eq!(started.requests, SERVICES + SERVERS);
+
+    let same = machine.apply(&config);
+    same.tell("the same again");
+    assert_eq!(same.requests, 0);
+
+    let mut changed = config;
+    changed.virtual_servers[1_000].real_servers[5].weight = 7;
+    let one = machine.apply(&changed);
+    one.tell("one weight");
+    assert_eq!(one.requests, 1);
+
+    changed.virtual_servers.truncate(SERVICES / 2);
+    let halved = machine.apply(&changed);
+    halved.tell("half of it gone");
+    assert_eq!(halved.requests, SERVICES - SERVICES / 2);
+
+    for phase in [started, same, one, halved] {
+        assert!(
+            phase.longest < TURN * SLOWER,
+            "a turn of {:?}",
+            phase.longest
+        );
+        assert!(phase.whole < WHOLE * SLOWER, "{:?} in all", phase.whole);
+    }
+}
+
+/// Each service has sixteen servers or seventeen.
+fn text() -> String {
+    let mut text = String::new();
+    let mut servers = 0;
+    for service in 0..SERVICES {
+        let (high, low) = (service / 250, service % 250);
+        text += &format!("virtual_server 10.{high}.{low}.1 80 {{\nprotocol TCP\nlb_algo wrr\n");
+        text += "lb_kind DR\n";
+        let until = SERVERS * (service + 1) / SERVICES;
+        for server in servers..until {
+            let (a, b, c) = (server / 62_500, server / 250 % 250, server % 250 + 1);
+            text += &format!("real_server 10.{}.{b}.{c} 80 {{\nweight 3\n", 100 + a);
+            text += "TCP_CHECK {\nconnect_timeout 3\n}\n}\n";
+        }
+        servers = until;
+        text += "}\n";
+    }
+    text
+}
+
+/// A core, and a kernel that is quick.
+struct Machine {
+    core: Core,
+    now: Instant,
+    table: BTreeMap<ServiceId, (Service, BTreeMap<SocketAddr, Dest>)>,
+    modules: HashSet<String>,
+}
+
+/// What something took.
+struct Phase {
+    requests: usize,
+    turns: usize,
+    whole: Duration,
+    longest: Duration,
+}
+
+impl Phase {
+    fn tell(&self, what: &str) {
+        let Self {
+            requests, turns, ..
+        } = self;
+        let (whole, longest) = (self.whole, self.longest);
+        println!(
+            "{what}: {requests} requests in {turns} turns, {whole:.1?}, longest {longest:.1?}"
+        );
+    }
+}
+
+impl Machine {
+    fn new() -> Self {
+        forget_log();
+        Self {
+            core: Core::new(1),
+            now: Instant::ZERO,
+            table: BTreeMap::new(),
+            modules: HashSet::new(),
+        }
+    }
+
+    /// Turn by turn until nothing is left to be done at once.
+    fn apply(&mut self, config: &Config) -> Phase {
+        let config = Arc::new(config.clone());
+        let mut phase = Phase {
+            requests: 0,
+            turns: 0,
+            whole: Duration::ZERO,
+            longest: Duration::ZERO,
+        };
+        self.turn(&mut phase, Some(&config));
+        while self.core.deadline().is_some_and(|at| at <= self.now) {
+            self.turn(&mut phase, None);
+        }
+        phase
+    }
+
+    /// One turn of the loop, a microsecond after the one before. Only the core is timed.
+    fn turn(&mut self, phase: &mut Phase, config: Option<&Arc<Config>>) {
+        self.now = self.now + Duration::from_micros(1);
+        let mut spent = Duration::ZERO;
+        let mut out = Vec::new();
+        let watch = Stopwatch::start();
+        if let Some(config) = config {
+            self.core
+                .on_event(self.now, Event::Reload(config), &mut out);
+        } else {
+            self.core.on_time(self.now, &mut out);
+        }
+        spent += watch.elapsed();
+        let mut inbox = VecDeque::new();
+        loop {
+            for effect in out.drain(..) {
+                inbox.extend(self.perform(effect, phase));
+            }
+            let Some(event) = inbox.pop_front() else {
+                break;
+            };
+            let watch = Stopwatch::start();
+            self.core.on_event(self.now, event, &mut out);
+            spent += watch.elapsed();
+        }
+        forget_log();
+        phase.turns += 1;
+        phase.whole += spent;
+        phase.longest = phase.longest.max(spent);
+    }
+
+    fn perform(&mut self, effect: Effect, phase: &mut Phase) -> Option<Event<'static>> {
+        match effect {
+            Effect::FindDirector { .. } => Some(Event::Director(Ok(0x01_0201))),
+            Effect::LoadModule(module) => {
+                self.modules.insert(module.clone());
+                let success = true;
+                Some(Event::ModuleLoaded { module, success })
+            }
+            Effect::ReadIpvs(id) => {
+                let found = self.table.get(&id).map(|(service, dests)| {
+                    let dests = dests.values().map(|&dest| DestState { dest, active: 0 });
+                    (service.clone(), dests.collect())
+                });
+                let answer = Ok(found);
+                Some(Event::IpvsRead { id, answer })
+            }
+            Effect::Ipvs(request) => {
+                phase.requests += 1;
+                self.change(request);
+                None
+            }
+            Effect::Directing(_) | Effect::Notify(_) => None,
+            other => panic!("nobody asks for {other:?} here"),
+        }
+    }
+
+    fn change(&mut self, request: Request) {
+        match request {
+            Request::NewService(service) => {
+                self.table.insert(service.id, (service, BTreeMap::new()));
+            }
+            Request::NewDest(id, dest) | Request::SetDest(id, dest) => {
+                let (_, dests) = self.table.get_mut(&id).expect("the service is there");
+                dests.insert(dest.address, dest);
+            }
+            Request::DelService(id) => {
+                self.table.remove(&id).expect("the service is there");
+            }
+            other => panic!("nobody asks for {other:?} here"),
+        }
+    }
+}
