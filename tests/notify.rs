@@ -5,6 +5,8 @@
     reason = "in a test, what cannot be unwrapped is a failure"
 )]
 
+#[path = "notify/mail.rs"]
+mod mail;
 #[path = "notify/pipes.rs"]
 mod pipes;
 #[path = "notify/scripts.rs"]

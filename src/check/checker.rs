@@ -203,7 +203,6 @@ impl Core {
         let checker = self.checker_mut(id);
         let weight = checker.weight;
         let judgement = checker.judge(verdict, &service);
-        let check = checker.config.probe.keyword();
         if checker.weight != weight {
             self.reweigh(server);
         }
@@ -213,18 +212,22 @@ impl Core {
         let Some(passed) = judgement.changed else {
             return judgement.next;
         };
+        let before = self.servers[&server].alive;
         if passed {
             self.check_passed(server);
         } else {
             self.check_failed(server);
         }
-        self.notices.push(Notice::Check {
+        let up = self.servers[&server].alive;
+        let checker = &self.checkers[&id];
+        let words = probe::outcome(&checker.config.probe, checker.reason.as_ref());
+        self.notices.extend(words.map(|words| Notice::Check {
             service,
             server: server.address,
-            check,
-            passed,
-            up: self.servers[&server].alive,
-        });
+            words,
+            up,
+            turned: up != before,
+        }));
         judgement.next
     }
 

@@ -25,6 +25,8 @@ pub struct Global {
     pub smtp_helo_name: Option<String>,
     /// `smtp_connect_timeout`, 1 to 4294 s; None: 30 s.
     pub smtp_connect_timeout: Option<Duration>,
+    /// `smtp_alert_limit`: mails in a minute, 0 for any number; None: 30.
+    pub smtp_alert_limit: Option<u32>,
     /// `no_email_faults`: no mail when an instance enters FAULT.
     pub no_email_faults: bool,
     /// `no_checker_emails`: mail only when a real server comes or goes.

@@ -137,6 +137,14 @@ const DIFFERENCES: &[&str] = &[
     "regex_stack and the options that only tune PCRE have no effect.",
     "fast_recovery waits delay_before_retry after a failure on the way back.",
     "A check that fails says why, with a number, in a line of its own.",
+    "Mails go out over one connection, one after the other; one that the server does not take now is \
+     tried again for an hour, and those of a stop go out within its second.",
+    "A recipient that the mail server refuses does not keep the others from having the mail.",
+    "smtp_alert_limit is not in keepalived.",
+    "smtp_server is resolved when there is a mail, without holding anything up, and each of its \
+     addresses is tried.",
+    "The full name of this machine, for mails, is the one in /etc/hosts.",
+    "A MISC_CHECK sends a mail when its result changes, not at its first success.",
     "A regex option that does not exist and a switch of the other hashing scheduler get a warning.",
 ];
 

@@ -10,6 +10,7 @@ mod check;
 mod children;
 pub mod genhash;
 mod inspect;
+mod line;
 pub mod logging;
 mod notify;
 pub mod options;
@@ -253,6 +254,9 @@ impl Daemon {
                 self.tell_track(|track, tools| track.on_processes(now, token, tools));
             }
             (Source::Pipe(pipe), ..) => self.notify.on_writable(pipe),
+            (Source::Mail, ..) => {
+                self.tell_notify(|notify, tools| notify.on_line(now, token, tools));
+            }
             // A source belongs to a core that runs.
             (Source::Monitor | Source::Vrrp(_) | Source::Addresses | Source::Probe(_), ..) => {}
         }
@@ -459,8 +463,13 @@ impl Daemon {
                 (Some(Owner::Check(probe)), Some(check)) => {
                     check.on_program(now, probe, exit, &mut self.reactor);
                 }
-                (None, Some(check)) => check.on_exit(now, pid, exit, &mut self.reactor),
-                (Some(Owner::Check(_)) | None, None) => {}
+                (None, check) => {
+                    if let Some(check) = check {
+                        check.on_exit(now, pid, exit, &mut self.reactor);
+                    }
+                    self.tell_notify(|notify, tools| notify.on_other_exit(now, pid, tools));
+                }
+                (Some(Owner::Check(_)), None) => {}
             }
         }
         self.pass_on(now);

@@ -1,19 +1,26 @@
-//! The driver of the notify core: `notify::Effect` to children and pipes.
+//! The driver of the notify core: `notify::Effect` to children, pipes and the mail server.
 
 use std::collections::VecDeque;
 
+use mio::Token;
+
 use super::children::{Children, Owner};
+use super::line::Line;
 use super::pipes::Pipes;
 use super::reactor::Reactor;
 use crate::child::{Exit, RunId};
 use crate::config::Config;
-use crate::notify::{Core, Effect, Event, News, Pipe};
+use crate::notify::{self, Core, Effect, Event, News, Pipe, Sender};
+use crate::sys::calendar::LocalTime;
+use crate::sys::host;
+use crate::sys::process::Pid;
 use crate::time::Instant;
 
 #[derive(Debug)]
 pub(super) struct Driver {
     core: Core,
     pipes: Pipes,
+    line: Line,
     /// Answers that effects gave at once, to be told to the core in order.
     inbox: VecDeque<Event<'static>>,
     effects: Vec<Effect>,
@@ -29,8 +36,12 @@ pub(super) struct Tools<'a> {
 impl Driver {
     pub(super) fn new() -> Self {
         Self {
-            core: Core::new(),
+            core: Core::new(Sender {
+                user: host::user_name(),
+                host: host::full_host_name(),
+            }),
             pipes: Pipes::default(),
+            line: Line::default(),
             inbox: VecDeque::new(),
             effects: Vec::new(),
         }
@@ -47,11 +58,34 @@ impl Driver {
     }
 
     pub(super) fn on_news(&mut self, now: Instant, news: News, tools: &mut Tools<'_>) {
-        self.tell(now, Event::News(news), tools);
+        let date = LocalTime::now().mail_stamp();
+        let date = date.as_str();
+        self.tell(now, Event::News { news, date }, tools);
     }
 
     pub(super) fn on_exit(&mut self, now: Instant, run: RunId, exit: Exit, tools: &mut Tools<'_>) {
         self.tell(now, Event::Exited { run, exit }, tools);
+    }
+
+    /// A child that belongs to nobody else has ended.
+    pub(super) fn on_other_exit(&mut self, now: Instant, pid: Pid, tools: &mut Tools<'_>) {
+        if let Some(addresses) = self.line.on_exit(pid) {
+            let answer = notify::Line::Resolved(&addresses);
+            self.tell(now, Event::Mail(answer), tools);
+        }
+    }
+
+    /// The mail server says something, or there is room for what it is told.
+    pub(super) fn on_line(&mut self, now: Instant, token: Token, tools: &mut Tools<'_>) {
+        for _ in 0..REPLIES_PER_TURN {
+            let Some(told) = self.line.hear() else {
+                return;
+            };
+            self.core
+                .on_event(now, Event::Mail(told), &mut self.effects);
+            self.settle(now, tools);
+        }
+        tools.reactor.again(token);
     }
 
     pub(super) fn on_writable(&mut self, pipe: Pipe) {
@@ -114,6 +148,13 @@ impl Driver {
             }
             Effect::ClosePipe(pipe) => self.pipes.close(pipe, tools.reactor),
             Effect::Write { pipe, line } => self.pipes.write(pipe, line),
+            Effect::Mail(order) => {
+                let told = self.line.perform(order, tools.reactor);
+                self.inbox.extend(told.map(Event::Mail));
+            }
         }
     }
 }
+
+/// Adverts come before mails, however much a server has to say.
+const REPLIES_PER_TURN: usize = 16;

@@ -27,6 +27,8 @@ pub(super) enum Source {
     Probe(ProbeId),
     /// A pipe for news.
     Pipe(Pipe),
+    /// The line to the mail server.
+    Mail,
     /// Directories of tracked files.
     Files,
     /// The process connector.

@@ -1,9 +1,10 @@
-//! Who is told of what happened: scripts, in order and one after the other for each subject, and
-//! pipes. A core like the others: events in, effects out; it starts and writes nothing itself.
+//! Who is told of what happened: scripts, in order and one after the other for each subject, pipes,
+//! and people by mail. A core like the others: events in, effects out; it starts and writes nothing itself.
 //!
 //! The contract is that of every core: `now` never goes back, effects are performed in order and
 //! before the next call, `on_time` too early does nothing.
 
+mod mail;
 mod news;
 mod notice;
 mod pipe;
@@ -19,9 +20,11 @@ use crate::child::{Exit, Kill, RunId};
 use crate::config::{Config, Fifo, Script, ScriptUser};
 use crate::errno::Errno;
 use crate::time::{Instant, Timers};
+use mail::Mail;
 use plan::Plan;
 use queue::Queue;
 
+pub use mail::{Line, Order, Sender};
 pub use news::{News, State, Subject, Transition};
 pub use notice::{Notice, Why};
 pub use pipe::{Backlog, Pipe};
@@ -29,17 +32,17 @@ pub use pipe::{Backlog, Pipe};
 /// What happens to the core.
 #[derive(Debug)]
 pub enum Event<'a> {
-    News(News),
+    News {
+        news: News,
+        /// Now, as mails give it (RFC 5322 3.3).
+        date: &'a str,
+    },
+    /// From the line to the mail server.
+    Mail(Line<'a>),
     /// A program that was started has ended.
-    Exited {
-        run: RunId,
-        exit: Exit,
-    },
+    Exited { run: RunId, exit: Exit },
     /// A program could not be started. It was told of where it was tried.
-    NotStarted {
-        run: RunId,
-        error: Errno,
-    },
+    NotStarted { run: RunId, error: Errno },
     /// A new configuration, before anybody else has it; the first one is the start.
     Reload(&'a Config),
     /// Everybody has the new configuration.
@@ -75,6 +78,8 @@ pub enum Effect {
         pipe: Pipe,
         line: String,
     },
+    /// For the line to the mail server.
+    Mail(Order),
 }
 
 /// What the core waits for.
@@ -100,6 +105,7 @@ pub struct Core {
     pipes: BTreeMap<Pipe, Fifo>,
     /// The scripts that read pipes.
     readers: BTreeMap<RunId, Pipe>,
+    mail: Mail,
     /// The last state of instances and groups, for who wants to hear it again.
     states: BTreeMap<Subject, News>,
     repeats: bool,
@@ -115,21 +121,16 @@ pub struct Core {
     lost: u64,
 }
 
-impl Default for Core {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Core {
-    /// Nothing configured yet.
-    pub fn new() -> Self {
+    /// Nothing configured yet. `sender` is who mails are from where nothing says it.
+    pub fn new(sender: Sender) -> Self {
         Self {
             plan: Plan::default(),
             queues: BTreeMap::new(),
             runs: BTreeMap::new(),
             pipes: BTreeMap::new(),
             readers: BTreeMap::new(),
+            mail: Mail::new(sender),
             states: BTreeMap::new(),
             repeats: false,
             ready: VecDeque::new(),
@@ -145,12 +146,13 @@ impl Core {
 
     pub fn on_event(&mut self, now: Instant, event: Event<'_>, out: &mut Vec<Effect>) {
         match event {
-            Event::News(news) => self.tell(news, out),
+            Event::News { news, date } => self.tell(now, news, date, out),
+            Event::Mail(line) => self.mail(out, |mail, orders| mail.on_line(now, line, orders)),
             Event::Exited { run, exit } => self.on_exit(run, Ok(exit)),
             Event::NotStarted { run, error } => self.on_exit(run, Err(error)),
-            Event::Reload(config) => self.reload(config, out),
+            Event::Reload(config) => self.reload(now, config, out),
             Event::Reloaded => self.repeat(out),
-            Event::Stop => self.stop(now),
+            Event::Stop => self.stop(now, out),
             Event::End => self.close(out),
         }
         self.start_ready(now, out);
@@ -166,26 +168,29 @@ impl Core {
                 Timer::Force => self.end(now, Kill::Force, out),
             }
         }
+        self.mail(out, |mail, orders| mail.on_time(now, orders));
         self.start_ready(now, out);
     }
 
     /// When `on_time` has work next.
     pub fn deadline(&self) -> Option<Instant> {
-        self.timers.next()
+        let times = [self.timers.next(), self.mail.deadline()];
+        times.into_iter().flatten().min()
     }
 
     /// Whether nothing is under way.
     pub fn is_idle(&self) -> bool {
-        self.queues.is_empty()
+        self.queues.is_empty() && self.mail.is_idle()
     }
 
-    fn reload(&mut self, config: &Config, out: &mut Vec<Effect>) {
+    fn reload(&mut self, now: Instant, config: &Config, out: &mut Vec<Effect>) {
         let scripts = &config.global.scripts;
         self.patience = scripts.notify_timeout.unwrap_or(PATIENCE);
         self.kills = scripts.notify_kills;
         self.coalesces = scripts.notify_coalesce;
         self.repeats = config.global.fifos.states_on_reload;
         self.plan.reload(config);
+        self.mail(out, |mail, orders| mail.reload(now, config, orders));
         for pipe in Pipe::ALL {
             self.exchange_pipe(pipe, pipe.of(config), out);
         }
@@ -249,8 +254,15 @@ impl Core {
         }
     }
 
-    fn tell(&mut self, news: News, out: &mut Vec<Effect>) {
+    fn mail(&mut self, out: &mut Vec<Effect>, work: impl FnOnce(&mut Mail, &mut Vec<Order>)) {
+        let mut orders = Vec::new();
+        work(&mut self.mail, &mut orders);
+        out.extend(orders.into_iter().map(Effect::Mail));
+    }
+
+    fn tell(&mut self, now: Instant, news: News, date: &str, out: &mut Vec<Effect>) {
         let news = self.plan.translate(news);
+        self.mail(out, |mail, orders| mail.on_news(now, &news, date, orders));
         let Some(subject) = news.subject() else {
             return;
         };
@@ -367,13 +379,15 @@ impl Core {
         self.look_at(subject);
     }
 
-    /// From here on scripts have a second in all, and each a part of it before the next one starts.
-    fn stop(&mut self, now: Instant) {
+    /// From here on scripts and mails have a second in all, and each script a part of it before the
+    /// next one starts.
+    fn stop(&mut self, now: Instant, out: &mut Vec<Effect>) {
         self.stopping = true;
         for run in self.runs.keys() {
             self.timers.set(Timer::Patience(*run), now + STOP_PATIENCE);
         }
         self.timers.set(Timer::Ask, now + STOP_LIMIT);
+        self.mail(out, |mail, orders| mail.stop(now, orders));
     }
 
     /// Who reads a pipe has read what there was to read.
@@ -400,6 +414,7 @@ impl Core {
         } else {
             self.queues.clear();
             self.runs.clear();
+            self.mail(out, |mail, orders| mail.end(orders));
         }
     }
 }

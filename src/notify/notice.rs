@@ -19,11 +19,12 @@ pub enum Notice {
     Check {
         service: ServiceKey,
         server: SocketAddr,
-        /// Its keyword.
-        check: &'static str,
-        passed: bool,
+        /// What it found, in the words of a mail.
+        words: String,
         /// The server after it.
         up: bool,
+        /// Whether the server changed with it.
+        turned: bool,
     },
     /// A quorum was gained or lost: `quorum_up`, `quorum_down`.
     Service {
@@ -69,13 +70,9 @@ impl fmt::Display for Notice {
             Self::Check {
                 service,
                 server,
-                check,
-                passed,
+                words,
                 ..
-            } => {
-                let server = service.name_of(*server);
-                write!(f, "{check} {server} {service} {}", word(*passed))
-            }
+            } => write!(f, "{} {service} {words}", service.name_of(*server)),
             Self::Service { service, up, .. } => write!(f, "VS {service} {}", word(*up)),
         }
     }

@@ -17,6 +17,8 @@ pub struct LocalTime {
     hour: c_int,
     minute: c_int,
     second: c_int,
+    /// Minutes east of Greenwich.
+    offset: i64,
 }
 
 /// As certificates count it; 0 when there is no clock.
@@ -47,12 +49,33 @@ impl LocalTime {
             hour: tm.tm_hour,
             minute: tm.tm_min,
             second: tm.tm_sec,
+            offset: tm.tm_gmtoff / 60,
         }
     }
 
     /// `Nov 21 09:42:03`, as in a syslog message (RFC 3164 4.1.2).
     pub fn syslog_stamp(&self) -> String {
         format!("{} {}", MONTHS[self.month], self.day_and_time())
+    }
+
+    /// `Sat, 21 Nov 2026 09:42:03 +0100`, as in a mail (RFC 5322 3.3).
+    pub fn mail_stamp(&self) -> String {
+        let (weekday, month) = (WEEKDAYS[self.weekday], MONTHS[self.month]);
+        let Self {
+            year,
+            day,
+            hour,
+            minute,
+            second,
+            offset,
+            ..
+        } = self;
+        let sign = if *offset < 0 { '-' } else { '+' };
+        let (hours, minutes) = (offset.abs() / 60, offset.abs() % 60);
+        format!(
+            "{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} \
+             {sign}{hours:02}{minutes:02}"
+        )
     }
 
     fn day_and_time(&self) -> String {
@@ -86,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_written_as_ctime_and_as_syslog_write_it() {
+    fn a_moment_is_written_as_ctime_and_syslog_and_mails_write_it() {
         let moment = LocalTime {
             year: 2026,
             month: 10,
@@ -95,9 +118,11 @@ mod tests {
             hour: 9,
             minute: 2,
             second: 3,
+            offset: -90,
         };
         assert_eq!(moment.to_string(), "Sun Nov  1 09:02:03 2026");
         assert_eq!(moment.syslog_stamp(), "Nov  1 09:02:03");
+        assert_eq!(moment.mail_stamp(), "Sun, 01 Nov 2026 09:02:03 -0130");
     }
 
     #[test]

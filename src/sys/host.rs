@@ -225,6 +225,31 @@ pub fn host_name() -> String {
     )
 }
 
+/// The name of this machine with its domain, as far as the machine knows it without asking anybody.
+pub fn full_host_name() -> String {
+    let name = host_name();
+    let hosts = read_file(Path::new("/etc/hosts"), HOSTS_MAX);
+    let text = hosts.map_or_else(|_| Vec::new(), |hosts| hosts.bytes);
+    full_name(&name, &String::from_utf8_lossy(&text)).unwrap_or(name)
+}
+
+/// The first name of a line that has this one.
+fn full_name(name: &str, hosts: &str) -> Option<String> {
+    let lines = hosts
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or(""));
+    let mut names = lines.map(|line| line.split_whitespace().skip(1));
+    let mut line = names.find(|names| names.clone().any(|known| known == name))?;
+    line.next().map(str::to_owned)
+}
+
+/// Whom we run as; a user that the machine does not know by name is a number.
+pub fn user_name() -> String {
+    let uid = nix::unistd::geteuid();
+    let entry = nix::unistd::User::from_uid(uid).ok().flatten();
+    entry.map_or_else(|| uid.to_string(), |entry| entry.name)
+}
+
 /// The kernel with its release and version, as in `Linux 6.1.0-56-amd64 #1 SMP ...`.
 pub fn kernel_line() -> String {
     nix::sys::utsname::uname().map_or_else(
@@ -265,6 +290,8 @@ const OTHERS_BITS: u32 = 0o066;
 /// Of a daemon that something starts without a PATH.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const DIRECTORY_MODE: u32 = 0o755;
+/// Of /etc/hosts; some list all the names they want nothing to do with.
+const HOSTS_MAX: u64 = 16 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -349,6 +376,17 @@ mod tests {
         assert!(line.starts_with("Linux "), "{line}");
         assert!(line.contains('#'), "{line}");
         assert!(!host_name().is_empty());
+    }
+
+    #[test]
+    fn a_name_gets_its_domain_from_the_list_of_hosts() {
+        let hosts = "127.0.0.1 localhost\n# 10.0.0.2 a.b a\n10.0.0.1 lb1.example.org lb1 x # y\n";
+        assert_eq!(full_name("lb1", hosts).as_deref(), Some("lb1.example.org"));
+        assert_eq!(full_name("x", hosts).as_deref(), Some("lb1.example.org"));
+        for unknown in ["a", "y", "10.0.0.1"] {
+            assert_eq!(full_name(unknown, hosts), None);
+        }
+        assert!(!full_host_name().is_empty() && !user_name().is_empty());
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod outgoing;
 pub mod packet_socket;
 pub mod pidfile;
 pub mod process;
+pub mod resolve;
 #[cfg(test)]
 pub(crate) mod scratch;
 pub mod signal;

@@ -82,18 +82,14 @@ pub fn spawn(program: &Path, arguments: &[&OsStr]) -> Result<Pid, Errno> {
 pub fn start(program: &Program) -> Result<Started, Errno> {
     // All that needs memory comes before the fork.
     let prepared = Prepared::new(program)?;
-    let [report, told] = report_pipe()?;
+    let [report, told] = pipe()?;
     // SAFETY: the child calls only what is safe between fork and exec: `become_program` neither
     // allocates nor locks nor returns.
     match unsafe { nix::unistd::fork() }? {
-        ForkResult::Parent { child } => {
-            // The child does it, too: whoever comes first, the group exists from now on.
-            let _ = nix::unistd::setpgid(child, child);
-            Ok(Started {
-                pid: Pid(child.as_raw()),
-                report,
-            })
-        }
+        ForkResult::Parent { child } => Ok(Started {
+            pid: lead_group(child),
+            report,
+        }),
         ForkResult::Child => become_program(&prepared, told.as_raw_fd()),
     }
 }
@@ -275,13 +271,7 @@ fn become_program(prepared: &Prepared, report: RawFd) -> ! {
     // SAFETY: only calls that are safe after fork. The lists end with a null pointer, and the
     // strings they point to live in `prepared`, whose owner this child never returns to.
     unsafe {
-        libc::setpgid(0, 0);
-        for number in 1..=SIGNAL_MAX {
-            libc::signal(number, libc::SIG_DFL);
-        }
-        let mut none = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+        become_leader();
         for standard in 0..=2 {
             libc::dup2(prepared.null.as_raw_fd(), standard);
             // When it already has that number, dup2 leaves it close-on-exec.
@@ -313,6 +303,47 @@ fn become_program(prepared: &Prepared, report: RawFd) -> ! {
             libc::execve(SHELL.as_ptr(), words, environment);
         }
         tell(report, STAGE_EXEC, *libc::__errno_location())
+    }
+}
+
+/// Notes a child that was just forked as the leader of a process group of its own.
+pub(super) fn lead_group(child: nix::unistd::Pid) -> Pid {
+    // The child does it, too: whoever comes first, the group exists from now on.
+    let _ = nix::unistd::setpgid(child, child);
+    Pid(child.as_raw())
+}
+
+/// What a child does that goes on in this program to find something out: it has nothing of ours
+/// but the descriptor it tells it on, and ends when we do or `patience` seconds are over.
+pub(super) fn become_helper(told: RawFd, patience: u32) {
+    let ours = host::names_in(Path::new("/proc/self/fd"), DESCRIPTORS_MAX).unwrap_or_default();
+    let ours = ours.iter().filter_map(|name| name.to_str()?.parse().ok());
+    // SAFETY: only integers are passed, and nobody in this child uses these descriptors again.
+    unsafe {
+        become_leader();
+        for descriptor in ours.filter(|&descriptor| descriptor > 2 && descriptor != told) {
+            libc::close(descriptor);
+        }
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        libc::alarm(patience);
+    }
+}
+
+/// Of a process group of its own, in which signals do what they usually do.
+///
+/// # Safety
+///
+/// Only in a child behind the fork.
+unsafe fn become_leader() {
+    // SAFETY: the pointers are those of live values.
+    unsafe {
+        libc::setpgid(0, 0);
+        for number in 1..=SIGNAL_MAX {
+            libc::signal(number, libc::SIG_DFL);
+        }
+        let mut none = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
     }
 }
 
@@ -371,8 +402,8 @@ unsafe fn tell(report: RawFd, stage: u8, errno: c_int) -> ! {
     }
 }
 
-/// A pipe that ends when the child has become its program.
-fn report_pipe() -> Result<[OwnedFd; 2], Errno> {
+/// A pipe from a child; it ends when the child does, or has become its program.
+pub(super) fn pipe() -> Result<[OwnedFd; 2], Errno> {
     let mut ends = [-1; 2];
     // SAFETY: the array has room for two descriptors, which nobody else knows.
     unsafe {
@@ -443,5 +474,7 @@ const STAGE_EXEC: u8 = 2;
 const SIGNAL_MAX: c_int = 64;
 /// Our own descriptors are close-on-exec. Those our starter left open have low numbers.
 const INHERITED_MAX: c_int = 255;
+/// A daemon with more has other troubles than a copy of some.
+const DESCRIPTORS_MAX: usize = 1 << 20;
 /// KMOD_PATH_LEN of the kernel.
 const MODPROBE_PATH_MAX: u64 = 256;

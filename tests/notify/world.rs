@@ -5,7 +5,9 @@ use std::time::Duration;
 use keepalived::child::{Exit, Kill, RunId};
 use keepalived::config::{self, AnyHost};
 use keepalived::errno::Errno;
-use keepalived::notify::{Core, Effect, Event, News, Notice, Pipe, State, Subject, Transition};
+use keepalived::notify::{
+    Core, Effect, Event, Line, News, Notice, Order, Pipe, Sender, State, Subject, Transition,
+};
 use keepalived::time::Instant;
 
 pub(crate) const SEC: Duration = Duration::from_secs(1);
@@ -22,18 +24,24 @@ pub(crate) struct World {
     /// Pipes that were opened (+) and closed (-).
     pub(crate) pipes: Vec<String>,
     pub(crate) lines: Vec<(Pipe, String)>,
+    /// What was wanted of the line to the mail server.
+    pub(crate) mail: Vec<Order>,
 }
 
 impl World {
     pub(crate) fn new(text: &str) -> Self {
         let mut world = Self {
             now: Instant::ZERO,
-            core: Core::new(),
+            core: Core::new(Sender {
+                user: "root".to_owned(),
+                host: "us.example.org".to_owned(),
+            }),
             running: Vec::new(),
             started: Vec::new(),
             kills: Vec::new(),
             pipes: Vec::new(),
             lines: Vec::new(),
+            mail: Vec::new(),
         };
         world.reload(text);
         world
@@ -55,15 +63,26 @@ impl World {
     }
 
     fn news(&mut self, subject: Subject, state: State, priority: u8) {
-        self.event(Event::News(News::Router(Transition {
+        self.tell(News::Router(Transition {
             subject,
             state,
             priority,
-        })));
+        }));
     }
 
     pub(crate) fn notice(&mut self, notice: Notice) {
-        self.event(Event::News(News::Director(notice)));
+        self.tell(News::Director(notice));
+    }
+
+    fn tell(&mut self, news: News) {
+        let date = format!("second {}", self.now.since(Instant::ZERO).as_secs());
+        let date = date.as_str();
+        self.event(Event::News { news, date });
+    }
+
+    /// What the mail server's end of the line tells.
+    pub(crate) fn line(&mut self, line: Line<'_>) {
+        self.event(Event::Mail(line));
     }
 
     pub(crate) fn reloaded(&mut self) {
@@ -140,6 +159,7 @@ impl World {
                 Effect::OpenPipe { pipe, path, .. } => self.pipes.push(format!("+{pipe:?} {path}")),
                 Effect::ClosePipe(pipe) => self.pipes.push(format!("-{pipe:?}")),
                 Effect::Write { pipe, line } => self.lines.push((pipe, line)),
+                Effect::Mail(order) => self.mail.push(order),
             }
         }
     }

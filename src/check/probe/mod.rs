@@ -245,6 +245,36 @@ pub(super) fn words(
     }
 }
 
+/// What a check found, in the words of keepalived's mails; `reason` is why it failed. None for
+/// checks that no mail is written about.
+pub(super) fn outcome(probe: &Probe, reason: Option<&Reason>) -> Option<String> {
+    let succeeded = if reason.is_none() {
+        "succeed"
+    } else {
+        "failed"
+    };
+    Some(match (probe, reason) {
+        (Probe::Tcp(_), _) => format!("TCP CHECK {succeeded} on service"),
+        (Probe::Udp { .. }, _) => format!("UDP CHECK {succeeded} on service"),
+        (Probe::Ping(_), _) => format!("ICMP CHECK {succeeded} on service"),
+        (Probe::Dns { .. }, _) => format!("DNS_CHECK: {succeeded} on service"),
+        (Probe::Misc { .. }, Some(Reason::ProgramTimeout)) => {
+            "MISC CHECK timed out on service".to_owned()
+        }
+        (Probe::Misc { .. }, Some(_)) => "MISC CHECK failed on service".to_owned(),
+        (Probe::Misc { .. }, None) => "MISC CHECK succeeded on service".to_owned(),
+        (Probe::Smtp { endpoint, .. }, Some(reason)) => {
+            format!(
+                "CHECK failed on service : {}",
+                smtp::failure(endpoint, reason)
+            )
+        }
+        (Probe::Http(_), Some(_)) => "CHECK failed on service : HTTP/SSL request failed".to_owned(),
+        (Probe::Smtp { .. } | Probe::Http(_), None) => "CHECK succeed on service".to_owned(),
+        _ => return None,
+    })
+}
+
 /// keepalived's line for the end of a check; its plural is fixed.
 fn down(check: &str, server: &str, retries: Option<u32>) -> String {
     match retries {

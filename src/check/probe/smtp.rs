@@ -78,23 +78,25 @@ impl Dialogue {
 }
 
 pub(super) fn words(endpoint: &Endpoint, told: Told<'_>, server: &str) -> Option<String> {
-    let peer = format!("[{}]:{}", endpoint.to.ip(), endpoint.to.port());
     Some(match told {
         Told::Up | Told::Page(_) => format!("Remote SMTP server {server} succeed on service."),
         // The last one is told once.
         Told::Attempt { last: true, .. } => return None,
         Told::Attempt { reason, .. } | Told::Down { reason, .. } => match reason {
             Reason::Unreachable => {
-                format!("SMTP_CHECK Network unreachable for server {peer} - real server {server}")
+                let failure = failure(endpoint, reason);
+                format!("SMTP_CHECK {failure} - real server {server}")
             }
-            reason => format!("SMTP_CHECK {} {peer}", failure(reason)),
+            reason => format!("SMTP_CHECK {}", failure(endpoint, reason)),
         },
         Told::NotRun => "SMTP_CHECK socket bind failed. Rescheduling.".to_owned(),
     })
 }
 
-fn failure(reason: &Reason) -> &'static str {
-    match reason {
+/// With the server's address.
+pub(super) fn failure(endpoint: &Endpoint, reason: &Reason) -> String {
+    let text = match reason {
+        Reason::Unreachable => "Network unreachable for server",
         Reason::Refused | Reason::Reset => "Could not connect to server",
         Reason::ConnectTimeout => "Connection timeout to server",
         Reason::Greeting(_) | Reason::Smtp(_) => "Bad greeting banner from server",
@@ -102,7 +104,8 @@ fn failure(reason: &Reason) -> &'static str {
         Reason::ReplyTimeout => "Read timeout from server",
         Reason::NoAnswer | Reason::Broken(_) => "Read failure from server",
         _ => "Error connecting to server",
-    }
+    };
+    format!("{text} [{}]:{}", endpoint.to.ip(), endpoint.to.port())
 }
 
 /// RFC 5321 4.2.3.

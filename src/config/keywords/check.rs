@@ -77,8 +77,6 @@ pub(crate) const PERSISTENCE_DEFAULT: Duration = Duration::from_secs(360);
 /// The longest name of a persistence engine, in octets.
 const ENGINE_MAX: usize = 16;
 
-const NO_MAIL: &str = "no mail is sent";
-
 pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
     name: "virtual_server",
     keywords: &[
@@ -233,8 +231,7 @@ pub(crate) static VIRTUAL_SERVER: Table<VirtualServerDraft> = Table {
             "[BOOL]",
             "Mail when the quorum changes.",
             Field::MaybeTruth(|draft: &mut VirtualServerDraft| &mut draft.smtp_alert),
-        )
-        .stored(NO_MAIL),
+        ),
         Keyword::field(
             "virtualhost",
             "STRING",

@@ -44,7 +44,6 @@ pub(crate) struct GlobalDraft {
 
 type Row = Keyword<GlobalDraft>;
 
-const MAIL: &str = "no mail is sent yet";
 const SNMP: &str = "there is no SNMP yet";
 const DBUS: &str = "there is no D-Bus yet";
 const FIREWALL: &str = "packets get no marks yet";
@@ -65,26 +64,30 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
 
         // Mail.
         Row::values("notification_email", "", "Block of addresses: who is mailed.",
-            read::notification_email).stored(MAIL),
+            read::notification_email),
         Row::line("notification_email_from", "ADDRESS", "Sender of mails.",
-            read::notification_email_from).may_be_bare().judging_itself().stored(MAIL),
+            read::notification_email_from).may_be_bare().judging_itself(),
         Row::line("smtp_server", "HOST [PORT]", "Mail relay; port 25 unless given.",
-            read::smtp_server).stored(MAIL),
+            read::smtp_server),
         Row::field("smtp_helo_name", "STRING", "Name given to the mail relay.",
-            Field::Text(|all| &mut all.global.smtp_helo_name)).may_be_bare().stored(MAIL),
+            Field::Text(|all| &mut all.global.smtp_helo_name)).may_be_bare(),
         Row::line("smtp_connect_timeout", "INT 0..4294",
             "Seconds to wait for the mail relay, 30 unless given; 0 is read as 1.",
-            read::smtp_connect_timeout).stored(MAIL),
+            read::smtp_connect_timeout),
         Row::field("smtp_alert", "[BOOL]", "Default of every smtp_alert.",
-            Field::MaybeTruth(|all| &mut all.smtp_alert)).stored(MAIL),
+            Field::MaybeTruth(|all| &mut all.smtp_alert)),
         Row::field("smtp_alert_vrrp", "[BOOL]", "The same, of instances and groups.",
-            Field::MaybeTruth(|all| &mut all.smtp_alert_vrrp)).stored(MAIL),
+            Field::MaybeTruth(|all| &mut all.smtp_alert_vrrp)),
         Row::field("smtp_alert_checker", "[BOOL]", "The same, of virtual and real servers.",
-            Field::MaybeTruth(|all| &mut all.smtp_alert_checker)).stored(MAIL),
+            Field::MaybeTruth(|all| &mut all.smtp_alert_checker)),
+        Row::field("smtp_alert_limit", "INT 0..1000000",
+            "Mails in a minute, 30 unless given and any number with 0; what is more becomes one mail \
+             at the end of the minute.",
+            Field::Number(|all| &mut all.global.smtp_alert_limit)),
         Row::flag("no_email_faults", "No mail when an instance enters FAULT.",
-            |all| &mut all.global.no_email_faults).stored(MAIL),
+            |all| &mut all.global.no_email_faults),
         Row::truth("no_checker_emails", "Mail only when a real server comes or goes.",
-            |all| &mut all.global.no_checker_emails).stored(MAIL),
+            |all| &mut all.global.no_checker_emails),
 
         // Scripts.
         Row::field("notify_timeout", "SEC 0.001..3600",

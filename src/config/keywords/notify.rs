@@ -19,8 +19,6 @@ pub(crate) struct NotifyDraft {
     pub(crate) priority_changes: Option<bool>,
 }
 
-pub(crate) const MAIL: &str = "no mail is sent yet";
-
 impl NotifyDraft {
     pub(crate) fn scripts(&mut self) -> [&mut Option<Script>; 7] {
         [

@@ -113,8 +113,7 @@ pub(crate) static REAL_SERVER: Table<RealServerDraft> = Table {
             "[BOOL]",
             "Mail when it goes up or down.",
             Field::MaybeTruth(|draft: &mut RealServerDraft| &mut draft.smtp_alert),
-        )
-        .stored("no mail is sent"),
+        ),
         Keyword::field(
             "virtualhost",
             "STRING",

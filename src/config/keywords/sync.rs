@@ -5,7 +5,7 @@ use crate::config::report::Report;
 use crate::config::tree::Statement;
 
 use super::field::Field;
-use super::notify::{MAIL, NotifyDraft};
+use super::notify::NotifyDraft;
 use super::root::{Draft, inside};
 use super::statics::{GroupDraft, group};
 use super::track::{BFDS, Named, TrackKind, TracksDraft};
@@ -59,7 +59,7 @@ pub(crate) static SYNC_GROUP: Table<SyncDraft> = Table {
         Row::command("notify", "Run on each of these, with GROUP, name, state and priority.",
             |draft| &mut draft.notify.any),
         Row::field("smtp_alert", "[BOOL]", "Mail on each of these.",
-            Field::MaybeTruth(|draft| &mut draft.notify.mail)).stored(MAIL),
+            Field::MaybeTruth(|draft| &mut draft.notify.mail)),
         Row::line("global_tracking", "", "Old name of sync_group_tracking_weight.",
             |draft, statement, report| {
                 let problem = Problem::warning(statement.head(), "`global_tracking` is old");

@@ -19,7 +19,7 @@ use crate::config::vrrp::{OldChecksum, Peer};
 use super::address::AddressDraft;
 use super::field::Field;
 use super::garp::{ExtraGarpDraft, GarpDraft, garp_delay, garp_refresh, garp_repeat};
-use super::notify::{MAIL, NotifyDraft};
+use super::notify::NotifyDraft;
 use super::root::inside;
 use super::route::{RouteDraft, route};
 use super::rule::{RuleDraft, rule};
@@ -297,7 +297,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
             "Run when a master hears an advert of lower priority.",
             |draft| &mut draft.notify.master_hears_lower),
         Row::field("smtp_alert", "[BOOL]", "Mail on each of these.",
-            Field::MaybeTruth(|draft| &mut draft.notify.mail)).stored(MAIL),
+            Field::MaybeTruth(|draft| &mut draft.notify.mail)),
         Row::field("notify_priority_changes", "[BOOL]", "Write changes of priority to the pipe.",
             Field::MaybeTruth(|draft| &mut draft.notify.priority_changes)),
         Row::line("lvs_sync_daemon_interface", "IFNAME",
