@@ -137,6 +137,10 @@ const DIFFERENCES: &[&str] = &[
     "regex_stack and the options that only tune PCRE have no effect.",
     "fast_recovery waits delay_before_retry after a failure on the way back.",
     "A check that fails says why, with a number, in a line of its own.",
+    "Scripts are started by the path as written, with and without use_symlink_paths.",
+    "A user or group of a script may be a number that nobody has a name for.",
+    "A script that is left out for its owner or mode is told of with the place and the command that \
+     puts it right.",
     "Mails go out over one connection, one after the other; one that the server does not take now is \
      tried again for an hour, and those of a stop go out within its second.",
     "A recipient that the mail server refuses does not keep the others from having the mail.",

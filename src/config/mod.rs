@@ -43,6 +43,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 use crate::addr::Cidr;
+use crate::child::Unfit;
 
 pub use bfd::Bfd;
 pub use check::{
@@ -127,6 +128,12 @@ pub trait Host {
 
     /// Whether a program can be started; one without `/` in its name is looked up in PATH.
     fn program(&self, name: &OsStr) -> Result<(), NoProgram>;
+
+    /// Whether somebody may run a program, and nobody could put another in its place. None: whom
+    /// scripts run as that name nobody.
+    fn vet(&self, _: &OsStr, _: Option<&ScriptUser>) -> Result<(), Unfit> {
+        Ok(())
+    }
 
     fn user_exists(&self, name: &str) -> bool;
 

@@ -11,6 +11,7 @@ use super::confusable::strange_characters;
 use super::diag::{Class, Diagnostics, Problem};
 use super::lossless;
 use super::names::Names;
+use super::script::Script;
 use super::source::{Source, Span};
 use super::tree::{Statement, Word};
 use super::value::{self, Wrong};
@@ -22,6 +23,8 @@ pub(crate) struct Report<'a> {
     /// Interfaces that are not there: whether that matters is known when all is read.
     missing: Vec<(String, Problem)>,
     first_script: Option<Span>,
+    /// Where programs are named first.
+    programs: HashMap<String, Span>,
     /// The first script that does not say whom it runs as.
     first_without_user: Option<Span>,
     users: HashMap<String, bool>,
@@ -40,6 +43,7 @@ impl<'a> Report<'a> {
             names: Names::default(),
             missing: Vec::new(),
             first_script: None,
+            programs: HashMap::new(),
             first_without_user: None,
             users: HashMap::new(),
             groups: HashMap::new(),
@@ -95,11 +99,19 @@ impl<'a> Report<'a> {
     }
 
     /// Notes a script that is to run, and whether something says whom as.
-    pub(crate) fn script(&mut self, span: Span, has_user: bool) {
+    pub(crate) fn script(&mut self, script: &Script, span: Span, has_user: bool) {
         self.first_script.get_or_insert(span);
+        if let Some(program) = script.argv.first() {
+            self.programs.entry(program.clone()).or_insert(span);
+        }
         if !has_user {
             self.first_without_user.get_or_insert(span);
         }
+    }
+
+    /// Where a program is named first.
+    pub(crate) fn program(&self, name: &str) -> Span {
+        self.programs.get(name).copied().unwrap_or_default()
     }
 
     pub(crate) fn first_without_user(&self) -> Option<Span> {

@@ -70,7 +70,7 @@ pub(crate) fn script(statement: &Statement, report: &mut Report<'_>) -> Option<S
         }
         script.user = Some(user);
     }
-    report.script(statement.span(), script.user.is_some());
+    report.script(&script, statement.span(), script.user.is_some());
     Some(script)
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn command(statement: &Statement, report: &mut Report<'_>) -> Option<
     }
     let script = command_of(&words, statement, report)?;
     // Its user has a keyword of its own.
-    report.script(statement.span(), true);
+    report.script(&script, statement.span(), true);
     Some(script)
 }
 

@@ -177,14 +177,22 @@ impl Users {
     }
 
     fn find(&self, user: Option<&ScriptUser>) -> Result<Option<Identity>, String> {
-        let Some(user) = user.or(self.default.as_ref()) else {
-            // Without such a user scripts run as we do.
-            let found = host::identity(DEFAULT_USER, None, self.supplementary);
-            return Ok(found.ok());
-        };
-        let supplementary = user.supplementary || self.supplementary;
-        host::identity(&user.name, user.group.as_deref(), supplementary).map(Some)
+        let user = user.or(self.default.as_ref()).cloned();
+        let user = user.map(|user| ScriptUser {
+            supplementary: user.supplementary || self.supplementary,
+            ..user
+        });
+        identity(user.as_ref())
     }
+}
+
+/// Whom a script runs as; None: as we do. The error is whom nobody knows.
+pub(super) fn identity(user: Option<&ScriptUser>) -> Result<Option<Identity>, String> {
+    let Some(user) = user else {
+        // Without such a user scripts run as we do.
+        return Ok(host::identity(DEFAULT_USER, None, false).ok());
+    };
+    host::identity(&user.name, user.group.as_deref(), user.supplementary).map(Some)
 }
 
 /// `</path` asks whether the file can be opened.

@@ -8,11 +8,14 @@ use std::sync::Arc;
 
 use log::{error, warn};
 
+use super::children::identity;
 use crate::addr::Cidr;
-use crate::config::lossless;
+use crate::child::Unfit;
 use crate::config::{self, Config, Diagnostics, Host, Loaded, NoProgram, Reading, Unreadable};
+use crate::config::{ScriptUser, lossless};
 use crate::sys::dump;
 use crate::sys::host::{self, ReadError};
+use crate::sys::trust;
 
 /// What this machine answers to the configuration.
 pub(super) struct Machine<'a> {
@@ -72,6 +75,14 @@ impl Host for Machine<'_> {
             Some(false) => Err(NoProgram::NotExecutable),
             None => Err(NoProgram::Missing),
         }
+    }
+
+    fn vet(&self, name: &OsStr, user: Option<&ScriptUser>) -> Result<(), Unfit> {
+        // Who is not there is told of elsewhere.
+        let Ok(identity) = identity(user) else {
+            return Ok(());
+        };
+        trust::examine(name, &identity.unwrap_or_else(host::own_identity))
     }
 
     fn user_exists(&self, name: &str) -> bool {

@@ -197,6 +197,15 @@ pub fn identity(user: &str, group: Option<&str>, supplementary: bool) -> Result<
     Ok(Identity { uid, gid, groups })
 }
 
+/// As whom we run.
+pub fn own_identity() -> Identity {
+    Identity {
+        uid: effective_uid(),
+        gid: nix::unistd::getegid().as_raw(),
+        groups: Vec::new(),
+    }
+}
+
 fn primary_group(uid: u32) -> Option<u32> {
     let entry = nix::unistd::User::from_uid(uid.into()).ok().flatten()?;
     Some(entry.gid.as_raw())

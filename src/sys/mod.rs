@@ -28,6 +28,7 @@ pub mod sysctl;
 pub mod syslog;
 pub mod tcp;
 pub mod tls;
+pub mod trust;
 pub mod udp;
 pub mod vrrp_socket;
 pub mod watch;

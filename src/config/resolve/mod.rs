@@ -40,6 +40,7 @@ pub(crate) fn resolve(mut draft: Draft, report: &mut Report<'_>) -> Config {
     let mut config = Config::default();
     let watched = names(&draft);
     scripts::settle_user(&mut draft, report);
+    scripts::vet(&mut draft, report);
     global::settle(&mut draft.global, report);
     let known = objects(&mut draft, &mut config, report);
     let mut preferences = Preferences::default();

@@ -119,7 +119,7 @@ mod tests {
         let octets = letter(".\nx").octets(&envelope(&["a\r\nRCPT TO:<evil>"]));
         let text = String::from_utf8(octets).unwrap();
         assert!(text.ends_with("\r\n\r\n..\r\nx\r\n\r\n.\r\n"), "{text}");
-        assert!(text.contains("To: a  RCPT TO:<evil>\r\n"), "{text}");
+        assert!(text.contains("To: \"a  RCPT TO:\" <evil>\r\n"), "{text}");
     }
 
     #[test]
