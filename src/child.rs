@@ -70,6 +70,8 @@ pub struct Spot {
     pub gid: u32,
     /// As in `chmod`.
     pub mode: u32,
+    /// A symbolic link, whose mode says nothing.
+    pub is_link: bool,
 }
 
 impl Unfit {
@@ -77,20 +79,22 @@ impl Unfit {
     pub fn cure(&self) -> String {
         match self {
             Self::Barred(spot) => format!("chmod a+x {}", spot.path.display()),
-            Self::Weak(Spot {
-                path,
-                uid,
-                gid,
-                mode,
-            }) => {
+            Self::Weak(spot) => {
+                let Spot {
+                    path,
+                    uid,
+                    gid,
+                    mode,
+                    is_link,
+                } = spot;
                 let path = path.display();
                 let owner = if *uid == 0 {
                     None
                 } else {
                     Some(format!("chown -h root {path}"))
                 };
-                let others = mode & 0o002 != 0;
-                let group = mode & 0o020 != 0 && *gid != 0;
+                let others = !is_link && mode & 0o002 != 0;
+                let group = !is_link && mode & 0o020 != 0 && *gid != 0;
                 let whose = match (group, others) {
                     (false, false) => "",
                     (true, false) => "g",
@@ -124,6 +128,7 @@ impl fmt::Display for Spot {
             uid,
             gid,
             mode,
+            ..
         } = self;
         write!(f, "{} (owner {uid}:{gid}, mode {mode:04o})", path.display())
     }

@@ -27,8 +27,11 @@ mod lab {
     pub(crate) mod director;
     pub(crate) mod filter;
     pub(crate) mod interfaces;
+    pub(crate) mod mail;
     pub(crate) mod network;
     pub(crate) mod no_ipvs;
+    pub(crate) mod notify;
+    pub(crate) mod post;
     pub(crate) mod process;
     pub(crate) mod scripts;
     pub(crate) mod states;
@@ -42,8 +45,8 @@ mod lab {
 }
 
 use lab::{
-    cluster, crowd, dialects, director, filter, interfaces, network, no_ipvs, process, scripts,
-    states, tables, traffic, vmac, vrrp, wait,
+    cluster, crowd, dialects, director, filter, interfaces, mail, network, no_ipvs, notify,
+    process, scripts, states, tables, traffic, vmac, vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -92,6 +95,9 @@ fn main() -> ExitCode {
         interfaces::SCENARIOS,
         process::SCENARIOS,
         scripts::SCENARIOS,
+        notify::SCENARIOS,
+        mail::routers::SCENARIOS,
+        mail::servers::SCENARIOS,
         cluster::SCENARIOS,
         tables::SCENARIOS,
         director::SCENARIOS,

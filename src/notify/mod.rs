@@ -1,5 +1,6 @@
 //! Who is told of what happened: scripts, in order and one after the other for each subject, pipes,
-//! and people by mail. A core like the others: events in, effects out; it starts and writes nothing itself.
+//! and people by mail. A core like the others: events in, effects out; it starts and writes nothing
+//! itself.
 //!
 //! The contract is that of every core: `now` never goes back, effects are performed in order and
 //! before the next call, `on_time` too early does nothing.

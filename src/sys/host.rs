@@ -192,7 +192,7 @@ pub fn identity(user: &str, group: Option<&str>, supplementary: bool) -> Result<
     };
     let groups = match &entry {
         Some(entry) if supplementary => supplementary_groups(&entry.name, gid),
-        _ => Vec::new(),
+        _ => vec![gid],
     };
     Ok(Identity { uid, gid, groups })
 }

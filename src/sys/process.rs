@@ -363,7 +363,8 @@ unsafe fn become_ordinary(limits: &Limits) {
     }
 }
 
-/// Gives up all rights but those of the identity. Who is it already needs no rights to be it.
+/// Gives up all rights but those of the identity. Who is it already needs no rights to be it, and
+/// keeps its groups where it has no right to change them.
 ///
 /// # Safety
 ///
@@ -373,10 +374,10 @@ unsafe fn take_on(identity: &Identity) -> Result<(), c_int> {
     // SAFETY: the list of groups is live and as long as is said.
     let done = unsafe {
         let same = (libc::geteuid(), libc::getegid()) == (*uid, *gid);
-        (same && groups.is_empty())
-            || (libc::setgid(*gid) == 0
-                && libc::setgroups(groups.len(), groups.as_ptr()) == 0
-                && libc::setuid(*uid) == 0)
+        let has_group = libc::setgid(*gid) == 0;
+        let has_groups = libc::setgroups(groups.len(), groups.as_ptr()) == 0;
+        let needs_no_more = same && groups.iter().all(|group| group == gid);
+        has_group && (has_groups || needs_no_more) && libc::setuid(*uid) == 0
     };
     if done {
         return Ok(());

@@ -63,10 +63,10 @@ fn the_recorded_run_with_a_sorry_server() {
     );
     world.expect_notices(
         "1 RS [192.168.200.2]:tcp:80 [192.168.200.254]:tcp:80 UP
-        1 TCP_CHECK [192.168.200.2]:tcp:80 [192.168.200.254]:tcp:80 UP
+        1 [192.168.200.2]:tcp:80 [192.168.200.254]:tcp:80 TCP CHECK succeed on service
         1 RS [192.168.200.3]:tcp:80 [192.168.200.254]:tcp:80 UP
         1 VS [192.168.200.254]:tcp:80 UP
-        1 TCP_CHECK [192.168.200.3]:tcp:80 [192.168.200.254]:tcp:80 UP",
+        1 [192.168.200.3]:tcp:80 [192.168.200.254]:tcp:80 TCP CHECK succeed on service",
     );
     world.set("192.168.200.2:80", Backend::Refusing);
     world.set("192.168.200.3:80", Backend::Refusing);

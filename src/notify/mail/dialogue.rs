@@ -2,7 +2,7 @@
 //! each recipient, DATA, the letter, QUIT. Behind a letter the next one may follow.
 
 use super::letter::{Envelope, Letter, address_of};
-use crate::config::lossless;
+use crate::config::Octets;
 use crate::wire::smtp::{Malformed, Replies};
 
 #[derive(Debug)]
@@ -154,7 +154,7 @@ impl Dialogue {
 }
 
 fn command(line: &str) -> Vec<u8> {
-    let mut octets = lossless::encode(line);
+    let mut octets = Octets::of(line).0;
     octets.extend(b"\r\n");
     octets
 }
