@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use keepalived::addr::{Cidr, IfIndex};
+use keepalived::addr::{Cidr, Family, IfIndex, Vrid};
 use keepalived::config::Config;
 use keepalived::errno::Errno;
 use keepalived::rand::Rand;
@@ -56,9 +56,44 @@ pub(crate) struct Lan {
     in_flight: BTreeMap<(Instant, u64), (Id, IfIndex, Packet)>,
     sent: u64,
     transcript: Transcript,
+    /// Nothing is written down: who wants to know tells the story again.
+    silent: bool,
+    pub(crate) tally: Tally,
+    pub(crate) split: Split,
     /// So many instances that to look at all of them after every call, and to write down what they
     /// say, takes too long.
     unchecked: bool,
+}
+
+/// What has been asked of the cores.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    /// Calls into a core.
+    pub(crate) events: u64,
+    /// Things that went wrong, packets lost and doubled not counted.
+    pub(crate) faults: u64,
+    /// Looks at all that must always be true.
+    pub(crate) checks: u64,
+    /// The longest time without exactly one master after all faults have ended.
+    pub(crate) unsettled: Duration,
+}
+
+/// How long there was not exactly one master, of routers that run and are awake.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Split {
+    pub(crate) without: Duration,
+    pub(crate) several: Duration,
+}
+
+impl Tally {
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            events: self.events + other.events,
+            faults: self.faults + other.faults,
+            checks: self.checks + other.checks,
+            unsettled: self.unsettled.max(other.unsettled),
+        }
+    }
 }
 
 struct Router {
@@ -78,11 +113,19 @@ struct Router {
     asleep_until: Option<Instant>,
     /// Interfaces that neither hear nor are heard, and do not notice.
     cut: BTreeSet<IfIndex>,
+    /// Those that are heard and do not hear.
+    deaf: BTreeSet<IfIndex>,
+    /// Those that hear and are not heard.
+    mute: BTreeSet<IfIndex>,
     /// How far its wall clock is from the others', in seconds.
     clock: i64,
     last_sent: Option<Packet>,
+    /// The masters of the last look.
+    masters: Vec<(Family, Vrid)>,
 }
 
+/// What one event may lead to, with a handful of instances.
+const EFFECTS_MAX: usize = 500;
 /// More wake-ups than this in one run is a loop without progress.
 const WAKE_UPS_MAX: u32 = 1_000_000;
 /// Seconds since 1970 when a story begins.
@@ -99,7 +142,18 @@ impl Lan {
             in_flight: BTreeMap::new(),
             sent: 0,
             transcript: Transcript::default(),
+            silent: false,
+            tally: Tally::default(),
+            split: Split::default(),
             unchecked: false,
+        }
+    }
+
+    /// The same without a transcript.
+    pub(crate) fn silent(seed: u64) -> Self {
+        Self {
+            silent: true,
+            ..Self::new(seed)
         }
     }
 
@@ -149,8 +203,11 @@ impl Lan {
             waiting: VecDeque::new(),
             asleep_until: None,
             cut: BTreeSet::new(),
+            deaf: BTreeSet::new(),
+            mute: BTreeSet::new(),
             clock: 0,
             last_sent: None,
+            masters: Vec::new(),
         });
         id
     }
@@ -164,6 +221,7 @@ impl Lan {
     pub(crate) fn start(&mut self, id: Id) {
         self.note(id, "starts");
         let router = &mut self.routers[id.0];
+        router.masters.clear();
         assert!(router.core.is_none(), "{} runs already", router.name);
         router.core = Some(if router.releases_all {
             Core::new().releasing_all()
@@ -242,13 +300,28 @@ impl Lan {
         self.routers[id.0].cut.insert(link);
     }
 
+    /// The way to it is broken, the way from it is not.
+    pub(crate) fn deafen(&mut self, id: Id, link: IfIndex) {
+        self.note(id, &format!("hears nothing any more{}", on(link)));
+        self.routers[id.0].deaf.insert(link);
+    }
+
+    /// The way from it is broken, the way to it is not.
+    pub(crate) fn silence(&mut self, id: Id, link: IfIndex) {
+        self.note(id, &format!("is not heard any more{}", on(link)));
+        self.routers[id.0].mute.insert(link);
+    }
+
     pub(crate) fn heal(&mut self, id: Id) {
         self.heal_link(id, ETH0);
     }
 
     pub(crate) fn heal_link(&mut self, id: Id, link: IfIndex) {
         self.note(id, &format!("is connected again{}", on(link)));
-        self.routers[id.0].cut.remove(&link);
+        let router = &mut self.routers[id.0];
+        for broken in [&mut router.cut, &mut router.deaf, &mut router.mute] {
+            broken.remove(&link);
+        }
     }
 
     /// The cable is pulled: the kernel tells.
@@ -429,7 +502,12 @@ impl Lan {
 
     /// The last packet that it sent.
     pub(crate) fn last_sent(&self, id: Id) -> Packet {
-        self.routers[id.0].last_sent.clone().expect("it has sent")
+        self.sent(id).expect("it has sent")
+    }
+
+    /// The same of one that may not have sent yet.
+    pub(crate) fn sent(&self, id: Id) -> Option<Packet> {
+        self.routers[id.0].last_sent.clone()
     }
 
     /// A packet as it may come from elsewhere, which every router hears that listens to it.
@@ -463,11 +541,11 @@ impl Lan {
         for _ in 0..WAKE_UPS_MAX {
             match self.next_event() {
                 Some(at) if at <= end => {
-                    self.now = self.now.max(at);
+                    self.pass(at);
                     self.turn();
                 }
                 _ => {
-                    self.now = end;
+                    self.pass(end);
                     return;
                 }
             }
@@ -476,6 +554,20 @@ impl Lan {
             "the routers never come to rest:\n{}",
             self.transcript.text()
         );
+    }
+
+    /// Until then nothing happens.
+    fn pass(&mut self, until: Instant) {
+        let until = self.now.max(until);
+        let idle = until.since(self.now);
+        let awake = |router: &&Router| router.core.is_some() && router.asleep_until.is_none();
+        let awake = self.routers.iter().filter(awake);
+        match awake.filter(|router| !router.masters.is_empty()).count() {
+            0 => self.split.without += idle,
+            1 => {}
+            _ => self.split.several += idle,
+        }
+        self.now = until;
     }
 
     fn next_event(&self) -> Option<Instant> {
@@ -494,7 +586,7 @@ impl Lan {
                 break;
             }
             let (to, link, packet) = entry.remove();
-            if self.routers[to.0].is_connected(link) {
+            if self.routers[to.0].is_connected(link) && !self.routers[to.0].deaf.contains(&link) {
                 self.deliver(to, link, &packet);
             }
         }
@@ -509,7 +601,10 @@ impl Lan {
                     self.hand_over(id, on, packet);
                 }
             }
-            self.run_timers(id);
+            let core = self.routers[id.0].core.as_ref();
+            if core.is_some_and(|core| core.deadline().is_some_and(|at| at <= self.now)) {
+                self.run_timers(id);
+            }
         }
     }
 
@@ -551,6 +646,7 @@ impl Lan {
             return;
         }
         let Some(core) = &mut router.core else { return };
+        self.tally.events += 1;
         let mut effects = Vec::new();
         let forwards = router.kernel.forwards;
         for (link, _) in core.neighbour_links() {
@@ -572,6 +668,7 @@ impl Lan {
         };
         let mut effects = Vec::new();
         core.on_event(now, event, &mut effects);
+        self.tally.events += 1;
         self.perform(id, effects);
         self.check(id);
     }
@@ -580,12 +677,9 @@ impl Lan {
 
     /// In order; what fails comes back as an event afterwards, as in the daemon.
     fn perform(&mut self, id: Id, effects: Vec<Effect>) {
-        self.note_lines(id);
+        self.write_down(id, &effects);
         let (mut failures, mut answers) = (Vec::new(), Vec::new());
         for effect in effects {
-            if let Some(words) = record::describe(&effect) {
-                self.note(id, &words);
-            }
             match effect {
                 Effect::Open { socket, .. } if self.routers[id.0].kernel.refuses => {
                     failures.push((Attempt::Open(socket), Errno::ENOBUFS));
@@ -613,6 +707,7 @@ impl Lan {
                         ttl,
                         bytes,
                     };
+                    self.check_sender(id, &packet);
                     let link = link.unwrap_or(ETH0);
                     let cable = self.routers[id.0].kernel.cable(link);
                     self.send(id, cable, &packet);
@@ -652,7 +747,7 @@ impl Lan {
         let sender = &self.routers[from.0];
         let address = packet.from;
         assert!(sender.kernel.has_address(address), "sent from {address}");
-        if !sender.is_connected(link) {
+        if !sender.is_connected(link) || sender.mute.contains(&link) {
             return;
         }
         for to in self.routers().filter(|to| *to != from) {
@@ -673,13 +768,14 @@ impl Lan {
     // What must always be true.
 
     /// An instance owns its addresses exactly in Master, in its own mind and in the kernel.
-    fn check(&self, id: Id) {
+    fn check(&mut self, id: Id) {
         let router = &self.routers[id.0];
         let Some(core) = &router.core else { return };
         // In the middle of a turn: an owner that starts is master only when its timers have run.
         if self.unchecked || router.meddled || core.deadline().is_some_and(|at| at <= self.now) {
             return;
         }
+        self.tally.checks += 1;
         let observed = core.observe();
         // Before its first look at the machine, what a crash left is still there.
         let mut states = observed.instances.iter().map(|instance| instance.state);
@@ -690,6 +786,7 @@ impl Lan {
             assert_eq!(self.rules(id), [], "{}", self.transcript.text());
         }
         self.check_groups(&router.name, &observed);
+        let masters = masters(&router.config, &observed);
         for instance in observed.instances {
             let is_master = instance.state == StateName::Master;
             let addresses = configured(&router.config, &instance.name);
@@ -711,6 +808,28 @@ impl Lan {
                 self.transcript.text()
             );
         }
+        self.routers[id.0].masters = masters;
+    }
+
+    /// Only a master says more than goodbye.
+    fn check_sender(&self, id: Id, packet: &Packet) {
+        let advert = packet.advert();
+        let router = &self.routers[id.0];
+        let family = Family::of(packet.from);
+        let is_it = |(of, vrid): &(Family, Vrid)| *of == family && vrid.number() == advert.vrid();
+        if self.unchecked || advert.priority() == 0 || router.masters.iter().any(is_it) {
+            return;
+        }
+        let observed = router
+            .core
+            .as_ref()
+            .map(|core| masters(&router.config, &core.observe()));
+        assert!(
+            observed.is_none_or(|masters| masters.iter().any(is_it)),
+            "{} is no master and sends adverts:\n{}",
+            router.name,
+            self.transcript.text()
+        );
     }
 
     /// The members of a group are in the state of the group.
@@ -728,6 +847,23 @@ impl Lan {
         }
     }
 
+    /// What it says, and what it wants done.
+    fn write_down(&mut self, id: Id, effects: &[Effect]) {
+        self.note_lines(id);
+        let count = effects.len();
+        assert!(
+            self.unchecked || count <= EFFECTS_MAX,
+            "one event has {count} effects:\n{}",
+            self.transcript.text()
+        );
+        if self.silent {
+            return;
+        }
+        for words in effects.iter().filter_map(record::describe) {
+            self.note(id, &words);
+        }
+    }
+
     fn note_lines(&mut self, id: Id) {
         for (level, line) in record::take_lines() {
             self.note(id, &line);
@@ -742,7 +878,7 @@ impl Lan {
     }
 
     fn note(&mut self, id: Id, what: &str) {
-        if self.unchecked {
+        if self.unchecked || self.silent {
             return;
         }
         let name = &self.routers[id.0].name;
@@ -868,6 +1004,15 @@ fn on(link: IfIndex) -> String {
     } else {
         format!(" on eth{}", link.0 - ETH0.0)
     }
+}
+
+/// The virtual routers that this one is the master of.
+fn masters(config: &Config, observed: &Snapshot) -> Vec<(Family, Vrid)> {
+    let masters = observed.instances.iter();
+    let masters = masters.filter(|instance| instance.state == StateName::Master);
+    let family = |name: &str| config.instances.iter().find(|known| known.name == name);
+    let key = |instance: &InstanceState| Some((family(&instance.name)?.family, instance.vrid));
+    masters.filter_map(key).collect()
 }
 
 fn configured(config: &Config, instance: &str) -> Vec<Cidr> {

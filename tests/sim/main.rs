@@ -14,7 +14,9 @@
 //! * `steps`: the steps of RFC 5798 6.4, one by one;
 //! * `packets`: what a scenario sends;
 //! * `random`: stories told by a seed, in two phases: faults with invariants, then convergence;
-//! * `random_groups`: the same of sync groups over both segments.
+//! * `random_groups`: the same of sync groups over both segments;
+//! * `soak`: those of both for as long as one likes;
+//! * `split`: how long a segment is without a master, or with two, after a fault of each kind.
 
 mod belongings;
 mod devices;
@@ -29,6 +31,8 @@ mod random;
 mod random_groups;
 mod record;
 mod scenarios;
+mod soak;
+mod split;
 mod steps;
 mod story;
 mod tracking;

@@ -12,10 +12,16 @@ use std::time::Duration;
 use keepalived::rand::Rand;
 use keepalived::vrrp::StateName;
 
-use crate::lan::{Id, Lan, MS, SEC, Weather};
+use crate::kernel::ETH0;
+use crate::lan::{Id, Lan, MS, SEC, Split, Weather};
+use crate::packets::Packet;
 use crate::story::{each, told};
 
-const SEEDS: u64 = 1_000;
+/// Few, since `scripts/soak` tells many.
+const SEEDS: u64 = 300;
+const ROUTERS_MAX: u64 = 7;
+/// How long a process may not get the processor, in intervals.
+const SLEEP_MAX: u64 = 10;
 const VIP: &str = "10.0.0.100";
 const FAULTS: u64 = 60;
 /// What the routers of a story speak, all of them the same.
@@ -25,19 +31,46 @@ const DIALECTS: [&str; 6] = [
     "authentication {\nauth_type AH\nauth_pass secret99\n}",
     "auth_hmac {\nkey 1 0123456789abcdef0123456789abcdef\nactive_key 1\n}",
     "version 3",
-    "version 3\nunicast_peer {\n10.0.0.1\n10.0.0.2\n10.0.0.3\n10.0.0.4\n}",
+    "version 3\nunicast_peer {\n10.0.0.1\n10.0.0.2\n10.0.0.3\n10.0.0.4\n\
+     10.0.0.5\n10.0.0.6\n10.0.0.7\n}",
 ];
+
+/// Milliseconds between adverts: in version 2 whole seconds.
+const INTERVALS: [u64; 4] = [1_000, 1_000, 2_000, 3_000];
+const INTERVALS_V3: [u64; 6] = [10, 20, 100, 500, 1_000, 3_000];
+
+/// What all the routers of a story have in common.
+#[derive(Clone, Copy)]
+struct Segment {
+    dialect: &'static str,
+    /// In version 2 all have the same; in version 3 it is that of most of them.
+    interval: u64,
+}
 
 #[derive(Clone, Copy)]
 struct Plan {
     priority: u64,
     preempts: bool,
     delay: u64,
+    interval: u64,
     dialect: &'static str,
 }
 
+impl Segment {
+    fn draw(rand: &mut Rand) -> Self {
+        let dialect = one_of(&DIALECTS, rand);
+        let interval = if is_version_3(dialect) {
+            one_of(&INTERVALS_V3, rand)
+        } else {
+            one_of(&INTERVALS, rand)
+        };
+        Self { dialect, interval }
+    }
+}
+
 impl Plan {
-    fn draw(rand: &mut Rand, dialect: &'static str) -> Self {
+    fn draw(rand: &mut Rand, segment: Segment) -> Self {
+        let Segment { dialect, interval } = segment;
         Self {
             // A narrow range, so that ties are common; now and then an owner.
             priority: if rand.chance(5) {
@@ -51,6 +84,11 @@ impl Plan {
             } else {
                 0
             },
+            interval: if is_version_3(dialect) && rand.chance(20) {
+                one_of(&INTERVALS_V3, rand)
+            } else {
+                interval
+            },
             dialect,
         }
     }
@@ -60,8 +98,10 @@ impl Plan {
             priority,
             preempts,
             delay,
+            interval,
             dialect,
         } = self;
+        let (seconds, millis) = (interval / 1_000, interval % 1_000);
         let preempt = match (preempts, delay) {
             (false, _) => "nopreempt".to_owned(),
             (true, 0) => String::new(),
@@ -73,6 +113,7 @@ impl Plan {
                 state BACKUP
                 virtual_router_id 7
                 priority {priority}
+                advert_int {seconds}.{millis:03}
                 virtual_ipaddress {{
                     {VIP}
                 }}
@@ -83,57 +124,86 @@ impl Plan {
     }
 }
 
-/// Runs a whole story and returns its transcript.
-fn story(seed: u64) -> String {
-    let mut rand = Rand::new(seed ^ 0x5eed);
-    let mut lan = Lan::new(seed);
-    let kinds = DIALECTS.len() as u64;
-    let dialect = DIALECTS[usize::try_from(seed % kinds).expect("a handful")];
-    let mut plans: Vec<_> = (0..2 + rand.below(3))
-        .map(|_| Plan::draw(&mut rand, dialect))
-        .collect();
-    told(seed, &mut lan, |lan| {
-        for (at, plan) in plans.iter().enumerate() {
-            lan.router(&format!("r{}", at + 1), &plan.conf());
-            lan.run(Duration::from_millis(rand.below(2_000)));
-        }
-        for _ in 0..FAULTS {
-            misfortune(lan, &mut rand, &mut plans);
-            lan.run(Duration::from_millis(rand.below(2_000)));
-        }
-        calm(lan);
-        converged(lan, &plans);
-    })
+fn one_of<T: Copy>(all: &[T], rand: &mut Rand) -> T {
+    all[usize::try_from(rand.below(all.len() as u64)).expect("a handful")]
 }
 
-fn misfortune(lan: &mut Lan, rand: &mut Rand, plans: &mut [Plan]) {
+fn is_version_3(dialect: &str) -> bool {
+    dialect.starts_with("version 3")
+}
+
+/// Runs a whole story and returns its transcript.
+fn story(seed: u64) -> String {
+    told(seed, |lan| act(seed, lan))
+}
+
+/// The story of a seed.
+pub(crate) fn act(seed: u64, lan: &mut Lan) {
+    let mut rand = Rand::new(seed ^ 0x5eed);
+    let segment = Segment::draw(&mut rand);
+    let mut plans: Vec<_> = (0..2 + rand.below(ROUTERS_MAX - 1))
+        .map(|_| Plan::draw(&mut rand, segment))
+        .collect();
+    for (at, plan) in plans.iter().enumerate() {
+        lan.router(&format!("r{}", at + 1), &plan.conf());
+        lan.run(Duration::from_millis(rand.below(2 * segment.interval)));
+    }
+    for _ in 0..FAULTS {
+        lan.tally.faults += 1;
+        misfortune(lan, &mut rand, &mut plans, segment);
+        lan.run(Duration::from_millis(rand.below(2 * segment.interval)));
+    }
+    calm(lan, Duration::from_millis(SLEEP_MAX * segment.interval));
+    let longest = plans.iter().map(|plan| plan.interval).max();
+    let interval = Duration::from_millis(longest.expect("there are routers"));
+    converged(lan, &plans, interval);
+    lan.tally.unsettled = lan.split.without + lan.split.several;
+}
+
+fn misfortune(lan: &mut Lan, rand: &mut Rand, plans: &mut [Plan], segment: Segment) {
     let at = usize::try_from(rand.below(plans.len() as u64)).expect("a handful");
     let id = lan.routers().nth(at).expect("one plan, one router");
-    match rand.below(15) {
+    match rand.below(22) {
         0 => lan.cut(id),
-        1 | 2 => lan.heal(id),
-        3 => lan.unplug(id),
-        4 => lan.plug(id),
-        5 if lan.runs(id) => lan.stop(id),
-        6 if lan.runs(id) => lan.kill(id),
-        5..=7 if !lan.runs(id) => lan.start(id),
-        7 => lan.stall(id, Duration::from_millis(rand.below(10_000))),
-        8 => lan.remove_address(id, VIP),
-        9 => lan.lose_notices(id, VIP),
+        1..=3 => lan.heal(id),
+        4 => lan.unplug(id),
+        5 => lan.plug(id),
+        6 if lan.runs(id) => lan.stop(id),
+        7 if lan.runs(id) => lan.kill(id),
+        6..=8 if !lan.runs(id) => lan.start(id),
+        8 => lan.stall(
+            id,
+            Duration::from_millis(rand.below(SLEEP_MAX * segment.interval)),
+        ),
+        9 => lan.remove_address(id, VIP),
+        10 => lan.lose_notices(id, VIP),
         11 => lan.refuse(id, true),
-        12 => lan.refuse(id, false),
-        10 => {
-            plans[at] = Plan::draw(rand, plans[at].dialect);
+        12 | 13 => lan.refuse(id, false),
+        14 => {
+            plans[at] = Plan::draw(rand, segment);
             if lan.runs(id) {
                 lan.reload(id, &plans[at].conf());
             } else {
                 lan.configure(id, &plans[at].conf());
             }
         }
+        15 => lan.deafen(id, ETH0),
+        16 => lan.silence(id, ETH0),
+        17 => partition(lan, rand),
+        18 => {
+            if let Some(packet) = stranger(lan, rand) {
+                lan.inject_packet(&packet);
+            }
+        }
+        19 if lan.runs(id) => {
+            // A signature is good for a few seconds of the receiver's clock.
+            let seconds = rand.below(3).cast_signed() - 1;
+            lan.set_clock(id, seconds);
+        }
         _ => {
             lan.weather = Weather {
                 delay_min: Duration::ZERO,
-                delay_max: Duration::from_millis(rand.below(300)),
+                delay_max: Duration::from_millis(rand.below(1 + segment.interval * 3 / 10)),
                 loss: rand.below(60),
                 duplication: rand.below(20),
             }
@@ -141,8 +211,30 @@ fn misfortune(lan: &mut Lan, rand: &mut Rand, plans: &mut [Plan]) {
     }
 }
 
+/// Some are together on one side, the others alone.
+fn partition(lan: &mut Lan, rand: &mut Rand) {
+    for id in lan.routers() {
+        match rand.chance(30) {
+            true => lan.cut(id),
+            false => lan.heal(id),
+        }
+    }
+}
+
+/// What was sent before, as it was or damaged.
+fn stranger(lan: &Lan, rand: &mut Rand) -> Option<Packet> {
+    let count = lan.routers().count() as u64;
+    let who = usize::try_from(rand.below(count)).expect("a handful");
+    let mut packet = lan.sent(lan.routers().nth(who).expect("it is here"))?;
+    if rand.chance(70) {
+        let at = usize::try_from(rand.below(packet.bytes.len() as u64)).expect("a packet is short");
+        packet.bytes[at] ^= 1 << rand.below(8);
+    }
+    Some(packet)
+}
+
 /// Ends every fault, and waits for what was started under it.
-fn calm(lan: &mut Lan) {
+fn calm(lan: &mut Lan, longest_sleep: Duration) {
     lan.weather = Weather::CALM;
     for id in lan.routers() {
         lan.heal(id);
@@ -152,13 +244,13 @@ fn calm(lan: &mut Lan) {
             lan.start(id);
         }
     }
-    // The longest sleep there can still be.
-    lan.run(10 * SEC);
+    lan.split = Split::default();
+    lan.run(longest_sleep);
 }
 
-fn converged(lan: &mut Lan, plans: &[Plan]) {
-    // Three master-down intervals of at most 4 s, and the longest delay.
-    lan.run(3 * 4 * SEC + 3 * SEC);
+fn converged(lan: &mut Lan, plans: &[Plan], interval: Duration) {
+    // Three master-down intervals of at most four adverts, and the longest delay.
+    lan.run(3 * 4 * interval.max(SEC) + 3 * SEC);
     let [master] = lan.masters()[..] else {
         panic!("masters: {:?}", lan.masters())
     };
@@ -210,6 +302,7 @@ fn heavy_loss_alone_never_leaves_the_segment_without_a_master_for_long() {
                     priority,
                     preempts: true,
                     delay: 0,
+                    interval: 1_000,
                     dialect: DIALECTS[0],
                 }
                 .conf(),

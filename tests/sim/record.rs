@@ -41,6 +41,12 @@ pub(crate) fn capture() {
     }
 }
 
+/// Who writes nothing down needs to know of errors only.
+pub(crate) fn errors_only() {
+    capture();
+    log::set_max_level(LevelFilter::Error);
+}
+
 /// What was logged since the last call.
 pub(crate) fn take_lines() -> Vec<(Level, String)> {
     LINES.take()

@@ -17,8 +17,9 @@ pub(crate) fn each(seeds: u64, story: impl Fn(u64) -> String) {
 }
 
 /// What happened, as a transcript; a panic shows the seed and how far it came.
-pub(crate) fn told(seed: u64, lan: &mut Lan, act: impl FnOnce(&mut Lan)) -> String {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(lan))) {
+pub(crate) fn told(seed: u64, act: impl FnOnce(&mut Lan)) -> String {
+    let mut lan = Lan::new(seed);
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(&mut lan))) {
         eprintln!("SEED={seed}\n{}", lan.transcript());
         resume_unwind(panic);
     }
