@@ -1,6 +1,6 @@
-//! How long is a segment without a master, or with two? A fault at a time, a hundred times each at a
-//! moment that a seed chooses, and what the middle, the unluckiest and the very worst of them saw:
-//! a table, kept in `split.txt`. `UPDATE=1 cargo test --test sim split` writes it anew.
+//! How long is a segment without a master, or with two? A fault at a time, a hundred times each at
+//! a moment that a seed chooses, and what the middle, the unluckiest and the very worst of them
+//! saw: a table, kept in `split.txt`. `UPDATE=1 cargo test --test sim split` writes it anew.
 //!
 //! Three routers of version 2, an advert a second. Who runs and is awake counts. The bounds of the
 //! protocol: a backup of priority 100 believes the master dead after a Master_Down_Interval of
