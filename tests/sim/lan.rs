@@ -28,7 +28,7 @@ pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) struct Id(usize);
 
 /// What the segment does to packets.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Weather {
     pub(crate) delay_min: Duration,
     pub(crate) delay_max: Duration,
@@ -210,6 +210,11 @@ impl Lan {
             masters: Vec::new(),
         });
         id
+    }
+
+    /// What it runs with, or will when it starts.
+    pub(crate) fn config(&self, id: Id) -> &Config {
+        &self.routers[id.0].config
     }
 
     pub(crate) fn routers(&self) -> impl Iterator<Item = Id> + use<> {
@@ -532,6 +537,25 @@ impl Lan {
         for id in self.routers() {
             self.deliver(id, link, &Packet::v4(packet));
         }
+    }
+
+    /// All faults end: everybody runs, is connected by all these links, and wakes up.
+    pub(crate) fn calm(&mut self, links: &[IfIndex]) {
+        self.weather = Weather::CALM;
+        for id in self.routers() {
+            for link in links {
+                self.heal_link(id, *link);
+                self.plug_link(id, *link);
+            }
+            self.refuse(id, false);
+            if !self.runs(id) {
+                self.start(id);
+            }
+        }
+        self.split = Split::default();
+        let asleep = self.routers.iter().filter_map(|router| router.asleep_until);
+        let last = asleep.max().unwrap_or(self.now);
+        self.run(last.since(self.now));
     }
 
     // Time.

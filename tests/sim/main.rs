@@ -13,6 +13,7 @@
 //! * `dialects`: the same of adverts of every kind;
 //! * `steps`: the steps of RFC 5798 6.4, one by one;
 //! * `packets`: what a scenario sends;
+//! * `script` and `story`: stories as texts, how they are told, and made short when they go wrong;
 //! * `random`: stories told by a seed, in two phases: faults with invariants, then convergence;
 //! * `random_groups`: the same of sync groups over both segments;
 //! * `soak`: those of both for as long as one likes;
@@ -31,6 +32,7 @@ mod random;
 mod random_groups;
 mod record;
 mod scenarios;
+mod script;
 mod soak;
 mod split;
 mod steps;

@@ -10,8 +10,9 @@ use std::time::Duration;
 use keepalived::rand::Rand;
 
 use crate::kernel::{ETH0, ETH1, ETH9};
-use crate::lan::{Id, Lan, SEC, Weather};
-use crate::story::{each, told};
+use crate::lan::{Lan, SEC, Weather};
+use crate::script::{Act, Deed, Line, Script, tidied};
+use crate::story::Kind;
 
 /// Few, since `scripts/soak` tells many.
 const SEEDS: u64 = 200;
@@ -41,12 +42,6 @@ impl Plan {
             delay: if rand.chance(20) { rand.below(3) } else { 0 },
             weight: weights[at],
         }
-    }
-
-    /// What counts when all interfaces are up.
-    fn total(self) -> u64 {
-        // Only the group's weights count for its members.
-        self.priority + self.weight.map_or(0, |weight| weight.max(0)).unsigned_abs()
     }
 
     fn conf(self) -> String {
@@ -100,85 +95,72 @@ impl Plan {
     }
 }
 
-fn story(seed: u64) -> String {
-    told(seed, |lan| act(seed, lan))
-}
+/// Of groups over two segments.
+pub(crate) const GROUPS: Kind = Kind {
+    draw,
+    ending: comes_to_rest,
+};
 
-/// The story of a seed.
-pub(crate) fn act(seed: u64, lan: &mut Lan) {
+pub(crate) fn draw(seed: u64) -> Script {
     let mut rand = Rand::new(seed ^ 0x6709);
-    let mut plans: Vec<_> = (0..2 + rand.below(2))
-        .map(|_| Plan::draw(&mut rand))
-        .collect();
-    for (at, plan) in plans.iter().enumerate() {
-        lan.router(&format!("r{}", at + 1), &plan.conf());
-        lan.run(Duration::from_millis(rand.below(2_000)));
+    let count = 2 + usize::try_from(rand.below(2)).expect("a handful");
+    let mut script = Script::beginning(seed);
+    let mut at = Duration::ZERO;
+    let pause = |rand: &mut Rand| Duration::from_millis(rand.below(2_000));
+    for number in 0..count {
+        let conf = tidied(&Plan::draw(&mut rand).conf());
+        script.routers.push((format!("r{}", number + 1), conf));
+        let deed = Deed::Of(number, Act::Start);
+        script.lines.push(Line { at, deed });
+        at += pause(&mut rand);
     }
     for _ in 0..FAULTS {
-        lan.tally.faults += 1;
-        misfortune(lan, &mut rand, &mut plans);
-        lan.run(Duration::from_millis(rand.below(2_000)));
+        let number = usize::try_from(rand.below(count as u64)).expect("a handful");
+        let deed = misfortune(number, &mut rand);
+        script.lines.push(Line { at, deed });
+        at += pause(&mut rand);
     }
-    calm(lan);
-    converged(lan, &plans);
+    script
 }
 
-fn misfortune(lan: &mut Lan, rand: &mut Rand, plans: &mut [Plan]) {
-    let at = usize::try_from(rand.below(plans.len() as u64)).expect("a handful");
-    let id = lan.routers().nth(at).expect("one plan, one router");
+fn misfortune(number: usize, rand: &mut Rand) -> Deed {
     let (link, vip) = if rand.chance(50) {
         (ETH0, OUTSIDE)
     } else {
         (ETH1, INSIDE)
     };
-    match rand.below(16) {
-        0 => lan.cut_link(id, link),
-        1 | 2 => lan.heal_link(id, link),
-        3 => lan.unplug_link(id, link),
-        4 | 5 => lan.plug_link(id, link),
-        6 if lan.runs(id) => lan.stop(id),
-        7 if lan.runs(id) => lan.kill(id),
-        6..=8 if !lan.runs(id) => lan.start(id),
-        8 => lan.stall(id, Duration::from_millis(rand.below(10_000))),
-        9 => lan.remove_address(id, vip),
-        10 => lan.lose_notices(id, vip),
-        11 => lan.unplug_link(id, ETH9),
-        12 => lan.plug_link(id, ETH9),
-        13 | 14 => {
-            plans[at] = Plan::draw(rand);
-            if lan.runs(id) {
-                lan.reload(id, &plans[at].conf());
-            } else {
-                lan.configure(id, &plans[at].conf());
-            }
-        }
+    let act = match rand.below(20) {
+        0 => Act::Cut(link),
+        1 | 2 => Act::Heal(link),
+        3 => Act::Unplug(link),
+        4 | 5 => Act::Plug(link),
+        6 => Act::Stop,
+        7 => Act::Kill,
+        8..=11 => Act::Start,
+        12 => Act::Sleep(Duration::from_millis(rand.below(10_000))),
+        13 => Act::Rob(vip.to_owned()),
+        14 => Act::RobUnheard(vip.to_owned()),
+        15 => Act::Unplug(ETH9),
+        16 => Act::Plug(ETH9),
+        17 | 18 => Act::Reload(tidied(&Plan::draw(rand).conf())),
         _ => {
-            lan.weather = Weather {
+            return Deed::Weather(Weather {
                 delay_min: Duration::ZERO,
                 delay_max: Duration::from_millis(rand.below(300)),
                 loss: rand.below(50),
                 duplication: rand.below(20),
-            }
+            });
         }
-    }
+    };
+    Deed::Of(number, act)
 }
 
-fn calm(lan: &mut Lan) {
-    lan.weather = Weather::CALM;
-    for id in lan.routers() {
-        for link in [ETH0, ETH1, ETH9] {
-            lan.heal_link(id, link);
-            lan.plug_link(id, link);
-        }
-        if !lan.runs(id) {
-            lan.start(id);
-        }
-    }
-    // The longest sleep there can still be.
-    lan.run(10 * SEC);
+fn comes_to_rest(lan: &mut Lan) {
+    lan.calm(&[ETH0, ETH1, ETH9]);
+    converged(lan);
 }
 
-fn converged(lan: &mut Lan, plans: &[Plan]) {
+fn converged(lan: &mut Lan) {
     lan.run(4 * 4 * SEC + 3 * SEC);
     let [outside, inside] = ["OUT", "IN"].map(|name| {
         let [master] = lan.masters_of(name)[..] else {
@@ -188,15 +170,22 @@ fn converged(lan: &mut Lan, plans: &[Plan]) {
     });
     lan.expect_only_owner(outside, OUTSIDE);
     lan.expect_only_owner(inside, INSIDE);
-    let plan = |id: Id| plans[lan.routers().position(|other| other == id).expect("here")];
-    if plans.iter().all(|plan| plan.grouped) {
+    let grouped = |id| !lan.config(id).sync_groups.is_empty();
+    if lan.routers().all(grouped) {
         assert_eq!(outside, inside, "a group owns both segments");
     }
-    let of_one_kind = plans.iter().all(|one| one.grouped == plans[0].grouped);
+    let of_one_kind = lan.routers().all(|id| grouped(id) == grouped(outside));
+    // All interfaces are up, so that the effective priorities are the best there are.
+    let priority = |id| lan.instance(id, "OUT").expect("it runs").priority;
+    let preempts = |id| {
+        lan.config(id)
+            .instances
+            .iter()
+            .all(|instance| instance.preempt)
+    };
     for other in lan.routers().filter(|_| of_one_kind) {
-        let stronger = plan(other).total() > plan(outside).total();
         assert!(
-            !(stronger && plan(other).preempts),
+            !(priority(other) > priority(outside) && preempts(other)),
             "{other:?} should be master"
         );
     }
@@ -216,11 +205,12 @@ fn converged(lan: &mut Lan, plans: &[Plan]) {
 
 #[test]
 fn any_faults_end_with_whole_groups() {
-    each(SEEDS, story);
+    GROUPS.each(SEEDS);
 }
 
 #[test]
 fn equal_seeds_give_equal_transcripts_of_groups() {
+    let story = |seed| GROUPS.aloud(&draw(seed));
     for seed in [3, 99] {
         assert_eq!(story(seed), story(seed), "SEED={seed}");
     }

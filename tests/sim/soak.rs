@@ -4,13 +4,11 @@
 //! `SOAK_EVENTS=n` ends it after so many events, `SOAK_SECONDS=n` after so many seconds, both when
 //! both are reached. `SOAK_SEED=n` is where it begins.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::lan::{Lan, Tally};
+use crate::lan::Tally;
 use crate::record;
-use crate::story::told;
 use crate::{random, random_groups};
 
 /// Of each three seeds one is a story of groups.
@@ -75,27 +73,13 @@ fn work(goal: &Goal) -> Tally {
     let mut total = Tally::default();
     while goal.so_far.load(Ordering::Relaxed) < goal.events || goal.begun.elapsed() < goal.time {
         let seed = goal.seed.fetch_add(1, Ordering::Relaxed);
-        let tally = silent(seed);
+        let kind = match seed.is_multiple_of(GROUPS_OF) {
+            true => random_groups::GROUPS,
+            false => random::ONE,
+        };
+        let tally = kind.silently(seed);
         goal.so_far.fetch_add(tally.events, Ordering::Relaxed);
         total = total.plus(tally);
     }
     total
-}
-
-/// A story that goes wrong is told again, aloud.
-fn silent(seed: u64) -> Tally {
-    let mut lan = Lan::silent(seed);
-    if catch_unwind(AssertUnwindSafe(|| act(seed, &mut lan))).is_err() {
-        told(seed, |lan| act(seed, lan));
-        panic!("SEED={seed} goes wrong only when nobody listens");
-    }
-    lan.tally
-}
-
-fn act(seed: u64, lan: &mut Lan) {
-    if seed.is_multiple_of(GROUPS_OF) {
-        random_groups::act(seed, lan);
-    } else {
-        random::act(seed, lan);
-    }
 }
