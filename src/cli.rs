@@ -368,8 +368,7 @@ mod tests {
         let noted = options(line);
         assert_eq!(
             noted.without_effect.join(" "),
-            "--all --address-monitoring \
-             --snmp --snmp-agent-socket --core-dump --core-dump-pattern --config-fd"
+            "--all --snmp --snmp-agent-socket --core-dump --core-dump-pattern --config-fd"
         );
         assert!(noted.unexpected.is_empty() && !noted.run_bfd && noted.release_vips);
     }

@@ -199,6 +199,7 @@ fn a_program_runs_as_it_is_told_and_with_the_groups_it_is_told() {
     assert!(seen.contains("Groups: 5000 5001"), "{seen}");
 }
 
+/// Shows F.21: it ends like a command that a shell does not find, which is no success.
 #[test]
 fn what_cannot_be_executed_is_told_with_its_reason() {
     let _alone = alone();

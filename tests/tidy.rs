@@ -5,8 +5,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+#[path = "tidy/citation.rs"]
+mod citation;
 #[path = "tidy/rfc.rs"]
 mod rfc;
+#[path = "tidy/rows.rs"]
+mod rows;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/source.rs"]
@@ -39,18 +43,35 @@ fn the_house_is_tidy() {
 #[test]
 fn every_step_of_the_state_machine_is_cited_by_the_core_and_by_a_test() {
     for place in ["src/vrrp", "tests"] {
-        let texts = files(&[place], &["rs"]);
-        // The list of the steps itself is no citation.
-        let texts = texts.iter().filter(|path| !path.ends_with("tidy/rfc.rs"));
-        let texts: Vec<String> = texts.map(|path| read(path)).collect();
-        assert_eq!(rfc::not_cited(&texts), [""; 0], "{place}");
+        assert_eq!(rfc::not_cited(&comments_in(place)), [""; 0], "{place}");
+    }
+}
+
+/// What keepalived does, row by row, is shown by a test, and so is every trap of who builds it
+/// anew.
+#[test]
+fn every_row_of_behaviour_is_shown_by_a_test() {
+    assert_eq!(rows::not_cited(&comments_in("tests")), [""; 0]);
+}
+
+#[test]
+fn a_row_counts_as_cited_only_by_all_its_words() {
+    let comments = ["It shows B.2\n owner, B.9 rounds of frames, F.12.".to_owned()];
+    let left = rows::not_cited(&comments);
+    for (row, is_left) in [
+        ("B.2 owner", false),
+        ("F.12", false),
+        ("B.9 rounds", true),
+        ("F.1", true),
+    ] {
+        assert_eq!(left.iter().any(|one| one == row), is_left, "{row}");
     }
 }
 
 #[test]
 fn a_step_counts_as_cited_only_beside_the_name_of_the_rfc() {
     let cited = "// RFC 5798 6.4.1 (100,\n// 105): a start.\nlet a = 110;\n\n// It is 120 long.\n";
-    let left = rfc::not_cited(&[cited.to_owned()]);
+    let left = rfc::not_cited(&citation::comments(cited));
     for (step, is_left) in [("100", false), ("105", false), ("110", true), ("120", true)] {
         assert_eq!(left.iter().any(|one| one.contains(step)), is_left, "{step}");
     }
@@ -109,6 +130,16 @@ fn files(directories: &[&str], extensions: &[&str]) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// The comments of the Rust below a directory. The lists of what is to be cited are no citation.
+fn comments_in(place: &str) -> Vec<String> {
+    let lists = ["tidy/rfc.rs", "tidy/rows.rs", "tidy.rs"];
+    let paths = files(&[place], &["rs"]).into_iter();
+    let paths = paths.filter(|path| !lists.iter().any(|list| path.ends_with(list)));
+    paths
+        .flat_map(|path| citation::comments(&read(&path)))
+        .collect()
 }
 
 fn read(path: &Path) -> String {

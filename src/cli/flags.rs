@@ -256,7 +256,7 @@ pub(super) const FLAGS: &[Flag] = &[
         'a',
         "address-monitoring",
         "Log all changes of addresses",
-        NotYet(Argument::None),
+        Switch(|options| options.monitor_addresses = true),
     ),
     Flag::new(
         'x',

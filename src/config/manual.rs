@@ -88,6 +88,10 @@ const DIFFERENCES: &[&str] = &[
     "A virtual address, route or rule that somebody removes is put back at once and announced, and \
      the instance stays master; at most once a second.",
     "Of several causes of FAULT all must go, also of several tracked interfaces.",
+    "A script that cannot be executed has failed.",
+    "init_fail has an effect: such a script is down until it has risen.",
+    "garp_master_refresh ends with the master, and there is never more than one of it.",
+    "An advert with AH names the address it is sent from, also after that has changed.",
     "Who enters FAULT as master sends one advert of priority 0, not two.",
     "Warnings that do not count: native_ipv6, linkbeat_use_polling, lvs_sync_daemon_interface, \
      global_tracking, thread_timer_expired, vmac_garp_intvl, gw and or of a route, and an \

@@ -154,7 +154,7 @@ impl Daemon {
         let vrrp = if cores.vrrp {
             Some(vrrp::Driver::new(
                 Clock.now(),
-                manners.release_vips,
+                manners.vrrp_core(),
                 &mut reactor,
             )?)
         } else {
@@ -514,10 +514,24 @@ struct Cores {
 struct Manners {
     leave_vrrp: bool,
     release_vips: bool,
+    monitor_addresses: bool,
     leave_ipvs: bool,
     ignore_sigint: bool,
     /// `--debug=panic`: for the test of what a panic leaves behind.
     panic_on_usr2: bool,
+}
+
+impl Manners {
+    fn vrrp_core(self) -> crate::vrrp::Core {
+        let mut core = crate::vrrp::Core::new();
+        if self.release_vips {
+            core = core.releasing_all();
+        }
+        if self.monitor_addresses {
+            core = core.telling_of_addresses();
+        }
+        core
+    }
 }
 
 /// How long the loop may stand still while something else is done.

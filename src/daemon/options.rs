@@ -40,6 +40,8 @@ pub struct Options {
     pub bfd_pid_file: Option<PathBuf>,
     /// `-X`: a transition removes addresses that are not known to be set, too.
     pub release_vips: bool,
+    /// `-a`: the log tells of all addresses that come and go.
+    pub monitor_addresses: bool,
     /// `-V`: a stop leaves addresses where they are, and says nothing on the wire.
     pub leave_vrrp: bool,
     /// `-I`: a stop leaves the IPVS table as it is.
@@ -89,6 +91,7 @@ impl Options {
             checkers_pid_file: None,
             bfd_pid_file: None,
             release_vips: false,
+            monitor_addresses: false,
             leave_vrrp: false,
             leave_ipvs: false,
             ignore_sigint: false,

@@ -116,6 +116,7 @@ fn serve(
     let manners = Manners {
         leave_vrrp: options.leave_vrrp,
         release_vips: options.release_vips,
+        monitor_addresses: options.monitor_addresses,
         leave_ipvs: options.leave_ipvs,
         ignore_sigint: options.ignore_sigint,
         panic_on_usr2: options.debug.as_deref() == Some("panic"),

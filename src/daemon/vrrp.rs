@@ -63,11 +63,7 @@ struct Open {
 impl Driver {
     /// Subscribes to the kernel's changes before it asks for the present state: nothing falls
     /// between.
-    pub(super) fn new(
-        now: Instant,
-        releases_all: bool,
-        reactor: &mut Reactor,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(now: Instant, core: Core, reactor: &mut Reactor) -> Result<Self, Error> {
         let opening = |what| move |errno: Errno| Error::Open { what, errno };
         debug!(target: VRRP, "Registering Kernel netlink command channel");
         let route = RouteCommand::open().map_err(opening("netlink command channel"))?;
@@ -79,11 +75,7 @@ impl Driver {
             .watch_readable(&monitor, Source::Monitor)
             .map_err(Error::Poll)?;
         let mut driver = Self {
-            core: if releases_all {
-                Core::new().releasing_all()
-            } else {
-                Core::new()
-            },
+            core,
             sockets: BTreeMap::new(),
             packets,
             route,

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use log::debug;
+
 use super::accept;
 use super::devices::Over;
 use super::dialect;
@@ -23,7 +25,7 @@ impl Instance {
         if let Some(link) = link {
             self.measure(link.mtu);
         }
-        self.source = match self.config.source {
+        let source = match self.config.source {
             // Others would not take our adverts from an address that is not ours for certain.
             Some(source) if cx.network.is_doubtful(source) => None,
             Some(source) if self.config.track_source && !cx.network.has_ip(source) => None,
@@ -34,6 +36,21 @@ impl Instance {
                 })
             }),
         };
+        self.tell_of_source(source);
+        self.source = source;
+    }
+
+    /// The address of the interface that adverts come from from now on.
+    fn tell_of_source(&self, source: Option<IpAddr>) {
+        if self.config.source.is_some() || source == self.source {
+            return;
+        }
+        let interface = self.interface();
+        match (self.source, source) {
+            (_, Some(new)) => debug!("Assigned address {new} for interface {interface}"),
+            (Some(old), None) => debug!("Deassigned address {old} from interface {interface}"),
+            (None, None) => {}
+        }
     }
 
     /// The interface whose address adverts come from: that of a macvlan is the one below it.

@@ -75,6 +75,8 @@ pub(super) struct Instance {
     pub(super) faults: Vec<Fault>,
     /// It has not begun, and what it watches has not been run for the first time.
     pub(super) awaits_scripts: bool,
+    /// It did for a while, and its beginning is none of the start any more.
+    has_waited: bool,
     /// Everything it watches, its group's included.
     pub(super) watches: Vec<Watch>,
     /// The base priority and what its watches add, as of the last look.
@@ -167,6 +169,7 @@ impl Instance {
             id,
             watches: Vec::new(),
             awaits_scripts: false,
+            has_waited: false,
             total_priority: config.priority.into(),
             priority: config.priority,
             config,
@@ -240,7 +243,7 @@ impl Instance {
         }
     }
 
-    /// RFC 3768 6.4.2 (RFC 5798: 420).
+    /// RFC 3768 6.4.2, RFC 9568 6.4.2 (RFC 5798: 420).
     fn backup_hears(&mut self, advert: Advert, cx: &mut Context<'_>) {
         let State::Backup { master, delay, .. } = &mut self.state else {
             return;
@@ -308,7 +311,7 @@ impl Instance {
         }
     }
 
-    /// RFC 3768 6.4.3 (RFC 5798: 700).
+    /// RFC 3768 6.4.3, RFC 9568 6.4.3 (RFC 5798: 700).
     fn master_hears(&mut self, advert: Advert, cx: &mut Context<'_>) {
         if advert.priority == 0 {
             // RFC 3768 6.4.3 (RFC 5798: 705, 710): another one leaves; tell the rest who is here.
@@ -419,6 +422,7 @@ impl Instance {
         }
         self.socket = self.channel().and_then(|channel| cx.sockets.on(&channel));
         self.awaits_scripts = matches!(self.state, State::Init) && self.lacks_results(cx);
+        self.has_waited |= self.awaits_scripts;
         let faults = self.faults(cx);
         for fault in faults.iter().filter(|fault| !self.faults.contains(fault)) {
             match fault {
@@ -432,6 +436,12 @@ impl Instance {
         let contributions = self.contributions(cx).map(|(_, contribution)| contribution);
         self.total_priority = track::total(self.config.priority, contributions);
         self.weigh(cx);
+    }
+
+    /// A member of its group waits for its scripts; whoever has begun goes on.
+    pub(super) fn wait_for_scripts(&mut self) {
+        self.awaits_scripts |= matches!(self.state, State::Init);
+        self.has_waited |= self.awaits_scripts;
     }
 
     /// Finds the effective priority anew.
@@ -542,8 +552,8 @@ impl Instance {
         }
     }
 
-    /// RFC 3768 6.4.1 (RFC 5798: 100, 105): an owner goes to master at once, by way of a timer that
-    /// is due; everybody else listens first (155, 160, 165).
+    /// RFC 3768 6.4.1, RFC 9568 6.4.1 (RFC 5798: 100, 105): an owner goes to master at once, by way
+    /// of a timer that is due; everybody else listens first (155, 160, 165).
     fn begin(&mut self, cx: &mut Context<'_>) {
         self.become_backup(Leave::Quietly, cx);
         if self.starts_as_master {
@@ -570,6 +580,11 @@ impl Instance {
         let old = std::mem::replace(&mut self.state, next);
         self.last_transition = Some(cx.now);
         let initial = matches!(old, State::Init);
+        let suffix = if initial && !self.has_waited {
+            " (init)"
+        } else {
+            ""
+        };
         if cx.releases_all {
             self.cleaned = false;
         }
@@ -590,18 +605,12 @@ impl Instance {
                 if matches!(old, State::Fault) {
                     self.announce_source(cx);
                 }
-                info!(
-                    "({self}) Entering BACKUP STATE{}",
-                    if initial { " (init)" } else { "" }
-                );
+                info!("({self}) Entering BACKUP STATE{suffix}");
             }
             State::Master => self.become_master(cx),
             State::Fault => {
                 self.clean_up(cx);
-                info!(
-                    "({self}) Entering FAULT STATE{}",
-                    if initial { " (init)" } else { "" }
-                );
+                info!("({self}) Entering FAULT STATE{suffix}");
             }
         }
         self.tell_state(cx);

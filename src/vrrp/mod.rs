@@ -50,6 +50,7 @@ mod sockets;
 mod start;
 mod statics;
 mod sync;
+mod tidings;
 mod track;
 
 use std::collections::btree_map::Entry;
@@ -257,6 +258,8 @@ pub struct Core {
     start_delay: StartDelay,
     /// `-X`: whatever the kernel has of an instance goes when it does.
     releases_all: bool,
+    /// `-a`: the log tells of all addresses that come and go.
+    tells_of_addresses: bool,
     log_unknown_vrids: bool,
     /// The wall clock when ours showed zero.
     wall_clock: Duration,
@@ -293,6 +296,7 @@ impl Core {
             debounce: Debounce::default(),
             start_delay: StartDelay::default(),
             releases_all: false,
+            tells_of_addresses: false,
             log_unknown_vrids: false,
             wall_clock: Duration::ZERO,
             next_instance: 1,
@@ -304,6 +308,14 @@ impl Core {
     pub fn releasing_all(self) -> Self {
         Self {
             releases_all: true,
+            ..self
+        }
+    }
+
+    /// `-a`: the log tells of every address that others add or remove.
+    pub fn telling_of_addresses(self) -> Self {
+        Self {
+            tells_of_addresses: true,
             ..self
         }
     }
@@ -562,6 +574,7 @@ impl Core {
         if self.network.is_echo(notice) {
             return;
         }
+        self.tell_of_addresses(notice);
         let is_stirred = self.network.takes_routes_along(notice);
         self.network.apply(notice);
         match notice {
@@ -591,41 +604,6 @@ impl Core {
         });
     }
 
-    /// The lines of keepalived about interfaces that matter to an instance.
-    fn tell_of_links(&self, notice: &Notice) {
-        if let Notice::Link(new) = notice
-            && let Some(old) = self.network.link(new.index)
-            && old.name != new.name
-            && (self.is_used(&old.name) || self.is_used(&new.name))
-        {
-            let (old, new) = (&old.name, &new.name);
-            info!("Interface name has changed from {old} to {new}");
-        }
-        match notice {
-            Notice::Link(new) if self.is_used(&new.name) => match self.network.link(new.index) {
-                None => info!("Interface {} added", new.name),
-                Some(old) if old.running != new.running => {
-                    info!(
-                        "Netlink reports {} {}",
-                        new.name,
-                        if new.running { "up" } else { "down" }
-                    );
-                }
-                Some(_) => {}
-            },
-            Notice::LinkGone(index) => {
-                if let Some(old) = self
-                    .network
-                    .link(*index)
-                    .filter(|old| self.is_used(&old.name))
-                {
-                    info!("Interface {} deleted", old.name);
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// Interfaces on which neighbour advertisements may have to be sent. Those say whether this
     /// machine forwards on the interface, which only the system knows: whoever drives the core is
     /// to tell it, before the timers, as often as [`FORWARDING_AGE_MAX`] says.
@@ -637,11 +615,6 @@ impl Core {
             .collect();
         let links = links.into_iter().filter_map(|link| network.link(link));
         links.map(|link| (link.index, link.name.clone())).collect()
-    }
-
-    fn is_used(&self, interface: &str) -> bool {
-        let mut instances = self.instances.values();
-        self.devices.has(interface) || instances.any(|instance| instance.uses(interface))
     }
 
     fn on_open_failed(
@@ -692,6 +665,7 @@ impl Core {
         self.devices.retire(&self.network, out);
         self.borrow_settings(out);
         self.each(now, out, |instance, cx| instance.look(cx));
+        self.groups.wait_together(&mut self.instances);
         self.tell_beginning(out);
         let ids: Vec<_> = self.instances.keys().copied().collect();
         for id in ids {

@@ -94,7 +94,7 @@ impl Groups {
         &self,
         instances: &Instances,
     ) -> impl Iterator<Item = (&str, StateName)> {
-        let new = |group: &&Group| group.state == StateName::Init;
+        let new = |group: &&Group| group.state == StateName::Init && !group.waits(instances);
         let begins = |group: &&Group| {
             let mut members = group.members.iter().filter_map(|id| instances.get(id));
             !members.all(|member| member.starts_as_master && member.faults.is_empty())
@@ -105,6 +105,23 @@ impl Groups {
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.groups.iter().map(|group| group.name.as_str())
+    }
+
+    /// While the scripts of one member have not ended for the first time, nobody of its group
+    /// begins.
+    pub(super) fn wait_together(&self, instances: &mut Instances) {
+        for group in &self.groups {
+            let members = if group.waits(instances) {
+                &group.members[..]
+            } else {
+                &[]
+            };
+            for id in members {
+                if let Some(member) = instances.get_mut(id) {
+                    member.wait_for_scripts();
+                }
+            }
+        }
     }
 
     /// Whether another member is in fault.
@@ -133,6 +150,11 @@ impl Groups {
 }
 
 impl Group {
+    fn waits(&self, instances: &Instances) -> bool {
+        let mut members = self.members.iter().filter_map(|id| instances.get(id));
+        members.any(|member| member.awaits_scripts)
+    }
+
     fn wish(&self, instances: &Instances) -> StateName {
         let members = self.members.iter().filter_map(|id| instances.get(id));
         members
@@ -163,6 +185,9 @@ impl Core {
         let group = &self.groups.groups[at];
         let state = group.wish(&self.instances);
         let old = group.state;
+        if old == StateName::Init && group.waits(&self.instances) {
+            return;
+        }
         let behind: Vec<InstanceId> = group
             .members
             .iter()

@@ -1,6 +1,7 @@
 //! The process: detaching, pid files, syslog, exit status, a panic.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Stdio;
@@ -40,6 +41,7 @@ vrrp_instance VI_1 {
 ";
 const VIP: &str = "192.168.16.20";
 
+/// Shows F.29.
 fn a_second_start_says_so_and_is_no_failure() {
     let mut lab = Lab::new();
     let host = lab.host("router", "192.168.16.21/24");
@@ -133,6 +135,7 @@ fn the_daemon_works_in_the_namespace_it_is_told() {
     assert!(!there.has(VIP), "a stopped daemon leaves no address");
 }
 
+/// Shows F.35.
 fn a_stop_that_is_told_to_leaves_the_address_and_says_nothing() {
     let mut lab = Lab::new();
     let host = lab.host("router", "192.168.16.21/24");
@@ -147,6 +150,7 @@ fn a_stop_that_is_told_to_leaves_the_address_and_says_nothing() {
     assert_eq!(daemon.logged("sent 0 priority"), 0);
 }
 
+/// Shows F.30.
 fn the_daemon_detaches_and_writes_to_syslog() {
     let mut lab = Lab::new();
     let host = lab.host("router", "192.168.16.21/24");
@@ -197,12 +201,15 @@ fn the_daemon_detaches_and_writes_to_syslog() {
         );
     }
 
+    let pid_file = host.directory.join(PID_FILES[0]);
+    let mode = fs::metadata(&pid_file).map(|file| file.permissions().mode() & 0o777);
+    assert_eq!(mode.ok(), Some(0o644), "everybody may read a pid file");
+
     network::signal(pid, "TERM");
     wait_until(seconds(5), "the process has ended", || {
         !network::is_alive(pid)
     });
     assert!(!host.has(VIP), "a stopped daemon leaves no address");
-    let pid_file = host.directory.join(PID_FILES[0]);
     assert!(!pid_file.exists(), "a stopped daemon leaves no pid file");
 }
 

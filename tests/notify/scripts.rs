@@ -45,6 +45,7 @@ fn world(options: &str) -> World {
     World::new(&CONFIG.replace("OPTIONS", options))
 }
 
+/// Shows F.22, F.23.
 #[test]
 fn the_script_of_the_state_comes_first_and_the_general_one_has_four_more_words() {
     let mut world = world("");
@@ -175,6 +176,7 @@ fn who_is_deleted_is_told_of_as_that_only_where_it_is_wanted() {
     );
 }
 
+/// Shows F.35.
 #[test]
 fn a_stop_gives_a_second_in_all_and_then_ends_what_is_left() {
     let mut world = world("");

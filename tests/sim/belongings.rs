@@ -1,6 +1,7 @@
 //! What a state owns in the kernel, and telling the network of it: stories told by hand.
 
 use keepalived::vrrp::StateName::{Fault, Master};
+use keepalived::wire::rtnl::{ADDRESS_NODAD, Create, PROTOCOL_KEEPALIVED, TABLE_MAIN};
 use keepalived::wire::vrrp;
 
 use crate::kernel::ETH1;
@@ -51,6 +52,7 @@ fn excluded_addresses_of_both_families_come_and_go_with_the_others() {
     lan.check_transcript("excluded.txt");
 }
 
+/// Shows B.8 own echo.
 #[test]
 fn the_echo_of_our_own_change_of_an_ipv6_address_is_no_loss() {
     let mut lan = Lan::new(102);
@@ -84,6 +86,7 @@ fn neighbours_are_told_whether_we_route() {
     assert_eq!(lan.transcript().matches(told).count(), 2);
 }
 
+/// Shows B.8 not tracked, B.7 no_track.
 #[test]
 fn an_address_that_is_not_tracked_may_be_taken_away() {
     let mut lan = Lan::new(104);
@@ -115,6 +118,40 @@ fn every_address_the_kernel_refuses_is_told_of_once_and_tried_until_it_is_taken(
     lan.expect_only_owner(a, "fd00::100");
 }
 
+/// F.27: as long as they are written, whole hosts by default, without a broadcast address. F.26: a
+/// host of IPv6 is deprecated, so that nothing is sent from it, and is not looked for elsewhere.
+#[test]
+fn addresses_are_put_as_they_are_written() {
+    let mut lan = Lan::new(106);
+    let a = master(&mut lan, &conf(EXCLUDED));
+    let addresses = lan.kernel(a).addresses();
+    for (cidr, is_deprecated, flags) in [
+        ("10.0.0.100/32", false, 0),
+        ("10.0.0.101/24", false, 0),
+        ("fd00::100/128", true, ADDRESS_NODAD),
+        ("fd00::101/64", false, ADDRESS_NODAD),
+    ] {
+        let mut known = addresses.iter();
+        let found = known.find(|known| known.cidr == cidr.parse().expect("an address"));
+        let found = found.unwrap_or_else(|| panic!("{cidr} in {addresses:?}"));
+        assert_eq!(found.preferred == Some(0), is_deprecated, "{cidr}");
+        assert_eq!(found.flags, flags, "{cidr}");
+        assert_eq!((found.scope, found.broadcast), (0, None), "{cidr}");
+    }
+}
+
+/// F.41: nothing is derived: any scope, the main table, in front of others, and our protocol.
+#[test]
+fn routes_are_put_as_they_are_written() {
+    let mut lan = Lan::new(118);
+    let a = master(&mut lan, &conf(ROUTING));
+    for route in &lan.kernel(a).routes {
+        assert_eq!((route.scope, route.kind), (None, 1), "{route:?}");
+        let put = (route.table, route.protocol, route.create);
+        assert_eq!(put, (TABLE_MAIN, PROTOCOL_KEEPALIVED, Create::Prepend));
+    }
+}
+
 const ROUTING: &str = "virtual_routes {
     10.20.0.0/16 via 10.0.0.9
     10.21.0.0/16 dev eth1 src 10.0.0.100
@@ -135,6 +172,7 @@ fn routes_and_rules_come_after_the_addresses_and_go_before_them() {
     lan.check_transcript("routes.txt");
 }
 
+/// Shows B.2 residue.
 #[test]
 fn what_a_crash_left_behind_is_taken_away() {
     let mut lan = Lan::new(112);
@@ -147,6 +185,7 @@ fn what_a_crash_left_behind_is_taken_away() {
     assert_eq!(lan.routes(a).len(), 2);
 }
 
+/// Shows B.8 route or rule removed.
 #[test]
 fn routes_and_rules_that_somebody_removes_come_back_and_are_counted() {
     let mut lan = Lan::new(113);
@@ -178,6 +217,7 @@ fn routes_that_the_kernel_drops_without_a_word_are_asked_for_again() {
     lan.expect(a, Master);
 }
 
+/// Shows B.7 interface of an address.
 #[test]
 fn an_interface_of_a_tracked_route_that_is_down_is_a_fault() {
     let mut lan = Lan::new(115);
@@ -270,6 +310,7 @@ fn a_daemon_that_leaves_its_addresses_takes_what_is_static_away() {
     lan.expect_only_owner(a, VIP);
 }
 
+/// Shows B.8 static entry removed, F.19.
 #[test]
 fn static_entries_that_somebody_removes_are_put_back() {
     let mut lan = Lan::new(123);
@@ -345,6 +386,7 @@ fn announcements(lan: &Lan, of: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
+/// Shows B.9 garp_interval.
 #[test]
 fn announcements_keep_their_distance_and_the_queue_goes_with_the_master() {
     let mut lan = Lan::new(131);
@@ -373,6 +415,7 @@ fn announcements_keep_their_distance_and_the_queue_goes_with_the_master() {
     assert_eq!(announcements(&lan, "gratuitous ARP for").len(), 4);
 }
 
+/// Shows B.9 garp_group.
 #[test]
 fn interfaces_of_a_group_share_their_pauses() {
     let mut lan = Lan::new(132);

@@ -69,6 +69,7 @@ fn a_vmac_is_set_up_before_it_speaks_carries_the_address_and_goes_at_the_end() {
     lan.check_transcript("vmac.txt");
 }
 
+/// Shows F.36.
 #[test]
 fn two_routers_meet_through_their_vmacs_or_what_is_below() {
     for (one, other) in [
@@ -87,6 +88,7 @@ fn two_routers_meet_through_their_vmacs_or_what_is_below() {
     }
 }
 
+/// Shows B.8 vmac deleted.
 #[test]
 fn a_vmac_that_is_deleted_is_made_again_and_its_master_stays() {
     let mut lan = Lan::new(3);
@@ -129,6 +131,7 @@ fn a_kernel_that_makes_no_device_is_asked_again() {
     lan.expect_only_owner(a, VIP);
 }
 
+/// Shows B.7 vmac or its base.
 #[test]
 fn the_interface_below_takes_its_devices_down_and_up_with_it() {
     let mut lan = Lan::new(5);
@@ -308,6 +311,7 @@ const BOTH: &str = "no_accept
         fd00::100
     }";
 
+/// Shows B.12 no_accept.
 #[test]
 fn what_is_not_accepted_is_behind_the_filter_before_it_comes_and_until_it_has_gone() {
     let mut lan = Lan::new(20);

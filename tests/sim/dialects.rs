@@ -124,6 +124,7 @@ fn version_3_counts_in_hundredths() {
 }
 
 /// RFC 9568 6.4.2: the interval in the master's adverts is the one that counts.
+/// Shows B.1 learned interval, B.5 own interval again, F.7, F.33.
 #[test]
 fn a_backup_of_version_3_learns_the_interval_of_its_master_and_forgets_it_as_master() {
     let mut lan = Lan::new(2);
@@ -171,6 +172,7 @@ fn an_interval_of_zero_is_not_learned() {
     lan.expect(b, Backup);
 }
 
+/// Shows F.40.
 #[test]
 fn of_two_forms_of_a_checksum_the_other_is_taken_while_routers_change_over() {
     let mut lan = Lan::new(4);
@@ -186,6 +188,7 @@ fn of_two_forms_of_a_checksum_the_other_is_taken_while_routers_change_over() {
     assert_eq!(lan.statistics(b).chk_err, 1);
 }
 
+/// Shows F.10.
 #[test]
 fn a_peer_with_checksums_of_old_is_understood_and_answered_in_kind() {
     let old = |priority, peer| v4(priority, &format!("version 3\n{}", to_peer(peer, false)));
@@ -261,6 +264,7 @@ fn two_unicast_routers_of_one_number_are_told_apart_by_their_peers() {
     lan.expect_only_owner(b, "10.0.0.101");
 }
 
+/// Shows F.13.
 #[test]
 fn with_check_unicast_src_a_stranger_is_nobody_and_a_peer_must_be_as_far_away_as_it_should() {
     let config = |priority, peer: &str, more: &str| {
@@ -288,6 +292,7 @@ fn with_check_unicast_src_a_stranger_is_nobody_and_a_peer_must_be_as_far_away_as
     );
 }
 
+/// Shows B.7 unicast_fault_no_peer, F.39.
 #[test]
 fn without_a_peer_an_instance_may_be_asked_to_be_in_fault() {
     let mut lan = Lan::new(8);
@@ -301,6 +306,7 @@ fn without_a_peer_an_instance_may_be_asked_to_be_in_fault() {
     );
 }
 
+/// Shows F.11.
 #[test]
 fn a_signed_advert_of_ah_counts_once() {
     let mut lan = Lan::new(9);
@@ -314,6 +320,7 @@ fn a_signed_advert_of_ah_counts_once() {
     assert!(lan.transcript().contains(told), "{}", lan.transcript());
 }
 
+/// Shows B.5 AH sequence, F.11.
 #[test]
 fn two_masters_of_ah_with_numbers_apart_find_together() {
     let mut lan = Lan::new(10);
@@ -485,6 +492,7 @@ fn an_address_that_may_be_anothers_is_no_source() {
     assert!(lan.owners(&format!("{V6}/128")).is_empty());
 }
 
+/// Shows B.8 track_src_ip, B.7 no source.
 #[test]
 fn with_track_src_ip_an_instance_lives_with_its_source() {
     let config = "mcast_src_ip 10.0.0.77\ntrack_src_ip";
@@ -504,6 +512,7 @@ fn with_track_src_ip_an_instance_lives_with_its_source() {
     lan.expect(a, Fault);
 }
 
+/// Shows B.5 tie.
 #[test]
 fn equals_of_ipv6_are_parted_by_address_as_a_number() {
     let mut lan = Lan::new(18);
@@ -523,6 +532,7 @@ fn equals_of_ipv6_are_parted_by_address_as_a_number() {
     assert_eq!(lan.masters(), [ids[10]], "{}", lan.transcript());
 }
 
+/// Shows F.38.
 #[test]
 fn numbers_of_others_are_told_only_when_asked_for() {
     let mut lan = Lan::new(19);

@@ -54,6 +54,7 @@ fn zeros(lan: &Lan, id: Id) -> [u64; 2] {
     })
 }
 
+/// Shows B.11 slowest member, B.11 to MASTER, B.2 groups before members.
 #[test]
 fn a_group_becomes_master_when_its_slowest_member_would() {
     let mut lan = Lan::new(101);
@@ -75,6 +76,7 @@ fn a_group_becomes_master_when_its_slowest_member_would() {
     lan.check_transcript("group_start.txt");
 }
 
+/// Shows B.11 to FAULT, B.11 recovery, B.7 way back of a group, F.24.
 #[test]
 fn a_lost_cable_takes_the_whole_group_away_with_one_goodbye_each() {
     let mut lan = Lan::new(102);
@@ -102,6 +104,7 @@ fn a_lost_cable_takes_the_whole_group_away_with_one_goodbye_each() {
     lan.check_transcript("group_cable.txt");
 }
 
+/// Shows B.11 to BACKUP, F.24.
 #[test]
 fn a_better_master_in_one_segment_takes_both_and_nobody_says_goodbye() {
     let mut lan = Lan::new(103);
@@ -125,6 +128,7 @@ fn a_better_master_in_one_segment_takes_both_and_nobody_says_goodbye() {
     );
 }
 
+/// Shows B.4 group holds back.
 #[test]
 fn a_member_that_has_a_master_holds_the_others_back() {
     let mut lan = Lan::new(104);
@@ -154,6 +158,7 @@ fn a_member_that_heard_a_master_meanwhile_is_not_ready_any_more() {
     expect_both(&lan, a, Master);
 }
 
+/// Shows B.11 lower priority.
 #[test]
 fn a_weaker_master_in_one_segment_makes_the_group_announce_in_both() {
     let mut lan = Lan::new(106);
@@ -168,6 +173,7 @@ fn a_weaker_master_in_one_segment_makes_the_group_announce_in_both() {
     expect_both(&lan, a, Master);
 }
 
+/// Shows B.2 mixed group, B.11 initial state.
 #[test]
 fn an_owner_among_others_listens_first_and_owners_alone_do_not() {
     let mut lan = Lan::new(107);
@@ -270,4 +276,22 @@ fn a_reload_without_a_change_moves_no_group() {
         "{}",
         lan.transcript()
     );
+}
+
+/// B.11 single member: it works like any other. B.11 unknown member: it is left out.
+#[test]
+fn a_group_of_one_works_and_so_does_one_with_a_name_that_is_nobodys() {
+    for members in ["OUT", "OUT\n NOBODY"] {
+        let group = format!("vrrp_sync_group G {{\n group {{\n {members}\n }}\n}}\n");
+        let mut lan = Lan::new(115);
+        let a = lan.router("a", &(group + &member("OUT", 150, "")));
+        lan.run(4 * SEC);
+        lan.expect(a, Master);
+        assert_eq!(lan.group(a, "G").state, Master);
+        lan.unplug(a);
+        assert_eq!(lan.group(a, "G").state, Fault);
+        lan.plug(a);
+        lan.run(4 * SEC);
+        assert_eq!(lan.group(a, "G").state, Master);
+    }
 }

@@ -207,6 +207,34 @@ impl Kernel {
         self.ask(request).expect("it can");
     }
 
+    /// An interface is plugged in, with an address, and is up.
+    pub(crate) fn plug_in(&mut self, name: &str, cidr: &str) {
+        let index = IfIndex(self.next_link);
+        self.next_link += 1;
+        let like = self.links[0].clone();
+        let link = Link {
+            index,
+            name: name.to_owned(),
+            ..like
+        };
+        self.told.push_back(Notice::Link(link.clone()));
+        self.links.push(link);
+        let address = Address::new(index, cidr.parse().expect("an address"));
+        self.told.push_back(Notice::Address(address.clone()));
+        self.addresses.push(address);
+    }
+
+    pub(crate) fn rename(&mut self, from: &str, to: &str) {
+        let index = self.link(from).expect("there is such a link").index;
+        self.change(index, |link| to.clone_into(&mut link.name))
+            .expect("it was found");
+    }
+
+    pub(crate) fn resize(&mut self, index: IfIndex, mtu: u32) {
+        self.change(index, |link| link.mtu = mtu)
+            .expect("there is such a link");
+    }
+
     pub(crate) fn switch_off(&mut self, index: IfIndex) {
         self.change(index, |link| (link.up, link.running) = (false, false))
             .expect("there is such a link");

@@ -102,6 +102,8 @@ struct Router {
     uptime: Duration,
     /// `-X`.
     releases_all: bool,
+    /// `-a`.
+    tells_of_addresses: bool,
     /// Another program has added an address that is not its own.
     meddled: bool,
     kernel: Kernel,
@@ -178,6 +180,11 @@ impl Lan {
         self.routers[id.0].releases_all = true;
     }
 
+    /// The process starts with `-a`.
+    pub(crate) fn tell_of_addresses(&mut self, id: Id) {
+        self.routers[id.0].tells_of_addresses = true;
+    }
+
     /// Another program adds an address to `eth0`.
     pub(crate) fn add_address(&mut self, id: Id, cidr: &str) {
         self.note(id, "gets an address from another program");
@@ -196,6 +203,7 @@ impl Lan {
             config: load(config),
             uptime: Duration::from_secs(86_400),
             releases_all: false,
+            tells_of_addresses: false,
             meddled: false,
             kernel: Kernel::new(number),
             core: None,
@@ -228,11 +236,14 @@ impl Lan {
         let router = &mut self.routers[id.0];
         router.masters.clear();
         assert!(router.core.is_none(), "{} runs already", router.name);
-        router.core = Some(if router.releases_all {
-            Core::new().releasing_all()
-        } else {
-            Core::new()
-        });
+        let mut core = Core::new();
+        if router.releases_all {
+            core = core.releasing_all();
+        }
+        if router.tells_of_addresses {
+            core = core.telling_of_addresses();
+        }
+        router.core = Some(core);
         let uptime = router.uptime;
         self.tell(id, Event::Uptime(uptime));
         self.tell_time(id);
@@ -769,11 +780,11 @@ impl Lan {
     fn send(&mut self, from: Id, link: IfIndex, packet: &Packet) {
         self.routers[from.0].last_sent = Some(packet.clone());
         let sender = &self.routers[from.0];
-        let address = packet.from;
-        assert!(sender.kernel.has_address(address), "sent from {address}");
         if !sender.is_connected(link) || sender.mute.contains(&link) {
             return;
         }
+        let address = packet.from;
+        assert!(sender.kernel.has_address(address), "sent from {address}");
         for to in self.routers().filter(|to| *to != from) {
             if self.rand.chance(self.weather.loss) {
                 continue;

@@ -29,6 +29,7 @@ fn global(lines: &str) -> String {
     format!("global_defs {{\n{lines}\n}}\n")
 }
 
+/// Shows B.2 vrrp_startup_delay, B.4 deadline in a delayed start.
 #[test]
 fn a_delayed_start_hears_nothing_and_takes_nothing() {
     let mut lan = Lan::new(301);
@@ -63,6 +64,7 @@ fn an_owner_waits_for_a_delayed_start_too() {
     lan.expect(a, Master);
 }
 
+/// Shows B.2 vrrp_delay_after_boot.
 #[test]
 fn the_delay_after_the_boot_is_what_the_machine_has_not_been_up_for() {
     for (uptime, late) in [(40, 20), (59, 1), (61, 0)] {
@@ -77,6 +79,7 @@ fn the_delay_after_the_boot_is_what_the_machine_has_not_been_up_for() {
     }
 }
 
+/// Shows B.2 delay over a reload.
 #[test]
 fn a_reload_changes_what_is_left_of_a_delay() {
     let delayed = |seconds| global(&format!("vrrp_startup_delay {seconds}")) + &conf(150, "");
@@ -214,6 +217,7 @@ fn lower_prio_no_advert_and_strict_mode_do_not_answer_a_weaker_master() {
     }
 }
 
+/// Shows B.5 higher_prio_send_advert.
 #[test]
 fn higher_prio_send_advert_lets_a_stronger_master_hear_of_the_weaker_once() {
     for (extra, adverts) in [("", 0), ("higher_prio_send_advert", 1)] {
@@ -228,6 +232,7 @@ fn higher_prio_send_advert_lets_a_stronger_master_hear_of_the_weaker_once() {
     }
 }
 
+/// Shows B.1 down_timer_adverts.
 #[test]
 fn down_timer_adverts_are_how_many_a_backup_may_miss() {
     for (adverts, millis) in [(1, 1_414), (2, 2_414), (10, 10_414)] {
@@ -241,6 +246,7 @@ fn down_timer_adverts_are_how_many_a_backup_may_miss() {
 }
 
 /// It slept so long that the other became master; a packet that waited is no reason to answer it.
+/// Shows B.5 timer_expired_backup.
 #[test]
 fn a_master_that_was_late_becomes_backup_where_it_is_told_to() {
     for (extra, stays) in [("", true), ("timer_expired_backup 100", false)] {
@@ -275,6 +281,7 @@ fn a_master_that_was_a_little_late_stays() {
     assert_eq!(lan.statistics(a).release_master, 0);
 }
 
+/// Shows B.6 owner_ignore_adverts, F.40.
 #[test]
 fn an_owner_that_ignores_adverts_is_moved_by_none() {
     for (extra, state) in [
@@ -292,6 +299,7 @@ fn an_owner_that_ignores_adverts_is_moved_by_none() {
     }
 }
 
+/// Shows B.7 way back of an owner, F.17.
 #[test]
 fn an_owner_in_fault_comes_back_through_backup() {
     let mut lan = Lan::new(317);
@@ -307,6 +315,7 @@ fn an_owner_in_fault_comes_back_through_backup() {
     lan.expect(a, Master);
 }
 
+/// Shows B.6 lower address, B.6 higher address, B.6 peace.
 #[test]
 fn of_two_owners_the_one_with_the_lower_address_gives_way() {
     let mut lan = Lan::new(318);
@@ -331,6 +340,7 @@ fn of_two_owners_the_one_with_the_lower_address_gives_way() {
 }
 
 /// The other one does not listen, so that the one with the higher address must give way.
+/// Shows B.6 reduced owner, B.6 restored as MASTER.
 #[test]
 fn an_owner_concedes_to_one_that_does_not_stop_and_is_itself_again_afterwards() {
     let mut lan = Lan::new(319);
@@ -355,6 +365,7 @@ fn an_owner_concedes_to_one_that_does_not_stop_and_is_itself_again_afterwards() 
     assert!(said.contains(line), "{said}");
 }
 
+/// Shows B.6 restored by an advert.
 #[test]
 fn an_owner_that_conceded_claims_all_again_when_somebody_claims_less() {
     let mut lan = Lan::new(320);
@@ -369,6 +380,7 @@ fn an_owner_that_conceded_claims_all_again_when_somebody_claims_less() {
     lan.expect_only_owner(b, VIP);
 }
 
+/// Shows B.7 duplicate VRID.
 #[test]
 fn two_instances_of_one_number_where_one_speaks_do_not_both_run() {
     let loose = global("dynamic_interfaces allow_if_changes");

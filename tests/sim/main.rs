@@ -5,6 +5,11 @@
 //! * `kernel`: interfaces and addresses of one machine, and what the kernel refuses;
 //! * `record`: the transcript, log lines included;
 //! * `scenarios`: stories told by hand: configuration, timeline, what must be true;
+//! * `starts`: the same of beginnings: intervals, priorities, states;
+//! * `hearings`: the same of adverts heard in each state;
+//! * `faults`: the same of faults, interfaces and sources;
+//! * `bursts`: the same of announcements;
+//! * `strict`: the same of strict mode, and of options that do not go together;
 //! * `devices`, `layers`: the same of devices made for virtual routers;
 //! * `groups`: the same of sync groups;
 //! * `belongings`: the same of what a state owns in the kernel;
@@ -20,9 +25,12 @@
 //! * `split`: how long a segment is without a master, or with two, after a fault of each kind.
 
 mod belongings;
+mod bursts;
 mod devices;
 mod dialects;
+mod faults;
 mod groups;
+mod hearings;
 mod kernel;
 mod lan;
 mod layers;
@@ -35,6 +43,8 @@ mod scenarios;
 mod script;
 mod soak;
 mod split;
+mod starts;
 mod steps;
 mod story;
+mod strict;
 mod tracking;

@@ -81,6 +81,10 @@ pub(crate) const PASSWORD: vrrp::Auth = vrrp::Auth::Simple(*b"1111\0\0\0\0");
 
 /// An advert of 10.0.0.66.
 pub(crate) fn advert(vrid: u8, priority: u8, auth: vrrp::Auth) -> Vec<u8> {
+    advert_of(Ipv4Addr::new(10, 0, 0, 66), vrid, priority, auth)
+}
+
+pub(crate) fn advert_of(source: Ipv4Addr, vrid: u8, priority: u8, auth: vrrp::Auth) -> Vec<u8> {
     let advert = vrrp::Advert {
         vrid: Vrid::new(vrid).expect("not zero"),
         priority,
@@ -97,7 +101,7 @@ pub(crate) fn advert(vrid: u8, priority: u8, auth: vrrp::Auth) -> Vec<u8> {
         identification: 1,
         ttl: vrrp::TTL,
         protocol: vrrp::PROTOCOL,
-        source: Ipv4Addr::new(10, 0, 0, 66),
+        source,
         destination: vrrp::GROUP,
     }
     .emit(&mut writer);

@@ -31,6 +31,7 @@ fn conf(priority: u8, extra: &str) -> String {
     )
 }
 
+/// Shows B.2 everybody else, F.32.
 #[test]
 fn the_higher_priority_becomes_master_and_the_other_stays_backup() {
     let mut lan = Lan::new(1);
@@ -43,6 +44,7 @@ fn the_higher_priority_becomes_master_and_the_other_stays_backup() {
     lan.check_transcript("start.txt");
 }
 
+/// Shows B.3 deadline in BACKUP, B.4 deadline.
 #[test]
 fn the_backup_takes_over_when_the_master_falls_silent() {
     let mut lan = Lan::new(2);
@@ -63,6 +65,7 @@ fn the_backup_takes_over_when_the_master_falls_silent() {
     lan.check_transcript("takeover.txt");
 }
 
+/// Shows B.3 stop.
 #[test]
 fn a_master_that_stops_hands_over_within_the_skew_time() {
     let mut lan = Lan::new(3);
@@ -94,6 +97,7 @@ fn nopreempt_leaves_the_weaker_master_in_place() {
     lan.expect(a, Master);
 }
 
+/// Shows B.4 preempt delay is not the whole, F.6.
 #[test]
 fn preempt_delay_starts_with_the_first_weaker_advert() {
     let mut lan = Lan::new(5);
@@ -109,6 +113,7 @@ fn preempt_delay_starts_with_the_first_weaker_advert() {
     lan.expect(b, Backup);
 }
 
+/// Shows B.3 equal in MASTER, B.5 tie.
 #[test]
 fn equals_that_meet_as_masters_are_parted_by_address() {
     let mut lan = Lan::new(6);
@@ -125,6 +130,7 @@ fn equals_that_meet_as_masters_are_parted_by_address() {
     lan.expect_only_owner(b, VIP);
 }
 
+/// Shows B.3 equal in BACKUP.
 #[test]
 fn an_equal_backup_takes_the_master_for_its_master_whatever_the_addresses() {
     let mut lan = Lan::new(7);
@@ -137,6 +143,7 @@ fn an_equal_backup_takes_the_master_for_its_master_whatever_the_addresses() {
     assert_eq!(lan.statistics(b).become_master, 0);
 }
 
+/// Shows B.2 owner, F.1.
 #[test]
 fn an_owner_is_master_at_once_and_without_a_word_of_backup() {
     let mut lan = Lan::new(8);
@@ -176,6 +183,7 @@ fn a_master_that_slept_yields_to_the_advert_that_waits_for_it() {
     assert!(lan.statistics(other).become_master >= 1);
 }
 
+/// Shows B.3 fault in MASTER, B.3 last fault, B.7 own interface, B.8 link flags.
 #[test]
 fn a_pulled_cable_is_a_fault_and_the_way_back_leads_through_backup() {
     let mut lan = Lan::new(11);
@@ -195,6 +203,7 @@ fn a_pulled_cable_is_a_fault_and_the_way_back_leads_through_backup() {
     lan.check_transcript("cable.txt");
 }
 
+/// Shows B.8 address removed, B.3 deleted entry in MASTER, F.19.
 #[test]
 fn an_address_that_somebody_deletes_comes_back_at_once_but_not_in_a_fight() {
     let mut lan = Lan::new(12);
@@ -218,6 +227,7 @@ fn an_address_that_somebody_deletes_comes_back_at_once_but_not_in_a_fight() {
     );
 }
 
+/// Shows B.8 overrun.
 #[test]
 fn an_address_that_went_while_notices_were_lost_comes_back_too() {
     let mut lan = Lan::new(26);
@@ -262,6 +272,7 @@ fn a_socket_that_cannot_be_opened_is_a_fault_until_it_can() {
     lan.expect_only_owner(a, VIP);
 }
 
+/// Shows B.2 residue, F.28.
 #[test]
 fn a_killed_process_leaves_its_address_and_cleans_up_when_it_starts_again() {
     let mut lan = Lan::new(13);
@@ -281,6 +292,7 @@ fn a_killed_process_leaves_its_address_and_cleans_up_when_it_starts_again() {
     lan.expect_only_owner(a, VIP);
 }
 
+/// Shows B.3 reload, F.25.
 #[test]
 fn a_reload_without_a_change_is_not_seen_by_anybody() {
     let mut lan = Lan::new(14);
@@ -337,6 +349,7 @@ fn an_instance_that_leaves_the_configuration_says_goodbye() {
     lan.expect(b, Master);
 }
 
+/// Shows F.31.
 #[test]
 fn another_password_makes_two_masters_and_few_complaints() {
     let mut lan = Lan::new(17);
@@ -353,6 +366,7 @@ fn another_password_makes_two_masters_and_few_complaints() {
     assert_eq!(complaints, 3, "{}", lan.transcript());
 }
 
+/// Shows F.7.
 #[test]
 fn another_interval_makes_the_adverts_void() {
     let mut lan = Lan::new(18);
@@ -366,6 +380,7 @@ fn another_interval_makes_the_adverts_void() {
     );
 }
 
+/// Shows F.8.
 #[test]
 fn another_list_of_addresses_is_told_and_counts_all_the_same() {
     let mut lan = Lan::new(19);
@@ -376,6 +391,7 @@ fn another_list_of_addresses_is_told_and_counts_all_the_same() {
     assert!(lan.statistics(b).addr_list_err > 5);
 }
 
+/// Shows B.5 garbage, F.5.
 #[test]
 fn garbage_with_our_vrid_does_not_silence_a_master() {
     let mut lan = Lan::new(20);
@@ -475,6 +491,7 @@ fn two_instances_on_one_segment_share_the_load() {
 }
 
 /// The figure of the seed's cluster: 0.605 s of skew at priority 101 and 3.605 s of silence.
+/// Shows B.1 skew of version 2.
 #[test]
 fn the_intervals_are_those_of_the_rfc() {
     let mut lan = Lan::new(25);

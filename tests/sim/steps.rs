@@ -40,8 +40,8 @@ fn sent(lan: &Lan, id: Id) -> u64 {
     lan.statistics(id).advert_sent
 }
 
-/// RFC 5798 (100, 105, 110, 120, 140, 145), RFC 3768 6.4.1: an owner that starts sends an advert,
-/// announces its addresses, sets its timer and is master.
+/// RFC 5798 (100, 105, 110, 120, 140, 145), RFC 3768 6.4.1, RFC 9568 6.4.1: an owner that starts
+/// sends an advert, announces its addresses, sets its timer and is master.
 #[test]
 fn an_owner_starts_as_master() {
     let mut lan = Lan::new(501);
@@ -121,6 +121,7 @@ fn a_backup_leaves_without_a_word() {
 
 /// RFC 5798 (365, 370, 380, 405, 410): when the master is silent for too long a backup sends an
 /// advert, announces the addresses, sets its timer and is master, in this order.
+/// Shows F.2.
 #[test]
 fn a_backup_becomes_master_when_its_timer_fires() {
     let mut lan = Lan::new(506);
@@ -141,6 +142,7 @@ fn a_backup_becomes_master_when_its_timer_fires() {
 }
 
 /// RFC 5798 (420, 425, 430): a master that leaves is followed after the skew time.
+/// Shows B.3 priority 0 in BACKUP, B.4 priority 0.
 #[test]
 fn a_backup_waits_for_the_skew_after_priority_zero() {
     let mut lan = Lan::new(507);
@@ -155,6 +157,7 @@ fn a_backup_waits_for_the_skew_after_priority_zero() {
 
 /// RFC 5798 (445, 455, 460): an advert of the same or a higher priority, and any without
 /// preemption, starts the master-down interval again. (470): any other changes nothing.
+/// Shows B.3 higher in BACKUP, B.3 lower in BACKUP.
 #[test]
 fn a_backup_listens_to_its_betters_and_without_preemption_to_anybody() {
     for (extra, priority, counts) in [
@@ -199,8 +202,8 @@ fn a_backup_of_version_3_learns_the_interval_of_its_master() {
     lan.expect(b, Master);
 }
 
-/// RFC 5798 (655, 660, 665, 670), RFC 3768 6.4.3: a master that stops says so with priority 0. That
-/// it waits for nothing is asserted by `Lan::stop`.
+/// RFC 5798 (655, 660, 665, 670), RFC 3768 6.4.3, RFC 9568 6.4.3: a master that stops says so with
+/// priority 0. That it waits for nothing is asserted by `Lan::stop`.
 #[test]
 fn a_master_says_goodbye() {
     let mut lan = Lan::new(510);
@@ -218,6 +221,7 @@ fn a_master_says_goodbye() {
 }
 
 /// RFC 5798 (680, 685, 690): a master sends an advert every interval.
+/// Shows B.3 deadline in MASTER, B.5 periodic advert.
 #[test]
 fn a_master_advertises_in_its_interval() {
     let mut lan = Lan::new(511);
@@ -228,6 +232,7 @@ fn a_master_advertises_in_its_interval() {
 
 /// RFC 5798 (700, 705, 710, 715): a master answers priority 0 with an advert, and its interval
 /// starts again.
+/// Shows B.3 priority 0 in MASTER, B.5 priority 0.
 #[test]
 fn a_master_answers_priority_zero() {
     let mut lan = Lan::new(512);
@@ -243,6 +248,7 @@ fn a_master_answers_priority_zero() {
 
 /// RFC 5798 (725, 735, 740, 765): a master yields to a higher priority, and to an equal one with a
 /// higher address; it sends no advert any more. (775): to nobody else.
+/// Shows B.3 higher in MASTER.
 #[test]
 fn a_master_yields_to_its_betters_only() {
     // The advert is of 10.0.0.66.

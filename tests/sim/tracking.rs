@@ -31,6 +31,7 @@ fn tracking(line: &str) -> String {
     format!("track_interface {{\n{line}\n}}")
 }
 
+/// Shows B.7 one goodbye, F.34.
 #[test]
 fn a_tracked_interface_without_weight_is_needed() {
     let mut lan = Lan::new(201);
@@ -49,6 +50,7 @@ fn a_tracked_interface_without_weight_is_needed() {
 }
 
 /// keepalived 2.4 comes up when the first of the two is back.
+/// Shows B.3 fault in FAULT, B.7 faults by cause, F.18.
 #[test]
 fn of_two_causes_both_must_go() {
     let mut lan = Lan::new(202);
@@ -65,6 +67,7 @@ fn of_two_causes_both_must_go() {
     lan.expect(a, Backup);
 }
 
+/// Shows B.10 reverse, B.10 track_interface.
 #[test]
 fn with_reverse_an_interface_must_be_down() {
     let mut lan = Lan::new(203);
@@ -74,6 +77,7 @@ fn with_reverse_an_interface_must_be_down() {
     lan.expect(a, Backup);
 }
 
+/// Shows B.7 dont_track_primary.
 #[test]
 fn dont_track_primary_leaves_the_own_interface_out() {
     let mut lan = Lan::new(204);
@@ -85,6 +89,7 @@ fn dont_track_primary_leaves_the_own_interface_out() {
 }
 
 /// The next advert tells it; the weaker master yields to the backup that is stronger now.
+/// Shows B.10 weight, B.10 no advert, F.16.
 #[test]
 fn a_weight_moves_the_priority_and_no_advert_is_sent_for_it() {
     let mut lan = Lan::new(205);
@@ -104,6 +109,7 @@ fn a_weight_moves_the_priority_and_no_advert_is_sent_for_it() {
     lan.check_transcript("weight.txt");
 }
 
+/// Shows B.10 deadline moves, F.16.
 #[test]
 fn a_backup_waits_by_as_much_longer_as_its_skew_grows() {
     let mut lan = Lan::new(206);
@@ -127,6 +133,7 @@ fn a_backup_waits_by_as_much_longer_as_its_skew_grows() {
     lan.expect(a, Master);
 }
 
+/// Shows B.10 sum, B.10 owner.
 #[test]
 fn a_priority_stays_within_1_and_254_and_an_owner_is_an_owner() {
     let mut lan = Lan::new(208);
@@ -146,6 +153,7 @@ fn a_priority_stays_within_1_and_254_and_an_owner_is_an_owner() {
 }
 
 /// Scripts, files, processes and BFD sessions count by the same rules.
+/// Shows B.10 track_file, B.10 first script results, F.20.
 #[test]
 fn every_kind_of_object_counts_once() {
     let objects = "
@@ -191,6 +199,7 @@ fn every_kind_of_object_counts_once() {
     assert_eq!(state(&lan).0, Backup);
 }
 
+/// Shows B.11 trackers of the group.
 #[test]
 fn what_a_group_watches_counts_for_all_its_members() {
     let group = |weight: &str| {
@@ -217,6 +226,7 @@ fn what_a_group_watches_counts_for_all_its_members() {
     assert_eq!(lan.group(a, "G").state, Backup);
 }
 
+/// Shows B.11 weights.
 #[test]
 fn a_member_with_weights_of_its_own_needs_the_word_of_its_group() {
     let text = |word: &str| {
@@ -238,6 +248,7 @@ fn a_member_with_weights_of_its_own_needs_the_word_of_its_group() {
     }
 }
 
+/// Shows B.8 interface_up_down_delays.
 #[test]
 fn a_link_that_flaps_for_less_than_its_delay_was_never_gone() {
     let delays = "interface_up_down_delays {\neth0 1.5 2\n}\n";
@@ -278,4 +289,41 @@ fn a_changed_priority_is_that_of_the_next_election() {
     lan.inject(&advert(51, 91, PASSWORD));
     lan.expect(a, Backup);
     assert!(lan.transcript().contains("higher priority 91, ours 90"));
+}
+
+/// B.10 notify_priority_changes: scripts and pipes hear of it, in the words of the state.
+#[test]
+fn a_changed_priority_is_told_of_where_that_is_wanted() {
+    for (word, told) in [("notify_priority_changes", 1), ("", 0)] {
+        let mut lan = Lan::new(214);
+        let text = conf(150, &format!("{}\n{word}", tracking("eth1 weight -60")));
+        let a = lan.router("a", &text);
+        lan.unplug_link(a, ETH1);
+        lan.run(5 * SEC);
+        lan.plug_link(a, ETH1);
+        let said = lan.transcript();
+        for line in [
+            "a tells INSTANCE \"VI\" BACKUP_PRIORITY 90",
+            "a tells INSTANCE \"VI\" MASTER_PRIORITY 150",
+        ] {
+            assert_eq!(said.matches(line).count(), told, "{said}");
+        }
+        assert_eq!(
+            said.matches("Changing effective priority").count(),
+            2,
+            "{said}"
+        );
+    }
+}
+
+/// B.10 group's entry: of what the group and a member both watch, the group's word counts.
+#[test]
+fn what_a_group_and_its_member_both_watch_counts_as_the_group_has_it() {
+    let group = format!(
+        "vrrp_sync_group G {{\ngroup {{\nVI\n}}\nsync_group_tracking_weight\n{}\n}}\n",
+        tracking("eth1 weight 20")
+    );
+    let mut lan = Lan::new(215);
+    let a = lan.router("a", &(group + &conf(100, &tracking("eth1 weight 50"))));
+    assert_eq!(lan.state(a).expect("it runs").priority, 120);
 }

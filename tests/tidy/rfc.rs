@@ -10,12 +10,18 @@ const STEPS: &[&str] = &[
     "735", "740", "745", "750", "755", "760", "765", "775",
 ];
 
-/// The same of version 2, where the steps have no numbers.
-const SECTIONS: &[&str] = &["RFC 3768 6.4.1", "RFC 3768 6.4.2", "RFC 3768 6.4.3"];
+/// The same of version 2, and of version 3 as it is now, where the steps have no numbers.
+const SECTIONS: &[&str] = &[
+    "RFC 3768 6.4.1",
+    "RFC 3768 6.4.2",
+    "RFC 3768 6.4.3",
+    "RFC 9568 6.4.1",
+    "RFC 9568 6.4.2",
+    "RFC 9568 6.4.3",
+];
 
-/// What none of these texts cites. A step is cited by its number in a comment that names the RFC.
-pub(crate) fn not_cited(texts: &[String]) -> Vec<String> {
-    let comments: Vec<String> = texts.iter().flat_map(|text| comments(text)).collect();
+/// What none of these comments cites. A step is cited by its number beside the name of the RFC.
+pub(crate) fn not_cited(comments: &[String]) -> Vec<String> {
     let steps = STEPS.iter().filter(|step| {
         let mut citing = comments
             .iter()
@@ -30,23 +36,6 @@ pub(crate) fn not_cited(texts: &[String]) -> Vec<String> {
     steps
         .chain(sections.map(|name| (*name).to_owned()))
         .collect()
-}
-
-/// The comments of a text; lines that follow each other are one comment.
-fn comments(text: &str) -> Vec<String> {
-    let mut all = Vec::new();
-    let mut current = String::new();
-    for line in text.lines() {
-        match line.trim_start().split_once("//") {
-            Some(("", comment)) => {
-                current.push_str(comment.trim_start_matches(['/', '!']));
-                current.push('\n');
-            }
-            _ => all.push(std::mem::take(&mut current)),
-        }
-    }
-    all.push(current);
-    all
 }
 
 fn has_number(comment: &str, number: &str) -> bool {

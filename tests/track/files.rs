@@ -7,6 +7,7 @@ use crate::world::{SEC, World};
 const FILE: &str = "track_file f {\n file /tmp/f\n init_file 7 overwrite\n}";
 const TRACK: &str = "track_file { f }";
 
+/// Shows B.10 track_file, B.10 init_file.
 #[test]
 fn a_file_is_made_then_watched_and_its_number_is_told_when_it_changes() {
     let mut world = World::new(FILE, TRACK);

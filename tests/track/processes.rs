@@ -15,6 +15,7 @@ fn is(world: &mut World, pid: u32, words: &[&str]) {
     world.process(ProcessNews::Is(&command(pid, words)));
 }
 
+/// Shows B.10 track_process.
 #[test]
 fn what_is_found_at_first_counts_at_once_and_later_changes_when_they_lasted() {
     let options = "quorum 2\n fork_delay 2\n terminate_delay 5";

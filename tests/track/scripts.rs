@@ -13,6 +13,7 @@ fn script(options: &str) -> String {
     format!("vrrp_script chk {{\n script /bin/chk\n interval 1\n{options}\n}}")
 }
 
+/// Shows B.10 first script results, F.20.
 #[test]
 fn the_first_success_is_enough_and_so_is_the_first_failure() {
     let mut world = World::new(&script("rise 3\n fall 3"), TRACK);
@@ -25,6 +26,7 @@ fn the_first_success_is_enough_and_so_is_the_first_failure() {
     assert_eq!(world.told(), [Down]);
 }
 
+/// Shows B.10 rise and fall.
 #[test]
 fn rise_and_fall_count_in_a_row() {
     let mut world = World::new(&script("rise 2\n fall 3"), TRACK);
@@ -90,6 +92,7 @@ fn who_starts_down_is_down_until_it_has_risen() {
     assert_eq!(world.told(), [Up]);
 }
 
+/// Shows B.10 script interval.
 #[test]
 fn the_rhythm_does_not_depend_on_how_long_a_run_takes() {
     let mut world = World::new(&script("timeout 5"), TRACK);
@@ -107,6 +110,7 @@ fn the_rhythm_does_not_depend_on_how_long_a_run_takes() {
     assert_eq!(start(&world), 4 * SEC);
 }
 
+/// Shows B.10 script timeout.
 #[test]
 fn what_takes_too_long_is_asked_to_end_then_killed_and_has_failed_at_once() {
     let mut world = World::new(&script("timeout 3"), TRACK);
@@ -139,6 +143,7 @@ fn death_by_a_signal_is_a_failure() {
     assert_eq!(world.told(), [Down]);
 }
 
+/// Shows B.10 unused script.
 #[test]
 fn a_script_that_nobody_watches_is_not_run() {
     let mut world = World::new(&script(""), "");

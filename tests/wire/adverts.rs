@@ -245,6 +245,7 @@ fn without_the_kernels(image: &Image) -> Vec<u8> {
     octets
 }
 
+/// Shows F.9, F.11, F.12, F.13.
 #[test]
 fn we_send_what_keepalived_sends() {
     for image in images() {
