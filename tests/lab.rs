@@ -31,8 +31,10 @@ mod lab {
     pub(crate) mod network;
     pub(crate) mod no_ipvs;
     pub(crate) mod notify;
+    pub(crate) mod octets;
     pub(crate) mod post;
     pub(crate) mod process;
+    pub(crate) mod routing;
     pub(crate) mod scripts;
     pub(crate) mod states;
     pub(crate) mod tables;
@@ -45,8 +47,8 @@ mod lab {
 }
 
 use lab::{
-    cluster, crowd, dialects, director, filter, interfaces, mail, network, no_ipvs, notify,
-    process, scripts, states, tables, traffic, vmac, vrrp, wait,
+    cluster, crowd, dialects, director, filter, interfaces, mail, network, no_ipvs, notify, octets,
+    process, routing, scripts, states, tables, traffic, vmac, vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -88,11 +90,13 @@ fn main() -> ExitCode {
     let all = [
         vrrp::SCENARIOS,
         dialects::SCENARIOS,
+        octets::SCENARIOS,
         crowd::SCENARIOS,
         states::SCENARIOS,
         vmac::SCENARIOS,
         filter::SCENARIOS,
         interfaces::SCENARIOS,
+        routing::SCENARIOS,
         process::SCENARIOS,
         scripts::SCENARIOS,
         notify::SCENARIOS,

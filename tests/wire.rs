@@ -5,14 +5,18 @@
     reason = "in a test, what cannot be unwrapped is a failure"
 )]
 
-#[path = "wire/adverts.rs"]
-mod adverts;
+#[path = "wire/frames.rs"]
+mod frames;
 #[path = "wire/ipvs.rs"]
 mod ipvs;
 #[path = "wire/links.rs"]
 mod links;
+#[path = "wire/machine.rs"]
+mod machine;
 #[path = "wire/rtnl.rs"]
 mod rtnl;
+#[path = "wire/signatures.rs"]
+mod signatures;
 
 /// The octets of hexadecimal text; blanks, and what follows a `#`, are for the reader.
 fn octets(text: &str) -> Vec<u8> {

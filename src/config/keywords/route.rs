@@ -476,28 +476,26 @@ fn preference(word: &Word, report: &mut Report<'_>) -> Option<RoutePreference> {
 }
 
 /// A number in the kernel's unit, or milliseconds or seconds of which that is `per_milli`.
-fn time(word: &Word, per_milli: u32, report: &mut Report<'_>) -> Option<u32> {
-    const LEAST: u32 = 200;
-    const MOST: u32 = 120_000;
+fn time(word: &Word, per_milli: u128, report: &mut Report<'_>) -> Option<u32> {
+    const LEAST: u128 = 200;
+    const MOST: u128 = 120_000;
     let lower = word.text.to_ascii_lowercase();
     let end = lower.find(|letter: char| !letter.is_ascii_digit() && letter != '.');
     let (digits, unit) = lower.split_at(end.unwrap_or(lower.len()));
-    if unit.is_empty() {
-        return report.within(word, 0, u32::MAX.into());
-    }
     let read = value::seconds(digits).map(|read| read.duration);
-    let millis = match (unit, read) {
-        ("ms", Some(read)) => u128::from(read.as_secs()),
-        ("s" | "sec" | "secs", Some(read)) => read.as_millis(),
+    let units = match (unit, read) {
+        ("", _) => u128::from(report.within::<u32>(word, 0, u32::MAX.into())?),
+        ("ms", Some(read)) => u128::from(read.as_secs()) * per_milli,
+        ("s" | "sec" | "secs", Some(read)) => read.as_millis() * per_milli,
         _ => {
             report.reject(word, "a time such as 300ms or 2s");
             return None;
         }
     };
-    let millis = u32::try_from(millis).unwrap_or(u32::MAX);
-    let clamped = millis.clamp(LEAST, MOST);
-    if clamped != millis {
-        report.reject(word, &format!("from 200ms to 120s, {clamped}ms is used"));
+    let clamped = units.clamp(LEAST * per_milli, MOST * per_milli);
+    if clamped != units {
+        let millis = clamped / per_milli;
+        report.reject(word, &format!("from 200ms to 120s, {millis}ms is used"));
     }
-    Some(clamped * per_milli)
+    Some(u32::try_from(clamped).expect("two minutes are less"))
 }
