@@ -13,6 +13,8 @@ mod ipvs;
 mod links;
 #[path = "wire/machine.rs"]
 mod machine;
+#[path = "wire/routing.rs"]
+mod routing;
 #[path = "wire/rtnl.rs"]
 mod rtnl;
 #[path = "wire/signatures.rs"]

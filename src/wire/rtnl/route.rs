@@ -214,7 +214,7 @@ impl Route {
 
     /// struct rtmsg: family, two prefix lengths, TOS, table, protocol, scope, kind, flags.
     fn fixed(&self, scope: u8) -> [u8; FIXED_LENGTH] {
-        let table = u8::try_from(self.table).unwrap_or(TABLE_COMPAT);
+        let table = u8::try_from(self.table).unwrap_or(TABLE_ELSEWHERE);
         let flags = if self.hops.is_empty() && self.hop.onlink {
             ONLINK
         } else {
@@ -247,7 +247,7 @@ impl Route {
             for metric in &self.metrics {
                 match &metric.value {
                     MetricValue::Number(number) => draft.u32(metric.kind, *number),
-                    MetricValue::Name(name) => draft.text(metric.kind, name),
+                    MetricValue::Name(name) => draft.attribute(metric.kind, name.as_bytes()),
                 };
             }
             if locks != 0 {
@@ -331,8 +331,8 @@ pub(super) fn parse(payload: &[u8]) -> Option<RouteKey> {
 
 /// RT_TABLE_MAIN.
 pub const TABLE_MAIN: u32 = 254;
-/// RT_TABLE_COMPAT: the number is in an attribute.
-const TABLE_COMPAT: u8 = 252;
+/// RT_TABLE_UNSPEC, as iproute2 has it: the number is in an attribute.
+const TABLE_ELSEWHERE: u8 = 0;
 const SCOPE_GLOBAL: u8 = 0;
 const SCOPE_NOWHERE: u8 = 255;
 /// RTNH_F_ONLINK.

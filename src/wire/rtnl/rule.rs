@@ -105,10 +105,14 @@ impl Rule {
             }
         }
         match self.action {
-            Action::Table(table) => draft.u32(FRA_TABLE, table),
+            Action::Table(table) if table > u32::from(u8::MAX) => draft.u32(FRA_TABLE, table),
             Action::Goto(target) => draft.u32(FRA_GOTO, target),
             Action::L3mdev => draft.attribute(FRA_L3MDEV, &[1]),
-            Action::Nop | Action::Blackhole | Action::Unreachable | Action::Prohibit => &mut draft,
+            Action::Table(_)
+            | Action::Nop
+            | Action::Blackhole
+            | Action::Unreachable
+            | Action::Prohibit => &mut draft,
         };
         for (kind, name) in [
             (FRA_IIFNAME, &self.from_interface),
