@@ -5,8 +5,8 @@
 //! pass for having been unable to run.
 //!
 //! * `scripts/lab` runs the scenarios of network namespaces on this machine;
-//! * `scripts/test vm` runs those that need IPVS inside `scripts/vm` (`--ipvs`). Without `--ipvs`
-//!   they are listed as left out, with the reason.
+//! * `scripts/test vm` runs those that need IPVS (`--ipvs`), or interfaces that many kernels lack
+//!   (`--devices`), inside `scripts/vm`. Without these options they are listed as left out.
 //!
 //! `KEEPALIVED` names the binary under test, `KEEPALIVED_PEER` Debian's; `LAB_EMULATED` tells that
 //! the machine is slow.
@@ -25,13 +25,17 @@ mod lab {
     pub(crate) mod daemon;
     pub(crate) mod dialects;
     pub(crate) mod director;
+    pub(crate) mod domains;
+    pub(crate) mod farewell;
     pub(crate) mod filter;
     pub(crate) mod interfaces;
+    pub(crate) mod layers;
     pub(crate) mod mail;
     pub(crate) mod network;
     pub(crate) mod no_ipvs;
     pub(crate) mod notify;
     pub(crate) mod octets;
+    pub(crate) mod pair;
     pub(crate) mod post;
     pub(crate) mod process;
     pub(crate) mod routing;
@@ -47,8 +51,9 @@ mod lab {
 }
 
 use lab::{
-    cluster, crowd, dialects, director, filter, interfaces, mail, network, no_ipvs, notify, octets,
-    process, routing, scripts, states, tables, traffic, vmac, vrrp, wait,
+    cluster, crowd, dialects, director, domains, farewell, filter, interfaces, layers, mail,
+    network, no_ipvs, notify, octets, process, routing, scripts, states, tables, traffic, vmac,
+    vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -58,6 +63,19 @@ pub(crate) enum Place {
     Namespaces,
     /// The kernel has IPVS, and nobody else uses it.
     Ipvs,
+    /// The kernel has ipvlan, VRF and dummy interfaces.
+    Devices,
+}
+
+impl Place {
+    /// What a machine must be asked to have.
+    fn option(self) -> Option<&'static str> {
+        match self {
+            Self::Namespaces => None,
+            Self::Ipvs => Some("--ipvs"),
+            Self::Devices => Some("--devices"),
+        }
+    }
 }
 
 pub(crate) struct Scenario {
@@ -80,7 +98,8 @@ pub(crate) use scenarios;
 
 struct Options {
     filters: Vec<String>,
-    ipvs: bool,
+    /// What the machine has, as options.
+    abilities: Vec<String>,
     list: bool,
     jobs: usize,
 }
@@ -97,6 +116,9 @@ fn main() -> ExitCode {
         filter::SCENARIOS,
         interfaces::SCENARIOS,
         routing::SCENARIOS,
+        layers::SCENARIOS,
+        farewell::SCENARIOS,
+        domains::SCENARIOS,
         process::SCENARIOS,
         scripts::SCENARIOS,
         notify::SCENARIOS,
@@ -134,14 +156,14 @@ fn main() -> ExitCode {
 fn parse(arguments: impl Iterator<Item = String>) -> Options {
     let mut options = Options {
         filters: Vec::new(),
-        ipvs: false,
+        abilities: Vec::new(),
         list: false,
         jobs: JOBS,
     };
     let mut arguments = arguments.peekable();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--ipvs" => options.ipvs = true,
+            "--ipvs" | "--devices" => options.abilities.push(argument),
             "--list" => options.list = true,
             "--jobs" => {
                 let count = arguments.next().and_then(|n| n.parse().ok());
@@ -154,9 +176,10 @@ fn parse(arguments: impl Iterator<Item = String>) -> Options {
 }
 
 fn run_all(chosen: &[&Scenario], options: &Options) -> ExitCode {
-    let (ready, left_out): (Vec<&Scenario>, Vec<&Scenario>) = chosen
-        .iter()
-        .partition(|s| options.ipvs || s.place == Place::Namespaces);
+    let (ready, left_out): (Vec<&Scenario>, Vec<&Scenario>) = chosen.iter().partition(|s| {
+        let needed = s.place.option();
+        needed.is_none_or(|needed| options.abilities.iter().any(|a| a == needed))
+    });
     println!(
         "running {} scenarios, {} at a time",
         ready.len(),
@@ -181,8 +204,9 @@ fn run_all(chosen: &[&Scenario], options: &Options) -> ExitCode {
     let failed = failed.into_inner().expect("no scenario panics in here");
     for scenario in &left_out {
         println!(
-            "left out {}: needs IPVS, see `scripts/test vm`",
-            short(scenario.name)
+            "left out {}: needs {}, see `scripts/test vm`",
+            short(scenario.name),
+            scenario.place.option().unwrap_or_default()
         );
     }
     for name in &failed {

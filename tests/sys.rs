@@ -10,6 +10,8 @@ mod namespace;
 
 #[path = "sys/adverts.rs"]
 mod adverts;
+#[path = "sys/linkbeat.rs"]
+mod linkbeat;
 #[path = "sys/links.rs"]
 mod links;
 #[path = "sys/netlink.rs"]

@@ -65,7 +65,7 @@ pub use route::{
 };
 pub use rule::{Rule, RuleAction};
 pub use script::{Script, ScriptUser};
-pub use statics::{GarpGroup, Links, StaticAddress, Statics, UpDownDelay};
+pub use statics::{GarpGroup, LinkbeatMethod, Links, StaticAddress, Statics, UpDownDelay};
 pub use track::{
     InitialFile, ParameterMatch, TrackFile, TrackProcess, Tracked, Tracks, VrrpScript, Weight,
 };

@@ -181,9 +181,10 @@ impl Daemon {
         })
     }
 
-    /// The whole loop. At a stop it goes on while scripts are told of it, which is not long.
+    /// The whole loop. At a stop it goes on while neighbours and scripts are told of it, which is
+    /// not long.
     fn run(&mut self) -> Result<(), Error> {
-        while !(self.stopping && self.notify.is_idle()) {
+        while !(self.stopping && self.has_ended()) {
             // A slow syslog is tried again in a moment, not at the next event.
             self.turn(logging::is_behind().then_some(LOG_PATIENCE))?;
             if std::mem::take(&mut self.reload_asked) && !self.stopping {
@@ -216,6 +217,11 @@ impl Daemon {
             // What is wrong with the loop it finds out again by itself.
             let _ = self.turn(Some(Duration::ZERO));
         }
+    }
+
+    fn has_ended(&self) -> bool {
+        let routers = self.vrrp.as_ref().and_then(vrrp::Driver::deadline);
+        routers.is_none() && self.notify.is_idle()
     }
 
     fn set_alarm(&mut self) -> Result<(), Error> {
@@ -316,6 +322,16 @@ impl Daemon {
         self.pass_on(now);
         self.tell_notify(|notify, tools| notify.stop(now, tools));
         self.stopping = true;
+    }
+
+    /// Nobody waits for anything any more.
+    fn break_off_vrrp(&mut self, now: Instant) {
+        self.stop_vrrp(now);
+        if let Some(vrrp) = &mut self.vrrp
+            && let Some(deadline) = vrrp.deadline()
+        {
+            vrrp.on_time(deadline, &mut self.reactor);
+        }
     }
 
     fn stop_vrrp(&mut self, now: Instant) {

@@ -52,6 +52,9 @@ fn start(options: &Options, path: PathBuf) -> Result<ExitCode, Error> {
         logging::finish();
         return Ok(ExitCode::from(refusal));
     };
+    if let (None, Some(mask)) = (options.umask, config.global.processes.umask) {
+        daemonize::set_umask(mask);
+    }
     if options.dump_config {
         report::log(&config);
     }
@@ -164,7 +167,7 @@ fn run_once(config: &Config, choose: impl FnOnce(&Scripts) -> (&Option<Script>, 
 /// with it those that are here are served on.
 fn farewell(daemon: &mut Daemon) -> ExitCode {
     // A second panic, in the goodbye itself, has been logged and changes nothing.
-    let _ = catch_unwind(AssertUnwindSafe(|| daemon.stop_vrrp(Clock.now())));
+    let _ = catch_unwind(AssertUnwindSafe(|| daemon.break_off_vrrp(Clock.now())));
     ExitCode::from(EXIT_SOFTWARE)
 }
 

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::errno::Errno;
 use crate::notify::News;
 use crate::sys::clock::Clock;
+use crate::sys::linkbeat::Asker;
 use crate::sys::netlink::{Monitor, RouteCommand};
 use crate::sys::nft::PacketFilter;
 use crate::sys::packet_socket::PacketSocket;
@@ -22,6 +23,7 @@ use crate::time::Instant;
 use crate::track::{Condition, Object};
 use crate::vrrp::{Attempt, Core, Effect, Event, FORWARDING_AGE_MAX, Snapshot, SocketId};
 use crate::wire::channel::Channel;
+use crate::wire::linkbeat::Question;
 use crate::wire::nft;
 use crate::wire::rtnl::Request;
 use crate::wire::sysctl::{self, Setting};
@@ -34,6 +36,7 @@ pub(super) struct Driver {
     route: RouteCommand,
     monitor: Monitor,
     settings: Settings,
+    links: Asker,
     filter: PacketFilter,
     forwarding_read_at: Option<Instant>,
     /// What effects led to, to be told to the core in order.
@@ -49,6 +52,7 @@ pub(super) struct Driver {
 enum Answer {
     Failed(Attempt, Errno),
     Setting(Setting, i32),
+    Link(Question, Result<bool, Errno>),
 }
 
 #[derive(Debug)]
@@ -81,6 +85,7 @@ impl Driver {
             route,
             monitor,
             settings: Settings::default(),
+            links: Asker::default(),
             filter: PacketFilter::default(),
             forwarding_read_at: None,
             inbox: VecDeque::new(),
@@ -260,6 +265,7 @@ impl Driver {
             let event = match answer {
                 Answer::Failed(what, error) => Event::Failed { what, error },
                 Answer::Setting(setting, value) => Event::Setting { setting, value },
+                Answer::Link(ref question, answer) => Event::LinkAnswer { question, answer },
             };
             self.core.on_event(now, event, &mut self.effects);
         }
@@ -286,6 +292,10 @@ impl Driver {
             Effect::Announce { on, frame } => self.announce(on, &frame),
             Effect::Kernel(request) => self.request(request),
             Effect::Setting(request) => self.set(&request),
+            Effect::AskLink(question) => {
+                let answer = self.links.ask(&question);
+                self.inbox.push_back(Answer::Link(question, answer));
+            }
             Effect::Filter(request) => self.filter(request),
             Effect::Notify(transition) => self.news.push(News::Router(transition)),
         }

@@ -11,6 +11,7 @@ pub mod fifo;
 pub mod host;
 pub mod icmp;
 pub mod ipvs;
+pub mod linkbeat;
 pub mod logfile;
 pub mod netlink;
 pub mod netns;

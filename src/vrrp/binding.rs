@@ -9,6 +9,7 @@ use super::devices::Over;
 use super::dialect;
 use super::fault::Fault;
 use super::instance::{Context, Instance};
+use super::network::Network;
 use crate::addr::{Family, IfIndex};
 use crate::config::{Destination, Layer};
 use crate::wire::channel::{Channel, Ear};
@@ -63,11 +64,12 @@ impl Instance {
     }
 
     /// Where it wants to be heard, as far as that is known.
-    pub(super) fn channel(&self) -> Option<Channel> {
-        let link = if self.config.interface.is_empty() {
-            None
-        } else {
-            Some(self.wire()?)
+    pub(super) fn channel(&self, network: &Network) -> Option<Channel> {
+        let link = match &self.config.vrf {
+            // Unicast does without an interface; a routing domain may stand for it.
+            None if self.config.interface.is_empty() => None,
+            None => Some(self.wire()?),
+            Some(domain) => Some(network.named(domain)?.index),
         };
         Some(Channel {
             carrier: dialect::carrier(&self.config),
@@ -87,8 +89,13 @@ impl Instance {
             Destination::Multicast(_) => None,
             Destination::Unicast(unicast) => Some(unicast),
         };
+        if let Some(domain) = &self.config.vrf
+            && cx.network.named(domain).is_none()
+        {
+            faults.push(Fault::InterfaceMissing(domain.clone()));
+            return faults;
+        }
         match link {
-            // Unicast does without.
             None if self.config.interface.is_empty() => {}
             None => {
                 faults.push(Fault::InterfaceMissing(self.config.interface.clone()));

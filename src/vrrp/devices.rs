@@ -159,6 +159,11 @@ impl Devices {
         }
     }
 
+    /// Forgets them: they stay where they are.
+    pub(super) fn abandon(&mut self) {
+        *self = Self::default();
+    }
+
     /// The kernel refused something; true when a device has to be tried again later.
     pub(super) fn refused(&mut self, request: &LinkRequest, refusal: Errno) -> bool {
         let of_request = |device: &&mut Device| match request {

@@ -420,7 +420,8 @@ impl Instance {
             self.socket = None;
             return;
         }
-        self.socket = self.channel().and_then(|channel| cx.sockets.on(&channel));
+        let channel = self.channel(cx.network);
+        self.socket = channel.and_then(|channel| cx.sockets.on(&channel));
         self.awaits_scripts = matches!(self.state, State::Init) && self.lacks_results(cx);
         self.has_waited |= self.awaits_scripts;
         let faults = self.faults(cx);
@@ -792,12 +793,20 @@ impl Instance {
     }
 
     pub(super) fn uses(&self, interface: &str) -> bool {
-        let mut devices = entries::devices(&self.config).map(|(device, _)| device);
-        let watched =
-            |watch: &Watch| matches!(&watch.object, Object::Interface(name) if name == interface);
-        self.config.interface == interface
-            || devices.any(|device| device == interface)
-            || self.watches.iter().any(watched)
+        self.interfaces().any(|known| known == interface)
+    }
+
+    /// All that it names; some more than once.
+    pub(super) fn interfaces(&self) -> impl Iterator<Item = &str> {
+        let config = &self.config;
+        let own = Some(config.interface.as_str()).filter(|name| !name.is_empty());
+        let watched = self.watches.iter().filter_map(|watch| match &watch.object {
+            Object::Interface(name) => Some(name.as_str()),
+            _ => None,
+        });
+        let devices = entries::devices(config).map(|(device, _)| device);
+        let own = own.into_iter().chain(config.vrf.as_deref());
+        own.chain(devices).chain(watched)
     }
 
     /// Where its IPv6 addresses are.

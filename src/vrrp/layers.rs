@@ -90,18 +90,18 @@ impl Plan {
 
     /// What keepalived sets on such a device, in its order.
     pub(super) fn settings(&self) -> Vec<(Family, &'static str, i32)> {
-        if !self.is_macvlan() {
-            return Vec::new();
-        }
-        let mut settings = vec![(Family::V4, "arp_ignore", 1)];
-        if self.family == Family::V4 {
-            // Packets from the address below come in through the device, too, and addresses of one
-            // network are on both.
-            settings.extend([
-                (Family::V4, "accept_local", 1),
-                (Family::V4, "rp_filter", 0),
-                (Family::V4, "promote_secondaries", 1),
-            ]);
+        let mut settings = Vec::new();
+        if self.is_macvlan() {
+            settings.push((Family::V4, "arp_ignore", 1));
+            if self.family == Family::V4 {
+                // Packets from the address below come in through the device, too, and addresses
+                // of one network are on both.
+                settings.extend([
+                    (Family::V4, "accept_local", 1),
+                    (Family::V4, "rp_filter", 0),
+                    (Family::V4, "promote_secondaries", 1),
+                ]);
+            }
         }
         let without_v6 = self.family == Family::V4 && !self.carries_v6;
         settings.push((Family::V6, "disable_ipv6", without_v6.into()));
@@ -117,7 +117,7 @@ pub(super) fn plans(instance: &config::Instance, prefixes: Prefixes<'_>) -> Vec<
             continue;
         }
         let base = vip.device.as_deref().unwrap_or(&instance.interface);
-        let is_v6 = vip.cidr.family() == Family::V6;
+        let is_v6 = is_v6(vip);
         if let Some(known) = plans.iter_mut().find(|plan| plan.base == base) {
             known.carries_v6 |= is_v6;
             continue;
@@ -164,10 +164,16 @@ fn own_plan(instance: &config::Instance, prefix: &str) -> Option<Plan> {
             }),
             mac: None,
             group: ipvlan.group,
+            // None is on it, but keepalived leaves IPv6 on for them.
+            carries_v6: plan.carries_v6 || instance.excluded.iter().any(is_v6),
             address: ipvlan.address,
             ..plan
         }),
     }
+}
+
+fn is_v6(vip: &VirtualAddress) -> bool {
+    vip.cidr.family() == Family::V6
 }
 
 fn vmac_plan(instance: &config::Instance, prefix: &str) -> Plan {

@@ -35,6 +35,7 @@ mod firewall;
 mod instance;
 mod kernel;
 mod layers;
+mod linkbeat;
 mod network;
 mod notify;
 mod observe;
@@ -49,6 +50,7 @@ mod settings;
 mod sockets;
 mod start;
 mod statics;
+mod stop;
 mod sync;
 mod tidings;
 mod track;
@@ -67,6 +69,7 @@ use crate::notify::Transition;
 use crate::time::{Instant, Timers};
 use crate::wire::channel::{Channel, Ear};
 use crate::wire::ip::Datagram;
+use crate::wire::linkbeat::Question;
 use crate::wire::nft;
 use crate::wire::rtnl::{self, Address, Link, Notice};
 use crate::wire::sysctl::{self, Setting};
@@ -75,13 +78,15 @@ use capacity::BufferRule;
 use debounce::Debounce;
 use devices::Devices;
 use firewall::Firewall;
-use instance::{Context, Input, Instance};
+use instance::{Context, Instance};
+use linkbeat::Linkbeats;
 use network::Network;
 use pacing::{Lane, Pacing, Way};
 use settings::Settings;
 use sockets::{Sockets, User};
 use start::StartDelay;
 use statics::Statics;
+use stop::Belongings;
 use sync::Groups;
 
 pub use crate::track::{Condition, Object};
@@ -113,6 +118,11 @@ pub enum Event<'a> {
     },
     /// What net.ipv6.conf.IF.forwarding of an interface says; see [`Core::neighbour_links`].
     Forwarding { link: IfIndex, forwards: bool },
+    /// An interface was asked for its link.
+    LinkAnswer {
+        question: &'a Question,
+        answer: Result<bool, Errno>,
+    },
     /// The answer to a question about a setting of the kernel.
     Setting { setting: Setting, value: i32 },
     /// An effect failed.
@@ -133,9 +143,11 @@ pub enum Event<'a> {
     Reloading,
     /// A new configuration; the first one is the start. Start is a change from nothing.
     Reload(&'a Config),
-    /// The daemon stops: masters say goodbye and give up their addresses.
+    /// The daemon stops: masters say goodbye and give up their addresses. It has ended when there
+    /// is no deadline any more.
     Stop,
-    /// The daemon stops and leaves what its instances have; what is static goes all the same.
+    /// The same, but instances say nothing, and what they have stays, their devices included; what
+    /// is static goes all the same.
     Leave,
 }
 
@@ -182,6 +194,8 @@ pub enum Effect {
     },
     Kernel(rtnl::Request),
     Setting(sysctl::Request),
+    /// Ask an interface whether there is a link.
+    AskLink(Question),
     Filter(nft::Request),
     /// Scripts, pipes and mails are to tell of it.
     Notify(Transition),
@@ -195,10 +209,14 @@ pub(crate) enum Timer {
     Reopen(SocketId),
     /// The new state of a link has lasted.
     Settle(IfIndex),
+    /// Interfaces that do not tell of their link are asked.
+    Linkbeat,
     /// Try again to make the devices that the kernel refused.
     Devices,
     /// The start is not delayed any longer.
     Started,
+    /// What was to be heard of the end has left.
+    Farewell,
     /// A device that went down has not gone.
     Sinking,
     /// Static entries that were removed, or refused, are tried again.
@@ -255,7 +273,10 @@ pub struct Core {
     directing: bool,
     conditions: BTreeMap<Object, Condition>,
     debounce: Debounce,
+    linkbeats: Linkbeats,
     start_delay: StartDelay,
+    /// Set when the end has begun.
+    end: Option<Belongings>,
     /// `-X`: whatever the kernel has of an instance goes when it does.
     releases_all: bool,
     /// `-a`: the log tells of all addresses that come and go.
@@ -294,7 +315,9 @@ impl Core {
             directing: true,
             conditions: BTreeMap::new(),
             debounce: Debounce::default(),
+            linkbeats: Linkbeats::default(),
             start_delay: StartDelay::default(),
+            end: None,
             releases_all: false,
             tells_of_addresses: false,
             log_unknown_vrids: false,
@@ -341,6 +364,12 @@ impl Core {
             } => {
                 self.on_open_failed(now, socket, error, out);
             }
+            Event::LinkAnswer { question, answer } => {
+                let (beats, network) = (&mut self.linkbeats, &self.network);
+                if let Some(notice) = beats.on_answer(question, answer, network, out) {
+                    self.on_notice(now, &notice, out);
+                }
+            }
             Event::Setting { setting, value } => self.settings.on_value(&setting, value, out),
             Event::Failed {
                 what: Attempt::Filter(request),
@@ -376,11 +405,8 @@ impl Core {
             Event::Uptime(uptime) => self.start_delay.uptime = uptime,
             Event::Reloading => self.reaffirm(now, out),
             Event::Reload(config) => self.reload(now, config, out),
-            Event::Stop => self.stop(now, out),
-            Event::Leave => {
-                self.statics.release(out);
-                self.settings.clear(out);
-            }
+            Event::Stop => self.stop(now, Belongings::GoToo, out),
+            Event::Leave => self.stop(now, Belongings::Stay, out),
         }
     }
 
@@ -392,7 +418,8 @@ impl Core {
     ) {
         let links = links.iter().map(|link| {
             let (known, timers) = (&self.network, &mut self.timers);
-            self.debounce.hold_back(now, link, known, timers)
+            let link = self.linkbeats.overrule(link.clone());
+            self.debounce.hold_back(now, &link, known, timers)
         });
         let links: Vec<_> = links.collect();
         self.network.renew(&links, addresses);
@@ -440,6 +467,10 @@ impl Core {
                         self.take_in(now, &notice, out);
                     }
                 }
+                Timer::Linkbeat => {
+                    let (network, timers) = (&self.network, &mut self.timers);
+                    self.linkbeats.on_time(now, network, timers, out);
+                }
                 Timer::Devices => {
                     self.devices.retry();
                     self.reassess(now, out);
@@ -453,6 +484,7 @@ impl Core {
                     };
                     self.pacing.on_time(now, lane, way);
                 }
+                Timer::Farewell => self.take_leave(out),
                 Timer::Sinking => {
                     self.devices.believe();
                     self.reassess(now, out);
@@ -565,6 +597,10 @@ impl Core {
 
     fn on_notice(&mut self, now: Instant, notice: &Notice, out: &mut Vec<Effect>) {
         let (known, timers) = (&self.network, &mut self.timers);
+        let notice = match notice {
+            Notice::Link(link) => &Notice::Link(self.linkbeats.overrule(link.clone())),
+            _ => notice,
+        };
         let notice = self.debounce.filter(now, notice, known, timers);
         self.take_in(now, &notice, out);
     }
@@ -651,7 +687,7 @@ impl Core {
         self.find_twins();
         let network = &self.network;
         let used = self.instances.values().filter_map(|instance| {
-            let channel = instance.channel()?;
+            let channel = instance.channel(network)?;
             let link = channel.link.and_then(|link| network.link(link));
             Some(User {
                 channel,
@@ -686,7 +722,7 @@ impl Core {
             let Some(instance) = self.instances.get_mut(id) else {
                 continue;
             };
-            let channel = instance.channel();
+            let channel = instance.channel(&self.network);
             let shared = channel.filter(|channel| matches!(channel.ear, Ear::Group(_)));
             let twin = shared.and_then(|channel| {
                 let name = instance.name().to_owned();
@@ -707,25 +743,6 @@ impl Core {
         for id in self.order.clone() {
             self.one(now, id, out, |instance, cx| instance.reaffirm(cx));
         }
-    }
-
-    fn stop(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        let order = std::mem::take(&mut self.order);
-        for id in &order {
-            self.one(now, *id, out, |instance, cx| {
-                instance.step(Input::Shutdown, cx);
-            });
-        }
-        self.statics.release(out);
-        self.tell_stop(&order, out);
-        self.instances.clear();
-        self.by_key.clear();
-        self.groups = Groups::default();
-        self.sockets.settle(std::iter::empty(), &self.timers, out);
-        self.settings.clear(out);
-        self.devices.clear(&self.network, out);
-        self.firewall.clear(out);
-        self.timers = Timers::new();
     }
 
     /// What instances and devices need of the kernel while they are there.

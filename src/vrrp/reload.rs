@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use log::info;
+
 use super::capacity::BufferRule;
 use super::debounce::Debounce;
 use super::instance::{Context, Input, Instance, State};
@@ -78,10 +80,27 @@ impl Core {
         self.order = identities.iter().map(|key| self.by_key[key]).collect();
         self.groups.reload(config, &self.instances);
         self.debounce = Debounce::new(&config.links.delays);
+        self.linkbeats.reconfigure(now, config, &mut self.timers);
         self.relate(config);
+        self.tell_of_missing();
         self.reassess(now, out);
         for id in kept_ids {
             self.one(now, id, out, |instance, cx| instance.reaffirm(cx));
+        }
+    }
+
+    /// Interfaces that may come later.
+    fn tell_of_missing(&self) {
+        let instances = self.instances.values();
+        let named: BTreeSet<_> = instances.flat_map(Instance::interfaces).collect();
+        let is_missing = |name: &&str| self.network.named(name).is_none();
+        for name in named.into_iter().filter(is_missing) {
+            if !self.devices.has(name) {
+                info!(
+                    "Configuration specifies interface {name} which doesn't currently exist - \
+                     will use if created"
+                );
+            }
         }
     }
 

@@ -11,6 +11,7 @@ pub mod http;
 pub mod icmp;
 pub mod ip;
 pub mod ipvs;
+pub mod linkbeat;
 pub mod md5;
 pub mod ndisc;
 pub mod netlink;

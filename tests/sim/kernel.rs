@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use keepalived::addr::{Cidr, Family, IfIndex, MacAddr};
 use keepalived::errno::Errno;
+use keepalived::wire::linkbeat::{Question, Way};
 use keepalived::wire::nft::{self, Element};
 use keepalived::wire::rtnl::{
     Address, Create, Link, LinkRequest, NewLink, Notice, Request, Route, RouteKey, Rule,
@@ -29,6 +30,8 @@ pub(crate) struct Kernel {
     pub(crate) filter_ability: u8,
     /// The tables of the packet filter, with what is in their sets.
     filters: BTreeMap<Family, BTreeSet<Element>>,
+    /// Ways in which links can be asked for their cable, each with what it says of `eth0`.
+    pub(crate) beats: BTreeMap<Way, bool>,
     /// As before 3.17: a link on which IPv6 is on gets a link-local address, like it or not.
     pub(crate) is_old: bool,
 }
@@ -80,6 +83,7 @@ impl Kernel {
             forwards: false,
             refuses: false,
             is_old: false,
+            beats: BTreeMap::new(),
             filter_ability: 3,
             filters: BTreeMap::new(),
         }
@@ -125,6 +129,12 @@ impl Kernel {
 
     pub(crate) fn link(&self, name: &str) -> Option<&Link> {
         self.links.iter().find(|link| link.name == name)
+    }
+
+    pub(crate) fn ask_link(&self, question: &Question) -> Result<bool, Errno> {
+        assert_eq!(question.interface, "eth0");
+        let answer = self.beats.get(&question.way);
+        answer.copied().ok_or(Errno::EOPNOTSUPP)
     }
 
     /// Where an address is.

@@ -1,5 +1,7 @@
 //! The world: routers on two segments, packets in flight, faults, and the only clock.
 
+mod asks;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -9,8 +11,7 @@ use keepalived::errno::Errno;
 use keepalived::rand::Rand;
 use keepalived::time::Instant;
 use keepalived::vrrp::{
-    Attempt, Condition, Core, Effect, Event, GroupState, InstanceState, Object, Snapshot, SocketId,
-    StateName, Statistics,
+    Attempt, Condition, Core, Effect, Event, InstanceState, Object, Snapshot, SocketId, StateName,
 };
 use keepalived::wire::channel::Channel;
 use keepalived::wire::rtnl::Notice;
@@ -253,32 +254,41 @@ impl Lan {
         self.run_timers(id);
     }
 
-    /// SIGTERM.
+    /// SIGTERM. The second in which nothing happens but that others hear of it is left out.
     pub(crate) fn stop(&mut self, id: Id) {
         self.note(id, "stops");
         self.tell(id, Event::Stop);
-        let router = &mut self.routers[id.0];
-        let deadline = router.core.take().and_then(|core| core.deadline());
-        assert_eq!(deadline, None, "a stopped core waits for nothing");
-        assert!(router.sockets.is_empty(), "a stopped core has no sockets");
-        router.waiting.clear();
-        router.asleep_until = None;
+        self.end(id);
     }
 
     /// SIGTERM with `-V`: addresses of instances stay.
     pub(crate) fn leave(&mut self, id: Id) {
         self.note(id, "leaves");
         self.tell(id, Event::Leave);
-        let router = &mut self.routers[id.0];
-        router.core = None;
-        router.sockets.clear();
-        router.waiting.clear();
-        router.asleep_until = None;
+        self.end(id);
+    }
+
+    fn end(&mut self, id: Id) {
+        let mut effects = Vec::new();
+        if let Some(core) = &mut self.routers[id.0].core {
+            core.on_time(self.now + SEC, &mut effects);
+        }
+        self.perform(id, effects);
+        let core = self.routers[id.0].core.as_ref();
+        let deadline = core.and_then(Core::deadline);
+        assert_eq!(deadline, None, "a stopped core waits for nothing");
+        let sockets = &self.routers[id.0].sockets;
+        assert!(sockets.is_empty(), "a stopped core has no sockets");
+        self.forget(id);
     }
 
     /// SIGKILL: no goodbye, the addresses stay in the kernel.
     pub(crate) fn kill(&mut self, id: Id) {
         self.note(id, "is killed");
+        self.forget(id);
+    }
+
+    fn forget(&mut self, id: Id) {
         let router = &mut self.routers[id.0];
         router.core = None;
         router.sockets.clear();
@@ -713,7 +723,7 @@ impl Lan {
     /// In order; what fails comes back as an event afterwards, as in the daemon.
     fn perform(&mut self, id: Id, effects: Vec<Effect>) {
         self.write_down(id, &effects);
-        let (mut failures, mut answers) = (Vec::new(), Vec::new());
+        let (mut failures, mut answers, mut links) = (Vec::new(), Vec::new(), Vec::new());
         for effect in effects {
             match effect {
                 Effect::Open { socket, .. } if self.routers[id.0].kernel.refuses => {
@@ -734,8 +744,6 @@ impl Lan {
                     ttl,
                     packet: bytes,
                 } => {
-                    let channel = self.routers[id.0].sockets.get(&on);
-                    let link = channel.expect("sent on an open socket").link;
                     let packet = Packet {
                         from,
                         to,
@@ -743,9 +751,7 @@ impl Lan {
                         bytes,
                     };
                     self.check_sender(id, &packet);
-                    let link = link.unwrap_or(ETH0);
-                    let cable = self.routers[id.0].kernel.cable(link);
-                    self.send(id, cable, &packet);
+                    self.advertise(id, on, &packet);
                 }
                 Effect::Filter(request) => {
                     if let Err(error) = self.routers[id.0].kernel.filter(&request) {
@@ -757,6 +763,10 @@ impl Lan {
                     if let Some(value) = self.routers[id.0].kernel.set(&request) {
                         answers.push((request.setting().clone(), value));
                     }
+                }
+                Effect::AskLink(question) => {
+                    let answer = self.routers[id.0].kernel.ask_link(&question);
+                    links.push((question, answer));
                 }
                 Effect::Kernel(request) => {
                     if let Err(error) = self.routers[id.0].kernel.perform(&request) {
@@ -771,9 +781,22 @@ impl Lan {
         for (setting, value) in answers {
             self.tell(id, Event::Setting { setting, value });
         }
+        for (question, answer) in &links {
+            let (question, answer) = (question, *answer);
+            self.tell(id, Event::LinkAnswer { question, answer });
+        }
         while let Some(notice) = self.routers[id.0].kernel.notice() {
             self.tell(id, Event::Network(notice));
         }
+    }
+
+    fn advertise(&mut self, id: Id, on: SocketId, packet: &Packet) {
+        let Router {
+            sockets, kernel, ..
+        } = &self.routers[id.0];
+        let channel = sockets.get(&on).expect("sent on an open socket");
+        let cable = kernel.cable(channel.link.unwrap_or(ETH0));
+        self.send(id, cable, packet);
     }
 
     /// To everybody on the segment: who does not listen to the destination does not hear it.
@@ -918,111 +941,6 @@ impl Lan {
         }
         let name = &self.routers[id.0].name;
         self.transcript.note(self.now, name, what);
-    }
-
-    // What a scenario asks.
-
-    pub(crate) fn transcript(&self) -> String {
-        self.transcript.text()
-    }
-
-    pub(crate) fn state(&self, id: Id) -> Option<InstanceState> {
-        self.routers[id.0]
-            .core
-            .as_ref()?
-            .observe()
-            .instances
-            .into_iter()
-            .next()
-    }
-
-    pub(crate) fn instances(&self, id: Id) -> Vec<InstanceState> {
-        let core = self.routers[id.0].core.as_ref();
-        core.map(|core| core.observe().instances)
-            .unwrap_or_default()
-    }
-
-    /// The instance of that name.
-    pub(crate) fn instance(&self, id: Id, name: &str) -> Option<InstanceState> {
-        let core = self.routers[id.0].core.as_ref()?;
-        let mut instances = core.observe().instances.into_iter();
-        instances.find(|instance| instance.name == name)
-    }
-
-    pub(crate) fn group(&self, id: Id, name: &str) -> GroupState {
-        let core = self.routers[id.0].core.as_ref().expect("it runs");
-        let mut groups = core.observe().groups.into_iter();
-        groups
-            .find(|group| group.name == name)
-            .expect("there is such a group")
-    }
-
-    pub(crate) fn statistics(&self, id: Id) -> Statistics {
-        self.state(id).expect("it runs").statistics
-    }
-
-    /// Running masters of the first instance.
-    pub(crate) fn masters(&self) -> Vec<Id> {
-        let is_master = |id: &Id| {
-            self.state(*id)
-                .is_some_and(|instance| instance.state == StateName::Master)
-        };
-        self.routers().filter(is_master).collect()
-    }
-
-    /// Running masters of the instance of that name.
-    pub(crate) fn masters_of(&self, name: &str) -> Vec<Id> {
-        let is_master = |id: &Id| {
-            self.instance(*id, name)
-                .is_some_and(|instance| instance.state == StateName::Master)
-        };
-        self.routers().filter(is_master).collect()
-    }
-
-    /// Everybody whose kernel has the address.
-    pub(crate) fn owners(&self, cidr: &str) -> Vec<Id> {
-        let cidr: Cidr = cidr.parse().expect("an address");
-        self.routers()
-            .filter(|id| self.routers[id.0].kernel.has(cidr))
-            .collect()
-    }
-
-    #[track_caller]
-    pub(crate) fn expect(&self, id: Id, state: StateName) {
-        let found = self.state(id).map(|instance| instance.state);
-        let (name, transcript) = (&self.routers[id.0].name, self.transcript.text());
-        assert_eq!(
-            found,
-            Some(state),
-            "{name} at {:?}:\n{transcript}",
-            self.now
-        );
-    }
-
-    #[track_caller]
-    pub(crate) fn expect_only_owner(&self, id: Id, cidr: &str) {
-        let transcript = self.transcript.text();
-        assert_eq!(
-            self.owners(cidr),
-            [id],
-            "owners of {cidr} at {:?}:\n{transcript}",
-            self.now
-        );
-    }
-
-    /// Compares with `tests/sim/transcripts/NAME`; UPDATE=1 writes it.
-    #[track_caller]
-    pub(crate) fn check_transcript(&self, name: &str) {
-        let path = format!(
-            "{}/tests/sim/transcripts/{name}",
-            env!("CARGO_MANIFEST_DIR")
-        );
-        let actual = self.transcript.text();
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&path, &actual).expect("the transcript can be written");
-        }
-        let expected = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(actual, expected, "{name} differs; UPDATE=1 rewrites it");
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use keepalived::addr::{Cidr, IfIndex};
 use keepalived::vrrp::StateName::{Backup, Fault, Master};
+use keepalived::wire::linkbeat::Way;
 use keepalived::wire::rtnl::{IpvlanMode, LinkKind, LinkRequest, NewLink};
 
 use crate::kernel::{ETH0, ETH1, Kernel};
@@ -189,4 +190,122 @@ fn a_device_is_in_the_routing_domain_of_the_interface_below_it() {
         lan.run(SEC);
         assert_eq!(master(&lan), Some(red));
     }
+}
+
+#[test]
+fn unicast_without_an_interface_is_bound_to_its_routing_domain() {
+    let conf = conf(
+        150,
+        "vrf red\n unicast_src_ip 10.0.0.1\n unicast_peer {\n 10.0.0.2\n}",
+    );
+    let conf = conf.replace("interface eth0", "");
+    let conf = conf.replace(VIP, "10.0.0.100 dev eth0");
+    let mut lan = Lan::new(409);
+    let a = lan.router("a", &conf);
+    lan.run(SEC);
+    lan.expect(a, Fault);
+    let faults = lan.state(a).expect("it runs").faults;
+    assert_eq!(faults, ["interface red does not exist"]);
+    let red = device("red", ETH0, LinkKind::Vrf(100));
+    lan.meddle(a, "gets a domain", |kernel| kernel.meddle(&red));
+    lan.run(5 * SEC);
+    lan.expect(a, Master);
+    let red = index(&lan, a, "red");
+    lan.meddle(a, "loses its domain", |kernel| {
+        kernel.take_away(red).expect("it is there");
+    });
+    lan.expect(a, Fault);
+}
+
+#[test]
+fn a_link_that_is_not_told_of_is_asked_for_every_second() {
+    for (statements, ways, asked) in [
+        (
+            "linkbeat_interfaces {\n eth0\n}",
+            [Way::Mii, Way::Ethtool],
+            Way::Mii,
+        ),
+        (
+            "linkbeat_use_polling",
+            [Way::Ethtool, Way::Flags],
+            Way::Ethtool,
+        ),
+        (
+            "linkbeat_interfaces {\n eth0 ETHTOOL\n}",
+            [Way::Mii, Way::Ethtool],
+            Way::Ethtool,
+        ),
+        (
+            "linkbeat_interfaces {\n eth0 IOCTL\n}",
+            [Way::Mii, Way::Flags],
+            Way::Flags,
+        ),
+    ] {
+        let mut lan = Lan::new(410);
+        let a = lan.configured("a", &format!("{statements}\n{}", conf(150, "")));
+        let cable = |lan: &mut Lan, plugged| {
+            lan.meddle(a, "has another cable", |kernel| {
+                kernel.beats = ways.map(|way| (way, plugged)).into();
+            });
+        };
+        cable(&mut lan, true);
+        lan.start(a);
+        lan.run(5 * SEC);
+        lan.expect(a, Master);
+        let asks = format!("asks eth0 by {asked:?}");
+        assert!(
+            lan.transcript().matches(&asks).count() >= 5,
+            "{}",
+            lan.transcript()
+        );
+        cable(&mut lan, false);
+        lan.run(SEC);
+        lan.expect(a, Fault);
+        // What the kernel tells of the cable does not count.
+        lan.plug(a);
+        lan.expect(a, Fault);
+        cable(&mut lan, true);
+        lan.run(5 * SEC);
+        lan.expect_only_owner(a, VIP);
+        assert!(lan.transcript().contains("Linkbeat reports eth0 down"));
+        lan.reload(a, &conf(150, ""));
+        lan.unplug(a);
+        lan.expect(a, Fault);
+    }
+}
+
+#[test]
+fn a_link_that_cannot_be_asked_for_is_believed() {
+    let mut lan = Lan::new(411);
+    let a = lan.router("a", &format!("linkbeat_use_polling\n{}", conf(150, "")));
+    lan.run(5 * SEC);
+    lan.expect(a, Master);
+    let said = lan.transcript();
+    assert_eq!(said.matches("asks eth0").count(), 3, "once each way");
+    assert_eq!(said.matches("the kernel is believed").count(), 1);
+    lan.unplug(a);
+    lan.expect(a, Fault);
+}
+
+#[test]
+fn an_interface_that_may_come_later_is_told_of_once() {
+    let text = conf(150, "track_interface {\n lan0\n vrrp.51\n}\n use_vmac");
+    let text = format!("global_defs {{\n dynamic_interfaces\n}}\n{text}");
+    let mut lan = Lan::new(412);
+    let a = lan.router("a", &text);
+    lan.run(SEC);
+    lan.expect(a, Fault);
+    let said = lan.transcript();
+    let line = "Configuration specifies interface lan0 which doesn't currently exist - will use if \
+                created";
+    assert_eq!(said.matches(line).count(), 1, "{said}");
+    assert!(!said.contains("specifies interface vrrp.51"), "{said}");
+    let lan0 = device("lan0", ETH0, LinkKind::Other);
+    lan.meddle(a, "gets an interface", |kernel| {
+        kernel.meddle(&lan0);
+        let index = kernel.link("lan0").expect("it is there").index;
+        kernel.meddle(&LinkRequest::SwitchOn(index));
+    });
+    lan.run(6 * SEC);
+    lan.expect_only_owner(a, VIP);
 }

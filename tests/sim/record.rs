@@ -128,6 +128,7 @@ pub(crate) fn describe(effect: &Effect) -> Option<String> {
         Effect::Kernel(rtnl::Request::RemoveAddress(address)) => format!("- {}", address.cidr),
         Effect::Kernel(rtnl::Request::Link(request)) => link(request),
         Effect::Setting(request) => setting(request),
+        Effect::AskLink(question) => format!("asks {} by {:?}", question.interface, question.way),
         Effect::Filter(request) => filter(request),
         Effect::Notify(news) => format!("tells {news}"),
         Effect::Kernel(rtnl::Request::AddRoute(route)) => format!("+ route {}", route.destination),

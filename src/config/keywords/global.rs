@@ -153,10 +153,10 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
         // Interfaces.
         Row::line("dynamic_interfaces", "[allow_if_changes]",
             "Interfaces may be missing, and come and go.",
-            read::dynamic_interfaces).stored("an instance waits for its interface all the same"),
+            read::dynamic_interfaces),
         Row::line("default_interface", "IFNAME",
             "Where static addresses without dev go, eth0 unless given.",
-            read::default_interface).may_be_bare().stored("static addresses are not set yet"),
+            read::default_interface).may_be_bare(),
         Row::flag("disable_local_igmp", "No IGMP reports for link-local groups.",
             |all| &mut all.global.disable_local_igmp),
 
@@ -387,7 +387,7 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
             .stored(ONE_PROCESS),
         Row::line("umask", "NUMBER|BITS",
             "Mask of created files: a number, or IRUSR and the like joined by |.",
-            read::umask).judging_itself().stored(COMING),
+            read::umask).judging_itself(),
 
         // Buffers.
         Row::field("vrrp_netlink_cmd_rcv_bufs", "INT 0..", "Receive buffer, octets; 0 for any.",

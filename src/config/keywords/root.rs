@@ -38,7 +38,6 @@ pub(crate) struct Draft {
 
 const NAMESPACE: &str = "the namespace of the command line counts";
 const NAMES: &str = "files have the names of the command line";
-const LINKS: &str = "the kernel tells of links";
 
 pub(crate) static ROOT: Table<Draft> = Table {
     name: "",
@@ -141,8 +140,7 @@ pub(crate) static ROOT: Table<Draft> = Table {
             "",
             "Block of interfaces that are asked for their link: IFNAME [MII|ETHTOOL|IOCTL].",
             statics::linkbeats,
-        )
-        .stored(LINKS),
+        ),
         Keyword::<Draft>::values(
             "interface_up_down_delays",
             "",
@@ -151,8 +149,7 @@ pub(crate) static ROOT: Table<Draft> = Table {
         ),
         Keyword::<Draft>::flag("linkbeat_use_polling", "Ask all interfaces.", |draft| {
             &mut draft.global.global.namespace.poll_links
-        })
-        .stored(LINKS),
+        }),
         Keyword::<Draft>::field(
             "net_namespace",
             "NAME",

@@ -91,8 +91,6 @@ const ADDRESS: &str = "Block of addresses, one on each line: IP[/LEN] [dev IFNAM
     [scope SCOPE] [brd ADDRESS|+|-] [label STRING] [peer IP] [home] [-nodad] [noprefixroute] \
     [mngtmpaddr] [autojoin] [no_track] [preferred_lft SECONDS|forever] [use_vmac].";
 
-const COMING: &str = "it is not done yet";
-
 // A row of this table is a keyword; it reads as a table.
 #[rustfmt::skip]
 pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
@@ -201,7 +199,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
                     return;
                 };
                 draft.vrf = report.interface(word).map(|name| (name, word.span));
-            }).stored(COMING),
+            }),
 
         // Who wins.
         Row::marked("nopreempt",
@@ -276,7 +274,7 @@ pub(crate) static INSTANCE: Table<InstanceDraft> = Table {
                 let problem = Problem::warning(statement.head(), "`linkbeat_use_polling` is old");
                 report.add(problem.help("write the interface into `linkbeat_interfaces`"));
                 draft.poll_link = true;
-            }).stored("the kernel tells of links"),
+            }),
 
         // Whom it tells.
         Row::command("notify_backup", "Run when it becomes BACKUP.",
