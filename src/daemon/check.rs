@@ -25,6 +25,7 @@ use crate::wire::ipvs::Request;
 #[derive(Debug)]
 pub(super) struct Driver {
     core: Core,
+    part: Part,
     ipvs: Option<Ipvs>,
     probes: Probes,
     /// Where what a peer says is read into.
@@ -45,6 +46,45 @@ pub(super) struct Driver {
     news: Vec<News>,
 }
 
+/// Which of the director's work is done here: the sync daemon that follows an instance belongs to
+/// VRRP, all else to the checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Everything,
+    /// `-C`
+    Checks,
+    /// `-P`
+    SyncDaemon,
+}
+
+impl Part {
+    /// What is left of a configuration for this part.
+    fn of(self, config: &Arc<Config>) -> Arc<Config> {
+        match self {
+            Self::Checks => {
+                let mut part = Config::clone(config);
+                part.global
+                    .lvs
+                    .sync_daemon
+                    .take_if(|daemon| daemon.instance.is_some());
+                part.instances.clear();
+                Arc::new(part)
+            }
+            Self::Everything => Arc::clone(config),
+            Self::SyncDaemon => {
+                let mut part = Config {
+                    instances: config.instances.clone(),
+                    ..Config::default()
+                };
+                let daemon = config.global.lvs.sync_daemon.clone();
+                part.global.lvs.sync_daemon = daemon.filter(|daemon| daemon.instance.is_some());
+                part.global.namespace.clone_from(&config.global.namespace);
+                Arc::new(part)
+            }
+        }
+    }
+}
+
 /// What is to be done with a program.
 #[derive(Debug)]
 pub(super) enum Order {
@@ -60,8 +100,9 @@ struct Loading {
 }
 
 impl Driver {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(part: Part, seed: u64) -> Self {
         Self {
+            part,
             core: if tls::AVAILABLE {
                 Core::new(seed)
             } else {
@@ -88,7 +129,12 @@ impl Driver {
             certificate: ssl.certificate,
             key: ssl.key,
         });
-        self.tell(now, Event::Reload(config), reactor);
+        self.tell(now, Event::Reload(&self.part.of(config)), reactor);
+    }
+
+    /// It is more than the sync daemon.
+    pub(super) fn checks(&self) -> bool {
+        self.part != Part::SyncDaemon
     }
 
     pub(super) fn stop(&mut self, now: Instant, reactor: &mut Reactor) {
@@ -115,7 +161,7 @@ impl Driver {
 
     /// Whether this machine can direct, when that has changed since the last call.
     pub(super) fn take_directing(&mut self) -> Option<bool> {
-        self.directing.take()
+        self.directing.take().filter(|_| self.checks())
     }
 
     /// The socket of a probe is ready. A peer that talks without end is left for the next turn.

@@ -43,7 +43,7 @@ use crate::sys::clock::{Alarm, Clock};
 use crate::sys::process;
 use crate::sys::signal::{Signal, Signals};
 use crate::time::Instant;
-use check::Order;
+use check::{Order, Part};
 use children::{Children, Owner};
 use notify::Tools;
 use reactor::{Reactor, Source};
@@ -160,7 +160,7 @@ impl Daemon {
         } else {
             None
         };
-        let check = cores.check.then(|| check::Driver::new(seed));
+        let check = cores.part().map(|part| check::Driver::new(part, seed));
         Ok(Self {
             reactor,
             clock: Clock,
@@ -502,7 +502,7 @@ impl Daemon {
             let data = report::vrrp_data(config, Some(&now));
             report::write("keepalived.data", &data);
         }
-        if let Some(check) = &self.check {
+        if let Some(check) = self.check.as_ref().filter(|check| check.checks()) {
             let services = check.observe(now);
             report::write(
                 "keepalived_check.data",
@@ -523,6 +523,18 @@ impl Daemon {
 struct Cores {
     vrrp: bool,
     check: bool,
+}
+
+impl Cores {
+    /// What the check core does.
+    const fn part(self) -> Option<Part> {
+        match (self.vrrp, self.check) {
+            (true, true) => Some(Part::Everything),
+            (false, true) => Some(Part::Checks),
+            (true, false) => Some(Part::SyncDaemon),
+            (false, false) => None,
+        }
+    }
 }
 
 /// How the command line wants it to behave.

@@ -2,12 +2,13 @@
 //! checks say. A failure names its seed; the same seed gives the same run.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use keepalived::addr::Family;
 use keepalived::config::{
-    Checker, Config, Endpoint, Forwarding, Persistence, Probe, Protocol, RealServer, Scheduler,
-    ServiceAddress, ServiceKey, Tunnel, VirtualServer,
+    Checker, Config, Endpoint, Forwarding, GroupEntry, Persistence, Probe, Protocol, RealServer,
+    Scheduler, ServiceAddress, ServiceKey, Tunnel, VirtualServer, VirtualServerGroup,
 };
 use keepalived::errno::Errno;
 use keepalived::rand::Rand;
@@ -208,8 +209,10 @@ impl Run {
     /// Every server that is up is in the table with its weight, and nothing else is.
     fn check_table(&self, alive: impl Fn(&Self, &RealServer) -> bool) {
         let mut expected = Vec::new();
+        let mut services = Vec::new();
         for service in &self.config.virtual_servers {
-            let address = service.key.address().unwrap().address;
+            let places = self.places(&service.key);
+            services.extend(&places);
             for server in &service.real_servers {
                 let up = alive(self, server);
                 if up || server.inhibit_on_failure {
@@ -218,26 +221,51 @@ impl Run {
                         Forwarding::Tunnel(_) => Method::Tunnel(ipvs::Tunnel::Ipip),
                         _ => Method::Route,
                     };
-                    expected.push((address, server.address, weight, method));
+                    expected.extend(places.iter().map(|&id| {
+                        let mut address = server.address;
+                        address.set_port(port(id));
+                        (id, address, weight, method)
+                    }));
                 }
             }
         }
         expected.sort_by_key(|(service, server, ..)| (*service, *server));
         let table = self.world.kernel.table.iter();
         let actual: Vec<_> = table
-            .flat_map(|(id, (_, dests))| {
-                let ServiceId::Address { address, .. } = *id else {
-                    unreachable!("all are of addresses")
-                };
+            .flat_map(|(&id, (_, dests))| {
                 let dests = dests.values();
-                dests.map(move |dest| (address, dest.address, dest.weight, dest.method))
+                dests.map(move |dest| (id, dest.address, dest.weight, dest.method))
             })
             .collect();
         assert_eq!(actual, expected);
-        assert_eq!(
-            self.world.kernel.table.len(),
-            self.config.virtual_servers.len()
-        );
+        services.sort();
+        let there: Vec<ServiceId> = self.world.kernel.table.keys().copied().collect();
+        assert_eq!(there, services);
+    }
+
+    /// What a virtual server is to the kernel.
+    fn places(&self, key: &ServiceKey) -> Vec<ServiceId> {
+        let of = |ip, port| ServiceId::Address {
+            protocol: 6,
+            address: SocketAddr::new(ip, port),
+        };
+        if let ServiceKey::Address(service) = key {
+            return vec![of(service.address.ip(), service.address.port())];
+        }
+        let groups = &self.config.virtual_server_groups;
+        let lines = groups.iter().flat_map(|group| &group.entries);
+        let places = lines.flat_map(|entry| match *entry {
+            GroupEntry::Fwmark { mark, .. } => vec![ServiceId::Fwmark {
+                mark,
+                family: Family::V4,
+            }],
+            GroupEntry::Addresses { first, port, .. } if first == FIRST => vec![of(first, port)],
+            GroupEntry::Addresses { port, .. } => {
+                let ips = RANGE.map(IpAddr::from).into_iter();
+                ips.map(|ip| of(ip, port)).collect()
+            }
+        });
+        places.collect()
     }
 
     fn believed_alive(&self, server: &RealServer) -> bool {
@@ -267,7 +295,39 @@ fn server_address(server: u64, port: u64) -> SocketAddr {
     SocketAddr::new(ip, if port == 0 { 80 } else { 81 })
 }
 
-/// Up to two services, each with any of its half of the servers.
+/// The port of the servers there: packets reach them as they came.
+fn port(id: ServiceId) -> u16 {
+    match id {
+        ServiceId::Address { address, .. } => address.port(),
+        ServiceId::Fwmark { .. } => 0,
+    }
+}
+
+/// The lines that a group may have: an address, a range of three, marks.
+const FIRST: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+const RANGE: [[u8; 4]; 3] = [[10, 0, 0, 2], [10, 0, 0, 3], [10, 0, 0, 4]];
+
+/// A group of some of these lines, and at least one.
+fn group(rand: &mut Rand) -> VirtualServerGroup {
+    let addresses = |first, last, port| GroupEntry::Addresses { first, last, port };
+    let [second, _, fourth] = RANGE.map(IpAddr::from);
+    let mark = |mark| GroupEntry::Fwmark { mark, family: None };
+    let lines = [
+        addresses(FIRST, FIRST, 80),
+        addresses(FIRST, FIRST, 443),
+        addresses(second, fourth, 80),
+        mark(5),
+        mark(6),
+    ];
+    let mut entries: Vec<GroupEntry> = lines.into_iter().filter(|_| rand.chance(50)).collect();
+    if entries.is_empty() {
+        entries.push(lines[0]);
+    }
+    let name = String::from("G");
+    VirtualServerGroup { name, entries }
+}
+
+/// Up to two services, each with any of its half of the servers; the first may be a group.
 fn config(rand: &mut Rand) -> Config {
     let mut config = Config::default();
     for (first, address) in [(0, "10.0.0.1:80"), (SERVERS / 2, "[fd00::ff]:80")] {
@@ -276,10 +336,19 @@ fn config(rand: &mut Rand) -> Config {
         }
         let servers = (first..first + SERVERS / 2).filter(|_| rand.chance(70));
         let servers: Vec<u64> = servers.collect();
-        let key = ServiceKey::Address(ServiceAddress {
+        let mut key = ServiceKey::Address(ServiceAddress {
             protocol: Protocol::Tcp,
             address: address.parse().unwrap(),
         });
+        if first == 0 && rand.chance(50) {
+            config.virtual_server_groups.push(group(rand));
+            key = ServiceKey::Group {
+                name: String::from("G"),
+                ordinal: 0,
+                protocol: Some(Protocol::Tcp),
+                family: Family::V4,
+            };
+        }
         config.virtual_servers.push(VirtualServer {
             scheduler: if rand.chance(50) {
                 Scheduler::RoundRobin

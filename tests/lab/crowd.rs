@@ -1,16 +1,19 @@
-//! As many virtual routers as one interface can have, at ten adverts a second, on a busy machine.
+//! As many virtual routers as one interface can have, at ten adverts a second, on a busy machine;
+//! and a router beside the largest director that is known of.
 
 use std::fmt::Write as _;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::capture::Capture;
 use super::daemon::Daemon;
 use super::network::{Background, Host, Lab, seconds};
 use super::wait::{note, stays_so, wait_until};
 
 crate::scenarios!(
     Namespaces,
-    all_numbers_of_an_interface_are_steady_under_load
+    all_numbers_of_an_interface_are_steady_under_load,
+    adverts_are_on_time_while_the_largest_director_reads_its_file,
 );
 
 const ROUTERS: usize = 255;
@@ -69,6 +72,71 @@ fn all_numbers_of_an_interface_are_steady_under_load() {
     for daemon in [&master, &backup] {
         note(&format!("processor time {}", daemon.processor_time()));
     }
+}
+
+/// 2,277 virtual and 37,205 real servers: what is read, compared and applied takes longer than a
+/// backup waits, and the loop turns all the while.
+fn adverts_are_on_time_while_the_largest_director_reads_its_file() {
+    let mut lab = Lab::new();
+    let high = lab.host("high", "192.168.16.21/24");
+    let low = lab.host("low", "192.168.16.22/24");
+    let text = router(150) + &largest();
+    let master = Daemon::start(&high, &text);
+    wait_until(seconds(60), "the master has the address", || {
+        high.has("192.168.16.20")
+    });
+    let backup = Daemon::start(&low, &router(100));
+    backup.wait_for_line("(VI_1) Entering BACKUP STATE");
+    let capture = Capture::start(&lab.switch());
+    for (round, change) in ["", "weight 4", "weight 5"].into_iter().enumerate() {
+        if !change.is_empty() {
+            master.rewrite(&text.replacen("weight 3", change, 1));
+        }
+        let begin = Instant::now();
+        master.signal("HUP");
+        wait_until(seconds(60), "the file is read", || {
+            master.logged("Reload complete") > round
+        });
+        note(&format!("a reload took {:.2?}", begin.elapsed()));
+    }
+    thread::sleep(seconds(1));
+    let gap = capture.longest_gap("192.168.16.21", 51);
+    note(&format!(
+        "longest silence {gap:.3} s, adverts every 0.200 s"
+    ));
+    assert_eq!(backup.logged("Entering MASTER STATE"), 0);
+    master.stop();
+    backup.stop();
+}
+
+fn router(priority: u8) -> String {
+    format!(
+        "vrrp_instance VI_1 {{\n    interface eth0\n    version 3\n    advert_int 0.2\n    \
+         virtual_router_id 51\n    priority {priority}\n    virtual_ipaddress {{\n        \
+         192.168.16.20\n    }}\n}}\n"
+    )
+}
+
+fn largest() -> String {
+    let (services, servers) = (2_277, 37_205);
+    let mut text = String::new();
+    let mut server = 0;
+    for service in 0..services {
+        let (high, low) = (service / 250, service % 250);
+        let _ = write!(
+            text,
+            "virtual_server 10.{high}.{low}.1 80 {{\n    protocol TCP\n"
+        );
+        text += "    lb_algo wrr\n    lb_kind DR\n";
+        while server < servers * (service + 1) / services {
+            let (a, b, c) = (server / 62_500, server / 250 % 250, server % 250 + 1);
+            let _ = writeln!(text, "    real_server 10.{}.{b}.{c} 80 {{", 100 + a);
+            text += "        weight 3\n    }\n";
+            server += 1;
+        }
+        text += "}\n";
+    }
+    text
 }
 
 /// Keeps one processor busy.

@@ -145,11 +145,26 @@ TCP  10.1.0.100:80                       0        0        0        0        0
   -> 10.1.0.3:80                         0        0        0        0        0
 ";
     assert_eq!(shown(&director, "ipvsadm -Ln --stats"), stats);
-    let limited = pair().replace("weight 2", "weight 7\n        uthreshold 9");
+    let limited = pair().replace(
+        "weight 2",
+        "weight 7\n        uthreshold 9\n        lthreshold 4",
+    );
     daemon.rewrite(&limited);
     daemon.signal("HUP");
     wait_for_operations(&daemon, 4, 1);
-    wait_for_table(&director, &TABLE.replace("-w 2", "-w 7 -x 9"));
+    let thresholds = || {
+        let text = shown(&director, "ipvsadm -Ln --thresholds");
+        let lines = text
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>());
+        lines
+            .map(|words| words.join(" "))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    wait_until(seconds(5), "the thresholds are set", || {
+        thresholds().ends_with("-> 10.1.0.2:80 0 0 0 0\n-> 10.1.0.3:80 9 4 0 0")
+    });
     daemon.stop();
 }
 

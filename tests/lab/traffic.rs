@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 
-use super::daemon::Daemon;
+use super::daemon::{Daemon, Make};
 use super::network::{Background, Host, Lab, seconds};
 use super::scripts::realserver;
 use super::visitor::{connection, echoes, inside, page};
@@ -19,6 +19,7 @@ crate::scenarios!(
     an_established_connection_outlives_a_crash_of_the_daemon,
     a_server_that_leaves_is_drained,
     an_established_connection_outlives_the_master_with_the_sync_daemon,
+    the_sync_daemon_of_an_instance_belongs_to_vrrp_alone,
 );
 
 const VIP: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 100);
@@ -373,6 +374,29 @@ fn an_established_connection_outlives_the_master_with_the_sync_daemon() {
     first.stop();
     second.stop();
     assert_eq!(daemons(&backup), "");
+}
+
+/// As with Debian's: `-P` is enough for it, and with `-C` there is none.
+fn the_sync_daemon_of_an_instance_belongs_to_vrrp_alone() {
+    let mut lab = Lab::new();
+    let director = lab.host("director", "10.2.0.1/24");
+    let text = vrrp(150, "MASTER") + &config(Way::Direct, "rr");
+    let table = || director.run(&["ipvsadm", "-Sn"]);
+    for make in [Make::Debian, Make::Ours] {
+        let daemon = Daemon::start_with(make, &director, &text, &["-P"]);
+        wait_until(seconds(8), "the master tells", || runs(&director, "master"));
+        assert_eq!(table(), "", "{make:?}: services are for others");
+        daemon.stop();
+        assert_eq!(daemons(&director), "", "{make:?}");
+
+        let daemon = Daemon::start_with(make, &director, &text, &["-C"]);
+        wait_until(seconds(8), "the services are there", || {
+            table().lines().count() == 2 * (1 + NODES)
+        });
+        assert_eq!(daemons(&director), "", "{make:?}");
+        daemon.stop();
+        assert_eq!(table(), "", "{make:?}");
+    }
 }
 
 fn daemons(host: &Host) -> String {
