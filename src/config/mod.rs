@@ -224,12 +224,8 @@ pub fn load_bytes(name: &str, bytes: &[u8], host: &dyn Host, reading: &Reading) 
         report.add(problem);
     }
     let mut draft = Draft::default();
-    ROOT.read(&mut draft, &statements, &mut report);
-    // The tree is larger than what is made of it.
-    for statement in statements {
-        drop(statement);
-        host.meanwhile();
-    }
+    // The tree is larger than what is made of it, and gives way to it.
+    ROOT.read(&mut draft, statements, &mut report);
     let config = resolve::resolve(draft, &mut report);
     let fatal = report.is_fatal();
     Loaded {

@@ -55,6 +55,8 @@ struct Builder<'p> {
     outermost: Vec<Statement>,
     /// Open blocks from the outside in.
     frames: Vec<Frame>,
+    /// Empty lists for blocks to come.
+    spare: Vec<Vec<Statement>>,
     /// Blocks inside the innermost frame that are not built any more.
     too_deep: usize,
     /// The last thing seen was a statement, so a brace now is its own.
@@ -118,6 +120,7 @@ pub(crate) fn parse(
         used: 0,
         outermost: Vec::new(),
         frames: Vec::new(),
+        spare: Vec::new(),
         too_deep: 0,
         awaiting_block: false,
         missing_closes: opens.saturating_sub(closes),
@@ -468,7 +471,7 @@ impl Builder<'_> {
         };
         self.frames.push(Frame {
             scope,
-            statements: Vec::new(),
+            statements: self.spare.pop().unwrap_or_default(),
             opened,
         });
         self.awaiting_block = false;
@@ -476,7 +479,11 @@ impl Builder<'_> {
 
     /// Gives a finished block to its statement, the last one of the block around it.
     fn attach(&mut self, frame: Frame) {
-        let statements = frame.statements;
+        let mut grown = frame.statements;
+        // Exactly as long as it is: there are thousands of blocks.
+        let mut statements = Vec::with_capacity(grown.len());
+        statements.append(&mut grown);
+        self.spare.push(grown);
         if let Some(owner) = self.list().last_mut() {
             owner.block = Some(Block { statements });
         }

@@ -30,6 +30,8 @@ pub(crate) mod timing;
 pub(crate) mod track;
 pub(crate) mod vrrp;
 
+use std::borrow::Borrow;
+
 use super::confusable::strange_characters;
 use super::diag::{Class, Problem};
 use super::report::Report;
@@ -291,10 +293,17 @@ fn is_range(word: &str) -> bool {
 }
 
 impl<T> Table<T> {
-    /// Reads all statements of a block into a draft.
-    pub(crate) fn read(&self, draft: &mut T, statements: &[Statement], report: &mut Report<'_>) {
+    /// Reads all statements of a block into a draft; those that are given away are dropped one by
+    /// one.
+    pub(crate) fn read<S: Borrow<Statement>>(
+        &self,
+        draft: &mut T,
+        statements: impl IntoIterator<Item = S>,
+        report: &mut Report<'_>,
+    ) {
         let mut seen = Seen::default();
         for statement in statements {
+            let statement = statement.borrow();
             if statement.words.is_empty() {
                 continue;
             }

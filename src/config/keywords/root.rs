@@ -303,6 +303,9 @@ fn virtual_server(draft: &mut Draft, statement: &Statement, report: &mut Report<
     let Some(mut server) = VirtualServerDraft::new(statement, report) else {
         return report.skipped(statement);
     };
+    let servers = inside(statement).iter();
+    let servers = servers.filter(|statement| statement.keyword() == "real_server");
+    server.real_servers.reserve_exact(servers.count());
     VIRTUAL_SERVER.read(&mut server, inside(statement), report);
     draft.virtual_servers.push(server);
 }
