@@ -40,6 +40,7 @@ mod lab {
     pub(crate) mod process;
     pub(crate) mod routing;
     pub(crate) mod scripts;
+    pub(crate) mod stall;
     pub(crate) mod states;
     pub(crate) mod tables;
     pub(crate) mod timeline;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use super::capture::Capture;
 use super::daemon::Daemon;
 use super::network::{Background, Host, Lab, seconds};
-use super::wait::{note, stays_so, wait_until};
+use super::stall::Stalls;
+use super::wait::{note, wait_until};
 
 crate::scenarios!(
     Namespaces,
@@ -58,20 +59,37 @@ fn all_numbers_of_an_interface_are_steady_under_load() {
     backup.wait_for_line("(V255) Entering BACKUP STATE (init)");
     thread::sleep(seconds(2));
 
-    let transitions = |daemon: &Daemon| daemon.logged("Entering ");
-    let before = (transitions(&master), transitions(&backup));
-    let busy: Vec<Background> = (0..2).map(|number| spin(&low, number)).collect();
-    stays_so(MINUTE, "the first one has all", || {
-        // A look at so many addresses is work, too.
-        thread::sleep(Duration::from_millis(500));
-        owned(&high) == ROUTERS && owned(&low) == 0
-    });
-    drop(busy);
-    let after = (transitions(&master), transitions(&backup));
-    assert_eq!(before, after, "somebody changed its state");
+    let alone = || owned(&high) == ROUTERS && owned(&low) == 0;
+    let _busy: Vec<Background> = (0..2).map(|number| spin(&low, number)).collect();
+    let mut minutes = 0;
+    while !is_steady_for_a_minute(&[&master, &backup], alone) {
+        minutes += 1;
+        assert!(minutes < MINUTES_MAX, "this machine stands still too often");
+        wait_until(seconds(10), "all are where they belong", alone);
+    }
     for daemon in [&master, &backup] {
         note(&format!("processor time {}", daemon.processor_time()));
     }
+}
+
+/// False when somebody changed its state, but in a minute in which the whole machine stood still
+/// for so long that no backup could tell that from a master's death. Panics when that is no excuse.
+fn is_steady_for_a_minute(daemons: &[&Daemon], alone: impl Fn() -> bool) -> bool {
+    let transitions = || -> usize { daemons.iter().map(|one| one.logged("Entering ")).sum() };
+    let (before, stalls) = (transitions(), Stalls::watch());
+    let start = Instant::now();
+    let mut steady = true;
+    while steady && start.elapsed() < MINUTE {
+        // A look at so many addresses is work, too.
+        thread::sleep(Duration::from_millis(500));
+        steady = alone() && transitions() == before;
+    }
+    let stalled = stalls.longest();
+    note(&format!(
+        "the longest the machine stood still was {stalled:?}"
+    ));
+    assert!(steady || stalled > STALL, "somebody changed its state");
+    steady
 }
 
 /// 2,277 virtual and 37,205 real servers: what is read, compared and applied takes longer than a
@@ -146,3 +164,6 @@ fn spin(host: &Host, number: usize) -> Background {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// Two adverts out of the three that a backup waits for.
+const STALL: Duration = Duration::from_millis(200);
+const MINUTES_MAX: usize = 3;

@@ -217,6 +217,7 @@ fn seed_story(make: Make) -> BTreeMap<String, Vec<Letter>> {
 
 /// All letters by whom they are about, in their order and without their dates. The ends of
 /// connections that theirs makes at the same time are in no order.
+/// Shows F.42: the mails of the stop come, too.
 fn finish(make: Make, daemon: Daemon, post: &Post) -> BTreeMap<String, Vec<Letter>> {
     daemon.stop();
     let mut letters = post.letters();
