@@ -154,6 +154,27 @@ const DIFFERENCES: &[&str] = &[
      addresses is tried.",
     "The full name of this machine, for mails, is the one in /etc/hosts.",
     "A MISC_CHECK sends a mail when its result changes, not at its first success.",
+    "The IPVS table is read before it is written: what is right in it stays with its connections, \
+     what is wrong is set right, and destinations of our services that nobody configures are removed.",
+    "The IPVS table is read again every lvs_audit_interval seconds: what somebody else deleted comes \
+     back; what he changed or added is told, and undone only with lvs_audit_undo.",
+    "lvs_drain_timeout is not in keepalived: a real server that leaves the configuration stays with \
+     weight 0 while it has connections, for that many seconds at most.",
+    "Without IPVS nothing ends: it is looked for every 10 seconds, and meanwhile instances with the \
+     address of a service are in FAULT.",
+    "Modules of schedulers and persistence engines are loaded by a child; a service whose module is \
+     missing is left out, tried again, and the others are served.",
+    "A reload of the configuration sends IPVS what has changed, thresholds too, and tells the number \
+     of operations. It leaves timers of checks, lvs_timeouts and the sync daemon alone where they \
+     did not change.",
+    "A large configuration is read and applied in portions, and adverts go out in between.",
+    "A real server that is down does not come back because its forwarding method or its failing \
+     check was edited; the new check has to pass.",
+    "A virtual_server that leaves the configuration, or loses its quorum by it, runs quorum_down \
+     once.",
+    "ha_suspend works with groups.",
+    "A sorry_server that is a real_server of its service, too, is one destination.",
+    "The sync daemon that follows an instance waits for IPVS, and the instance runs without it.",
     "A regex option that does not exist and a switch of the other hashing scheduler get a warning.",
 ];
 

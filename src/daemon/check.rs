@@ -11,6 +11,7 @@ use super::probes::{Heard, Probes};
 use super::reactor::{Reactor, Source};
 use crate::check::{Core, Effect, Event, ProbeId, Snapshot};
 use crate::child::{Exit, Kill};
+use crate::config::global::{Buffer, Buffers};
 use crate::config::{Config, Script};
 use crate::errno::Errno;
 use crate::notify::News;
@@ -26,6 +27,8 @@ use crate::wire::ipvs::Request;
 pub(super) struct Driver {
     core: Core,
     part: Part,
+    /// Sizes of receive buffers.
+    buffers: Buffers,
     ipvs: Option<Ipvs>,
     probes: Probes,
     /// Where what a peer says is read into.
@@ -103,6 +106,7 @@ impl Driver {
     pub(super) fn new(part: Part, seed: u64) -> Self {
         Self {
             part,
+            buffers: Buffers::default(),
             core: if tls::AVAILABLE {
                 Core::new(seed)
             } else {
@@ -129,6 +133,8 @@ impl Driver {
             certificate: ssl.certificate,
             key: ssl.key,
         });
+        self.buffers.clone_from(&config.global.buffers);
+        self.set_buffers();
         self.tell(now, Event::Reload(&self.part.of(config)), reactor);
     }
 
@@ -357,11 +363,32 @@ impl Driver {
         }
     }
 
+    /// `lvs_netlink_cmd_rcv_bufs`, `lvs_netlink_monitor_rcv_bufs`.
+    fn set_buffers(&self) {
+        let set = |buffer: &Buffer, what, set: &dyn Fn(u32, bool) -> Result<(), Errno>| {
+            let size = buffer.size.filter(|size| *size > 0);
+            if let Some(Err(error)) = size.map(|size| set(size, buffer.force)) {
+                error!(target: CHECK, "cannot set the receive buffer of {what}: {error}");
+            }
+        };
+        if let Some(ipvs) = &self.ipvs {
+            set(&self.buffers.lvs_command, "IPVS", &|octets, beyond| {
+                ipvs.set_receive_buffer(octets, beyond)
+            });
+        }
+        if let Some((monitor, _)) = &self.addresses {
+            set(&self.buffers.lvs_monitor, "addresses", &|octets, beyond| {
+                monitor.set_receive_buffer(octets, beyond)
+            });
+        }
+    }
+
     fn find_director(&mut self, namespace: Option<&str>) {
         let found = namespace.map_or_else(Ipvs::open, Ipvs::open_in);
         let answer = match found {
             Ok((ipvs, version)) => {
                 self.ipvs = Some(ipvs);
+                self.set_buffers();
                 Ok(version)
             }
             Err(error) => {
@@ -414,6 +441,7 @@ impl Driver {
         match opened {
             Ok(watched) => {
                 self.addresses = Some(watched);
+                self.set_buffers();
                 self.read_addresses();
             }
             Err(error) => error!(target: CHECK, "cannot watch addresses: {error}"),

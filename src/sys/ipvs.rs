@@ -46,6 +46,11 @@ impl Ipvs {
         netns::within(namespace, Self::open)
     }
 
+    /// See [`Monitor::set_receive_buffer`](super::netlink::Monitor::set_receive_buffer).
+    pub fn set_receive_buffer(&self, octets: u32, beyond_limit: bool) -> Result<(), Errno> {
+        self.channel.set_receive_buffer(octets, beyond_limit)
+    }
+
     /// One change of the table. What is not there is ENOENT, be it a service or a destination.
     pub fn perform(&mut self, request: &Request) -> Result<(), Errno> {
         let family = self.family;

@@ -135,6 +135,11 @@ impl Monitor {
         })
     }
 
+    /// How many octets may wait to be read: as far as the system allows, or beyond.
+    pub fn set_receive_buffer(&self, octets: u32, beyond_limit: bool) -> Result<(), Errno> {
+        socket::set_receive_buffer(&self.socket, octets, beyond_limit)
+    }
+
     /// The notices of one datagram, maybe none; None when nothing waits. ENOBUFS: some are lost,
     /// and a new snapshot must tell what they would have told.
     pub fn recv(&mut self) -> Result<Option<Vec<Notice>>, Errno> {
@@ -227,6 +232,10 @@ impl Channel {
             port,
             sequence: 0,
         })
+    }
+
+    pub(super) fn set_receive_buffer(&self, octets: u32, beyond: bool) -> Result<(), Errno> {
+        socket::set_receive_buffer(&self.socket, octets, beyond)
     }
 
     /// Sends a request and shows its answers, up to the acknowledgement or the end of the dump.

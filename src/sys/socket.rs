@@ -77,6 +77,21 @@ pub(super) fn bind_to_device(socket: &OwnedFd, name: &str) -> Result<(), Errno> 
     Ok(())
 }
 
+/// How many octets may wait to be read; beyond what the system allows, for who may do that.
+pub(super) fn set_receive_buffer(
+    socket: &OwnedFd,
+    octets: u32,
+    beyond_limit: bool,
+) -> Result<(), Errno> {
+    let octets = c_int::try_from(octets).unwrap_or(c_int::MAX);
+    let option = if beyond_limit {
+        libc::SO_RCVBUFFORCE
+    } else {
+        libc::SO_RCVBUF
+    };
+    set(socket, libc::SOL_SOCKET, option, &octets)
+}
+
 /// The socket never has anything to read: a filter of one instruction, "return 0 octets".
 pub(super) fn reject_everything(socket: &OwnedFd) -> Result<(), Errno> {
     filter(socket, &mut [instruction(0x06, 0, 0, 0)]) // BPF_RET | BPF_K
