@@ -66,7 +66,7 @@ vrrp_instance NAME {
     priority 100
     nopreempt
     notify_master \"DIR/NAME-state 'two words' master\"
-    notify_backup \"DIR/NAME-state two\\ words backup\"
+    notify_backup \"DIR/NAME-state '' backup\"
     notify_fault \"DIR/NAME-state fault\"
     notify_stop \"DIR/NAME-state stop\"
     notify \"DIR/NAME-any first\"
