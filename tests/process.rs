@@ -156,6 +156,7 @@ fn written(script: &str, identity: Option<Identity>) -> String {
         task: Task::Run(words.to_vec()),
         identity,
         environment: Environment::Ours,
+        is_heard: false,
     })
     .unwrap();
     assert_eq!(wait_for_any(), (started.pid, Exit::SUCCESS));
@@ -201,6 +202,36 @@ fn a_program_runs_as_it_is_told_and_with_the_groups_it_is_told() {
 
 /// Shows F.21: it ends like a command that a shell does not find, which is no success.
 #[test]
+fn what_is_printed_is_heard_where_somebody_listens() {
+    let _alone = alone();
+    let script = "echo out; echo err >&2; head -c 1000000 /dev/zero; readlink /proc/self/fd/0";
+    let words = ["/bin/sh", "-c", script].map(OsString::from);
+    let program = Program {
+        task: Task::Run(words.to_vec()),
+        identity: None,
+        environment: Environment::Fixed,
+        is_heard: true,
+    };
+    let started = start(&program).unwrap();
+    let output = started.output.as_ref().unwrap();
+    let mut heard = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        match output.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => heard.extend_from_slice(&buffer[..count]),
+            Err(Errno::EAGAIN) => thread::sleep(Duration::from_millis(2)),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(wait_for_any(), (started.pid, Exit::Code(0)));
+    assert!(heard.starts_with(b"out\nerr\n\0"));
+    // Whoever prints more than a pipe holds waits, and loses nothing.
+    assert_eq!(heard.len(), 8 + 1_000_000 + 10);
+    assert!(heard.ends_with(b"/dev/null\n"));
+}
+
+#[test]
 fn what_cannot_be_executed_is_told_with_its_reason() {
     let _alone = alone();
     let task = Task::Run(vec![OsString::from("/no/such/program")]);
@@ -208,6 +239,7 @@ fn what_cannot_be_executed_is_told_with_its_reason() {
         task,
         identity: None,
         environment: Environment::Ours,
+        is_heard: false,
     };
     let started = start(&program(task)).unwrap();
     assert_eq!(wait_for_any(), (started.pid, Exit::Code(127)));
@@ -227,6 +259,7 @@ fn a_script_without_a_first_line_is_a_shells() {
         task: Task::Run(words),
         identity: None,
         environment: Environment::Ours,
+        is_heard: false,
     })
     .unwrap();
     assert_eq!(wait_for_any(), (started.pid, Exit::Code(7)));
@@ -241,6 +274,7 @@ fn a_file_that_can_be_opened_is_a_success() {
             task: Task::Open(path.into()),
             identity: None,
             environment: Environment::Fixed,
+            is_heard: false,
         })
         .unwrap();
         assert_eq!(wait_for_any(), (started.pid, exit), "{path}");
@@ -255,6 +289,7 @@ fn a_signal_reaches_everything_that_the_program_started() {
         task: Task::Run(words.to_vec()),
         identity: None,
         environment: Environment::Ours,
+        is_heard: false,
     })
     .unwrap();
     thread::sleep(Duration::from_millis(100));

@@ -142,6 +142,15 @@ const DIFFERENCES: &[&str] = &[
     "regex_stack and the options that only tune PCRE have no effect.",
     "fast_recovery waits delay_before_retry after a failure on the way back.",
     "A check that fails says why, with a number, in a line of its own.",
+    "Notify scripts of one instance, group or server run one after the other, and side by side only \
+     where one takes longer than notify_timeout; notify_timeout, notify_kill and notify_coalesce are \
+     not in keepalived.",
+    "A pipe that a reload does not change stays open, and its reader runs on. Lines for a reader that \
+     is slow wait, and those that were lost are counted.",
+    "init_fail is honoured.",
+    "A script that cannot be executed has failed.",
+    "What scripts print is in the log with -D, fifty lines of each at most.",
+    "A stop with -V tells no scripts, pipes and mails of STOP.",
     "Scripts are started by the path as written, with and without use_symlink_paths.",
     "A user or group of a script may be a number that nobody has a name for.",
     "A script that is left out for its owner or mode is told of with the place and the command that \

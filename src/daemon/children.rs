@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use log::{debug, error, warn};
 
+use super::outputs::Outputs;
+use super::reactor::Reactor;
 use crate::check::ProbeId;
 use crate::child::{Exit, Identity, Kill, RunId};
 use crate::config::{Config, Script, ScriptUser, lossless};
@@ -26,6 +28,7 @@ pub(super) enum Owner {
 #[derive(Debug, Default)]
 pub(super) struct Children {
     running: BTreeMap<Pid, Child>,
+    outputs: Outputs,
     users: Users,
 }
 
@@ -60,12 +63,21 @@ impl Children {
     }
 
     /// Starts a script. What goes wrong is told here.
-    pub(super) fn run(&mut self, owner: Owner, script: &Script) -> Result<(), Errno> {
+    pub(super) fn run(
+        &mut self,
+        owner: Owner,
+        script: &Script,
+        reactor: &mut Reactor,
+    ) -> Result<(), Errno> {
         let name = script.argv.first().cloned().unwrap_or_default();
-        let program = self.program(script)?;
-        let started = process::start(&program).inspect_err(|error| {
+        let mut program = self.program(script)?;
+        program.is_heard = self.outputs.are_wanted();
+        let mut started = process::start(&program).inspect_err(|error| {
             error!("cannot run {name}: {error}");
         })?;
+        if let Some(output) = started.output.take() {
+            self.outputs.add(&name, output, reactor);
+        }
         let child = Child {
             owner,
             name,
@@ -74,6 +86,11 @@ impl Children {
         };
         self.running.insert(child.started.pid, child);
         Ok(())
+    }
+
+    /// A program has printed something.
+    pub(super) fn on_output(&mut self, number: u64, reactor: &mut Reactor) {
+        self.outputs.on_readable(number, reactor);
     }
 
     /// Runs a script and waits for its end. Only before there is anything else to do, and after.
@@ -111,6 +128,7 @@ impl Children {
             task: task(words.collect()),
             identity,
             environment: Environment::Ours,
+            is_heard: false,
         })
     }
 

@@ -14,6 +14,7 @@ mod line;
 pub mod logging;
 mod notify;
 pub mod options;
+mod outputs;
 mod pipes;
 mod probes;
 mod reactor;
@@ -260,6 +261,9 @@ impl Daemon {
                 self.tell_track(|track, tools| track.on_processes(now, token, tools));
             }
             (Source::Pipe(pipe), ..) => self.notify.on_writable(pipe),
+            (Source::Output(number), ..) => {
+                self.children.on_output(number, &mut self.reactor);
+            }
             (Source::Mail, ..) => {
                 self.tell_notify(|notify, tools| notify.on_line(now, token, tools));
             }
@@ -455,7 +459,10 @@ impl Daemon {
             for order in orders {
                 match order {
                     Order::Run { probe, script } => {
-                        if let Err(error) = self.children.run(Owner::Check(probe), &script) {
+                        if let Err(error) =
+                            self.children
+                                .run(Owner::Check(probe), &script, &mut self.reactor)
+                        {
                             check.not_started(now, probe, error, &mut self.reactor);
                         }
                     }

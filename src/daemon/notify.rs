@@ -135,7 +135,10 @@ impl Driver {
     fn perform(&mut self, effect: Effect, tools: &mut Tools<'_>) {
         match effect {
             Effect::Run { run, script } => {
-                if let Err(error) = tools.children.run(Owner::Notify(run), &script) {
+                if let Err(error) = tools
+                    .children
+                    .run(Owner::Notify(run), &script, tools.reactor)
+                {
                     self.inbox.push_back(Event::NotStarted { run, error });
                 }
             }

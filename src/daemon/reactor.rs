@@ -29,6 +29,8 @@ pub(super) enum Source {
     Pipe(Pipe),
     /// The line to the mail server.
     Mail,
+    /// What a program prints.
+    Output(u64),
     /// Directories of tracked files.
     Files,
     /// The process connector.

@@ -38,6 +38,8 @@ pub(super) struct Driver {
 struct Files {
     directories: Option<(Directories, Token)>,
     watched: BTreeMap<DirectoryId, BTreeSet<String>>,
+    /// Told of once: on file systems where nobody hears of changes.
+    refused: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -187,7 +189,10 @@ impl Driver {
         match effect {
             Effect::Tell { object, condition } => self.told.push((object, condition)),
             Effect::Run { run, script } => {
-                if let Err(error) = tools.children.run(Owner::Track(run), &script) {
+                if let Err(error) = tools
+                    .children
+                    .run(Owner::Track(run), &script, tools.reactor)
+                {
                     self.inbox.push_back(Answer::NotStarted(run, error));
                 }
             }
@@ -242,14 +247,21 @@ impl Driver {
 impl Files {
     /// False when it cannot be watched.
     fn watch(&mut self, path: &str, reactor: &mut Reactor) -> bool {
-        let Some(directories) = self.directories(reactor) else {
-            return false;
-        };
         let place = place(path);
         let directory = place
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty());
-        match directories.add(directory.unwrap_or_else(|| Path::new("."))) {
+        let directory = directory.unwrap_or_else(|| Path::new("."));
+        if !watch::tells_of_changes(directory) {
+            if self.refused.insert(path.to_owned()) {
+                error!(target: VRRP, "Unable to track {path}: its file system tells of no changes");
+            }
+            return false;
+        }
+        let Some(directories) = self.directories(reactor) else {
+            return false;
+        };
+        match directories.add(directory) {
             Ok(id) => {
                 self.watched.entry(id).or_default().insert(path.to_owned());
                 true

@@ -28,6 +28,8 @@ pub struct Program {
     /// None: as whom we run.
     pub identity: Option<Identity>,
     pub environment: Environment,
+    /// What it prints is read; otherwise it goes nowhere.
+    pub is_heard: bool,
 }
 
 /// What a child does.
@@ -52,8 +54,13 @@ pub enum Environment {
 #[derive(Debug)]
 pub struct Started {
     pub pid: Pid,
+    pub output: Option<Output>,
     report: OwnedFd,
 }
+
+/// The end of a pipe that a program prints to.
+#[derive(Debug)]
+pub struct Output(OwnedFd);
 
 /// What a child could not do before it became its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +80,7 @@ pub fn spawn(program: &Path, arguments: &[&OsStr]) -> Result<Pid, Errno> {
         task: Task::Run(words.map(OsStr::to_owned).collect()),
         identity: None,
         environment: Environment::Fixed,
+        is_heard: false,
     };
     start(&program).map(|started| started.pid)
 }
@@ -83,14 +91,29 @@ pub fn start(program: &Program) -> Result<Started, Errno> {
     // All that needs memory comes before the fork.
     let prepared = Prepared::new(program)?;
     let [report, told] = pipe()?;
+    let (output, printed) = if program.is_heard {
+        let [output, printed] = pipe()?;
+        // Programs know how to wait, and few know how not to.
+        nix::fcntl::fcntl(
+            &printed,
+            nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::empty()),
+        )?;
+        (Some(Output(output)), Some(printed))
+    } else {
+        (None, None)
+    };
+    let printed = printed
+        .as_ref()
+        .map_or(prepared.null.as_raw_fd(), AsRawFd::as_raw_fd);
     // SAFETY: the child calls only what is safe between fork and exec: `become_program` neither
     // allocates nor locks nor returns.
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Parent { child } => Ok(Started {
             pid: lead_group(child),
+            output,
             report,
         }),
-        ForkResult::Child => become_program(&prepared, told.as_raw_fd()),
+        ForkResult::Child => become_program(&prepared, printed, told.as_raw_fd()),
     }
 }
 
@@ -108,6 +131,21 @@ impl Started {
             STAGE_IDENTITY => Failure::Identity(errno),
             _ => Failure::Exec(errno),
         })
+    }
+}
+
+impl Output {
+    /// What was printed, as far as there is room; EAGAIN when there is nothing now, 0 at the end.
+    /// The end of the pipe that is written to is the program's alone, so that writing there waits
+    /// for us and never fails.
+    pub fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        Ok(nix::unistd::read(&self.0, buffer)?)
+    }
+}
+
+impl AsRawFd for Output {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 }
 
@@ -267,13 +305,14 @@ impl Prepared {
 }
 
 /// The child between fork and exec.
-fn become_program(prepared: &Prepared, report: RawFd) -> ! {
+fn become_program(prepared: &Prepared, printed: RawFd, report: RawFd) -> ! {
     // SAFETY: only calls that are safe after fork. The lists end with a null pointer, and the
     // strings they point to live in `prepared`, whose owner this child never returns to.
     unsafe {
         become_leader();
-        for standard in 0..=2 {
-            libc::dup2(prepared.null.as_raw_fd(), standard);
+        let null = prepared.null.as_raw_fd();
+        for (standard, descriptor) in [(0, null), (1, printed), (2, printed)] {
+            libc::dup2(descriptor, standard);
             // When it already has that number, dup2 leaves it close-on-exec.
             libc::fcntl(standard, libc::F_SETFD, 0);
         }

@@ -4,6 +4,7 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::fs;
 use std::io::Read;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
@@ -203,6 +204,22 @@ impl AsRawFd for Connector {
     }
 }
 
+/// False for the kernel's own file systems, whose files change without a word.
+pub fn tells_of_changes(path: &Path) -> bool {
+    let mut status = MaybeUninit::<libc::statfs>::zeroed();
+    let Ok(name) = CString::new(path.as_os_str().as_bytes()) else {
+        return true;
+    };
+    // SAFETY: the name ends with a zero, and all zeros is a valid value of the type.
+    let (result, status) = unsafe {
+        let result = libc::statfs(name.as_ptr(), status.as_mut_ptr());
+        (result, status.assume_init())
+    };
+    // The type is signed here and unsigned there; all of them have 32 bits.
+    let kind = u32::try_from(status.f_type & 0xffff_ffff).unwrap_or_default();
+    result != 0 || !SILENT.contains(&kind)
+}
+
 /// All processes; those that end meanwhile are left out.
 pub fn processes() -> Vec<ProcessName> {
     let Ok(entries) = fs::read_dir("/proc") else {
@@ -245,6 +262,18 @@ const CONNECTOR_BUFFER: usize = 256;
 const ADDRESS_LENGTH: libc::socklen_t = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
 const FILE_MODE: u32 = 0o644;
 
+/// proc, sysfs, the two of control groups, debugfs, tracefs, securityfs, configfs.
+const SILENT: [u32; 8] = [
+    0x0000_9fa0,
+    0x6265_6572,
+    0x0027_e0eb,
+    0x6367_7270,
+    0x6462_6720,
+    0x7472_6163,
+    0x7363_6673,
+    0x6265_6570,
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,6 +313,15 @@ mod tests {
         assert_eq!(first_octets(&path, 9), Some(b"12345".to_vec()));
         make_file(&path, b"7", true).unwrap();
         assert_eq!(first_octets(&path, 9), Some(b"7".to_vec()));
+    }
+
+    #[test]
+    fn the_files_of_the_kernel_tell_of_no_changes() {
+        let scratch = Scratch::new();
+        assert!(tells_of_changes(scratch.path()));
+        assert!(tells_of_changes(Path::new("/no/such/place")));
+        assert!(!tells_of_changes(Path::new("/proc")));
+        assert!(!tells_of_changes(Path::new("/proc/sys/kernel")));
     }
 
     #[test]

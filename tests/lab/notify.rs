@@ -370,6 +370,8 @@ fn scripts_that_behave_badly_hold_nobody_up() {
         "Error exec-ing command",
         "(fails) notify script",
         "exited with status 3",
+        "fails: too bad",
+        "prints more than 50 lines",
     ] {
         daemon.wait_for_line(line);
     }
