@@ -44,6 +44,7 @@ mod lab {
     pub(crate) mod states;
     pub(crate) mod tables;
     pub(crate) mod timeline;
+    pub(crate) mod trackers;
     pub(crate) mod traffic;
     pub(crate) mod visitor;
     pub(crate) mod vmac;
@@ -52,9 +53,7 @@ mod lab {
 }
 
 use lab::{
-    cluster, crowd, dialects, director, domains, farewell, filter, interfaces, layers, mail,
-    network, no_ipvs, notify, octets, process, routing, scripts, states, tables, traffic, vmac,
-    vrrp, wait,
+    cluster, crowd, dialects, director, domains, farewell, filter, interfaces, layers, mail, network, no_ipvs, notify, octets, process, routing, scripts, states, tables, trackers, traffic, vmac, vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -123,6 +122,7 @@ fn main() -> ExitCode {
         process::SCENARIOS,
         scripts::SCENARIOS,
         notify::SCENARIOS,
+        trackers::SCENARIOS,
         mail::routers::SCENARIOS,
         mail::servers::SCENARIOS,
         cluster::SCENARIOS,

@@ -15,6 +15,7 @@ mod drain;
 mod file;
 mod kernel;
 mod left_out;
+mod lone;
 mod map;
 mod observe;
 mod probe;
@@ -46,6 +47,7 @@ use crate::wire::ipvs::{ServiceId, Timeouts};
 use crate::wire::tls::{Failure, Wish};
 use crate::wire::{self, rtnl};
 
+pub use lone::{Answer, Lone};
 pub use reason::Reason;
 
 use checker::{Checker, CheckerId};

@@ -158,7 +158,8 @@ const DIFFERENCES: &[&str] = &[
     "Mails go out over one connection, one after the other; one that the server does not take now is \
      tried again for an hour, and those of a stop go out within its second.",
     "A recipient that the mail server refuses does not keep the others from having the mail.",
-    "smtp_alert_limit is not in keepalived.",
+    "smtp_alert_limit, and track_tcp, track_ping and track_http of a vrrp_script, are not in \
+     keepalived.",
     "smtp_server is resolved when there is a mail, without holding anything up, and each of its \
      addresses is tried.",
     "The full name of this machine, for mails, is the one in /etc/hosts.",

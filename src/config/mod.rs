@@ -67,7 +67,8 @@ pub use rule::{Rule, RuleAction};
 pub use script::{Script, ScriptUser};
 pub use statics::{GarpGroup, LinkbeatMethod, Links, StaticAddress, Statics, UpDownDelay};
 pub use track::{
-    InitialFile, ParameterMatch, TrackFile, TrackProcess, Tracked, Tracks, VrrpScript, Weight,
+    InitialFile, ParameterMatch, Reach, TrackFile, TrackProcess, Tracked, Tracks, Trial,
+    VrrpScript, WebPage, Weight,
 };
 pub use vrrp::{
     Authentication, Destination, GratuitousArp, Hmac, HmacKey, HmacMode, InitialState, Instance,

@@ -1,7 +1,10 @@
 //! What instances watch: scripts, processes, files, and how much each of them counts.
 
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::check::{Endpoint, HttpProbe, HttpVersion, Probe, TlsTrust, Url};
 use super::script::Script;
 
 /// `weight INT [reverse]`, -254 to 254.
@@ -18,7 +21,7 @@ pub struct Weight {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VrrpScript {
     pub name: String,
-    pub script: Script,
+    pub trial: Trial,
     /// `interval`, 1 ms to 4294 s: it runs so often.
     pub interval: Duration,
     /// `timeout`, 1 ms to 4294 s: to run longer is to fail.
@@ -30,6 +33,87 @@ pub struct VrrpScript {
     pub fall: u32,
     /// `init_fail`: down until it has been up.
     pub starts_down: bool,
+}
+
+/// What a `vrrp_script` tries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trial {
+    /// `script`: a program that has to end well.
+    Run(Script),
+    /// Something has to answer, without a program.
+    Reach(Reach),
+}
+
+/// What has to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// `track_tcp`
+    Tcp(SocketAddr),
+    /// `track_ping`
+    Ping(IpAddr),
+    /// `track_http`
+    Http(WebPage),
+}
+
+/// A page that has to come with a status that says that all is well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebPage {
+    pub tls: bool,
+    pub to: SocketAddr,
+    pub path: String,
+}
+
+impl Reach {
+    /// The check of a server that asks for the same.
+    pub fn probe(&self, timeout: Duration) -> Probe {
+        let endpoint = |to| Endpoint {
+            to,
+            from: None,
+            device: None,
+            mark: 0,
+            timeout,
+        };
+        match self {
+            Self::Tcp(to) => Probe::Tcp(endpoint(*to)),
+            Self::Ping(host) => Probe::Ping(endpoint(SocketAddr::new(*host, 0))),
+            Self::Http(page) => Probe::Http(HttpProbe {
+                endpoint: endpoint(page.to),
+                tls: page.tls,
+                version: HttpVersion::Http10Close,
+                trust: TlsTrust::default(),
+                fast_recovery: false,
+                urls: vec![page.url()],
+            }),
+        }
+    }
+}
+
+impl WebPage {
+    fn url(&self) -> Url {
+        Url {
+            path: self.path.clone(),
+            host: None,
+            server_name: None,
+            digest: None,
+            status: vec![200..=299],
+            regex: None,
+            close_notify: false,
+        }
+    }
+}
+
+impl fmt::Display for Reach {
+    /// As a statement of a `vrrp_script`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(to) => write!(f, "track_tcp {} {}", to.ip(), to.port()),
+            Self::Ping(host) => write!(f, "track_ping {host}"),
+            Self::Http(WebPage { tls, to, path }) => {
+                let secret = if *tls { "s" } else { "" };
+                write!(f, "track_http http{secret}://{to}{path}")
+            }
+        }
+    }
 }
 
 /// `vrrp_track_process NAME`.

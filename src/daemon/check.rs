@@ -7,7 +7,7 @@ use log::{debug, error};
 use mio::Token;
 
 use super::logging::CHECK;
-use super::probes::{Heard, Probes};
+use super::probes::Probes;
 use super::reactor::{Reactor, Source};
 use crate::check::{Core, Effect, Event, ProbeId, Snapshot};
 use crate::child::{Exit, Kill};
@@ -18,7 +18,7 @@ use crate::notify::News;
 use crate::sys::ipvs::Ipvs;
 use crate::sys::netlink::{Monitor, RouteCommand};
 use crate::sys::process::{self, Modprobe, Pid};
-use crate::sys::tls::{self, Files, Peer};
+use crate::sys::tls::{self, Files};
 use crate::time::Instant;
 use crate::track::{Condition, Object};
 use crate::wire::ipvs::Request;
@@ -113,7 +113,7 @@ impl Driver {
                 Core::new(seed).without_tls()
             },
             ipvs: None,
-            probes: Probes::new(Files::default()),
+            probes: Probes::new(Files::default(), Source::Probe),
             buffer: vec![0; BUFFER],
             loading: Vec::new(),
             addresses: None,
@@ -181,21 +181,7 @@ impl Driver {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut budget = READS_PER_TURN;
         while let Some(heard) = self.probes.hear(probe, &mut buffer) {
-            let event = match heard {
-                Heard::Connected => Event::Connected(probe),
-                Heard::Octets(count) => Event::Received {
-                    probe,
-                    bytes: &buffer[..count],
-                },
-                Heard::Secured(Peer { days_left }) => Event::Secured { probe, days_left },
-                Heard::Insecure(failure) => Event::Insecure { probe, failure },
-                Heard::End => Event::Closed(probe),
-                Heard::Failed(error) => Event::Failed {
-                    probe,
-                    error,
-                    started: true,
-                },
-            };
+            let event = heard.event(probe, &buffer);
             self.tell(now, event, reactor);
             budget -= 1;
             if budget == 0 {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use log::{debug, error, warn};
 
+use super::logging::VRRP;
 use super::outputs::Outputs;
 use super::reactor::Reactor;
 use crate::check::ProbeId;
@@ -144,6 +145,15 @@ impl Children {
         if let Some(child) = children.find(|child| child.owner == owner) {
             child.asked = true;
             child.started.pid.kill(kill);
+        }
+    }
+
+    /// A child does not die though it was killed.
+    pub(super) fn complain(&self, owner: Owner, name: &str) {
+        let child = self.running.values().find(|child| child.owner == owner);
+        if let Some(child) = child {
+            let pid = child.started.pid;
+            warn!(target: VRRP, "Script {name} child (PID {pid}) failed to terminate after kill");
         }
     }
 

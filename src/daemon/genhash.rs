@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Error;
 use super::probes::{Heard, Probes};
-use super::reactor::Reactor;
+use super::reactor::{Reactor, Source};
 use crate::check::{Connect, Event, ProbeId, Transport};
 use crate::errno::Errno;
 use crate::sys::clock::Clock;
@@ -117,7 +117,7 @@ impl<'a> Fetch<'a> {
         Ok(Self {
             request,
             reactor: Reactor::new().map_err(Error::Poll)?,
-            probes: Probes::new(Files::default()),
+            probes: Probes::new(Files::default(), Source::Probe),
             response: Response::new(),
             digest: Md5::new(),
             header: Vec::new(),

@@ -17,6 +17,7 @@ pub mod options;
 mod outputs;
 mod pipes;
 mod probes;
+mod reach;
 mod reactor;
 mod reload;
 mod report;
@@ -253,6 +254,9 @@ impl Daemon {
             }
             (Source::Probe(probe), _, Some(check)) => {
                 check.on_probe(now, probe, token, &mut self.reactor);
+            }
+            (Source::Reach(probe), ..) => {
+                self.tell_track(|track, tools| track.on_reach(now, probe, token, tools));
             }
             (Source::Files, ..) => {
                 self.tell_track(|track, tools| track.on_files(now, token, tools));

@@ -20,6 +20,8 @@ use crate::wire::tls::{Failure, Wish};
 #[derive(Debug)]
 pub(super) struct Probes {
     open: BTreeMap<ProbeId, Conversation>,
+    /// What their sockets are to the reactor.
+    source: fn(ProbeId) -> Source,
     tls: Client,
 }
 
@@ -65,10 +67,32 @@ pub(super) enum Heard {
     Failed(Errno),
 }
 
+impl Heard {
+    /// As an attempt is told it.
+    pub(super) fn event(self, probe: ProbeId, buffer: &[u8]) -> Event<'_> {
+        match self {
+            Self::Connected => Event::Connected(probe),
+            Self::Octets(count) => Event::Received {
+                probe,
+                bytes: buffer.get(..count).unwrap_or_default(),
+            },
+            Self::Secured(Peer { days_left }) => Event::Secured { probe, days_left },
+            Self::Insecure(failure) => Event::Insecure { probe, failure },
+            Self::End => Event::Closed(probe),
+            Self::Failed(error) => Event::Failed {
+                probe,
+                error,
+                started: true,
+            },
+        }
+    }
+}
+
 impl Probes {
-    pub(super) fn new(files: Files) -> Self {
+    pub(super) fn new(files: Files, source: fn(ProbeId) -> Source) -> Self {
         Self {
             open: BTreeMap::new(),
+            source,
             tls: Client::new(files),
         }
     }
@@ -106,7 +130,7 @@ impl Probes {
                 return Some(failed(errno, started));
             }
         };
-        let token = match socket.watch(probe, reactor) {
+        let token = match socket.watch((self.source)(probe), reactor) {
             Ok(token) => token,
             Err(error) => return Some(failed(Errno::of(&error), false)),
         };
@@ -292,8 +316,7 @@ impl Socket {
         })
     }
 
-    fn watch(&self, probe: ProbeId, reactor: &mut Reactor) -> std::io::Result<Token> {
-        let source = Source::Probe(probe);
+    fn watch(&self, source: Source, reactor: &mut Reactor) -> std::io::Result<Token> {
         match self {
             Self::Tcp(socket) => reactor.watch_both_ways(socket, source),
             Self::Udp(socket) => reactor.watch_readable(socket, source),

@@ -25,6 +25,8 @@ pub(super) enum Source {
     /// The addresses of this machine, for the check core.
     Addresses,
     Probe(ProbeId),
+    /// A tracker's, which has numbers of its own.
+    Reach(ProbeId),
     /// A pipe for news.
     Pipe(Pipe),
     /// The line to the mail server.

@@ -12,7 +12,9 @@ use mio::Token;
 use super::children::Owner;
 use super::logging::VRRP;
 use super::notify::Tools;
+use super::reach::{self, Reach};
 use super::reactor::{Reactor, Source};
+use crate::check::ProbeId;
 use crate::child::{Exit, RunId};
 use crate::config::{Config, lossless};
 use crate::errno::Errno;
@@ -26,6 +28,7 @@ pub(super) struct Driver {
     core: Core,
     files: Files,
     connector: Option<(Connector, Token)>,
+    reach: Reach,
     /// What effects led to, to be told to the core in order.
     inbox: VecDeque<Answer>,
     effects: Vec<Effect>,
@@ -45,6 +48,7 @@ struct Files {
 #[derive(Debug)]
 enum Answer {
     NotStarted(RunId, Errno),
+    Exited(RunId, Exit),
     /// A file is to be looked at.
     File(String),
     Unwatched(String),
@@ -58,6 +62,7 @@ impl Driver {
             core: Core::new(),
             files: Files::default(),
             connector: None,
+            reach: Reach::new(),
             inbox: VecDeque::new(),
             effects: Vec::new(),
             told: Vec::new(),
@@ -100,6 +105,19 @@ impl Driver {
         }
         self.settle(now, tools);
         tools.reactor.again(token);
+    }
+
+    /// The socket of a tracker is ready.
+    pub(super) fn on_reach(
+        &mut self,
+        now: Instant,
+        probe: ProbeId,
+        token: Token,
+        tools: &mut Tools<'_>,
+    ) {
+        if let Some((run, exit)) = self.reach.on_ready(now, probe, token, tools.reactor) {
+            self.tell(now, Event::Exited { run, exit }, tools);
+        }
     }
 
     /// Processes came or went.
@@ -148,7 +166,7 @@ impl Driver {
     fn settle(&mut self, now: Instant, tools: &mut Tools<'_>) {
         loop {
             for effect in std::mem::take(&mut self.effects) {
-                self.perform(effect, tools);
+                self.perform(now, effect, tools);
             }
             let Some(answer) = self.inbox.pop_front() else {
                 return;
@@ -163,6 +181,9 @@ impl Driver {
             Answer::NotStarted(run, error) => {
                 self.core
                     .on_event(now, Event::NotStarted { run, error }, out);
+            }
+            Answer::Exited(run, exit) => {
+                self.core.on_event(now, Event::Exited { run, exit }, out);
             }
             Answer::File(path) => {
                 let content = watch::first_octets(&place(&path), OCTETS);
@@ -185,7 +206,7 @@ impl Driver {
         }
     }
 
-    fn perform(&mut self, effect: Effect, tools: &mut Tools<'_>) {
+    fn perform(&mut self, now: Instant, effect: Effect, tools: &mut Tools<'_>) {
         match effect {
             Effect::Tell { object, condition } => self.told.push((object, condition)),
             Effect::Run { run, script } => {
@@ -196,8 +217,20 @@ impl Driver {
                     self.inbox.push_back(Answer::NotStarted(run, error));
                 }
             }
+            Effect::Reach { run, name, probe } => {
+                let exit = self.reach.start(now, run, name, probe, tools.reactor);
+                self.inbox
+                    .extend(exit.map(|exit| Answer::Exited(run, exit)));
+            }
+            Effect::Complain { run, name } => {
+                tools.children.complain(Owner::Track(run), &name);
+            }
             Effect::Kill { run, kill } => {
-                tools.children.kill(Owner::Track(run), kill);
+                if self.reach.give_up(run, tools.reactor) {
+                    self.inbox.push_back(Answer::Exited(run, reach::GIVEN_UP));
+                } else {
+                    tools.children.kill(Owner::Track(run), kill);
+                }
             }
             Effect::MakeFile {
                 path,

@@ -7,7 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use std::{io, ptr};
+use std::{fmt, io, ptr};
 
 use libc::{c_char, c_int, rlimit};
 use nix::unistd::ForkResult;
@@ -102,9 +102,8 @@ pub fn start(program: &Program) -> Result<Started, Errno> {
     } else {
         (None, None)
     };
-    let printed = printed
-        .as_ref()
-        .map_or(prepared.null.as_raw_fd(), AsRawFd::as_raw_fd);
+    let null = prepared.null.as_raw_fd();
+    let printed = printed.as_ref().map_or(null, AsRawFd::as_raw_fd);
     // SAFETY: the child calls only what is safe between fork and exec: `become_program` neither
     // allocates nor locks nor returns.
     match unsafe { nix::unistd::fork() }? {
@@ -146,6 +145,12 @@ impl Output {
 impl AsRawFd for Output {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
+    }
+}
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -79,6 +79,18 @@ pub enum Effect {
         run: RunId,
         script: Script,
     },
+    /// Find out whether something answers; it ends as a script does.
+    Reach {
+        run: RunId,
+        /// As the configuration says it.
+        name: String,
+        probe: Probe,
+    },
+    /// It does not die, though it was killed: that is to be told with its number.
+    Complain {
+        run: RunId,
+        name: String,
+    },
     /// To the script and all that it started.
     Kill {
         run: RunId,

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use log::{info, warn};
+use log::info;
 
 use super::{Condition, Context, Effect, Object, Timer};
 use crate::child::{Exit, Kill, RunId};
-use crate::config::{Config, VrrpScript};
+use crate::config::{Config, Trial, VrrpScript};
 
 /// All scripts that somebody watches.
 #[derive(Debug, Default)]
@@ -68,7 +68,7 @@ impl Scripts {
                 .find(|(_, known)| known.config.name == config.name);
             let twin = twin.map(|(id, _)| *id).and_then(|id| old.remove_entry(&id));
             match twin {
-                Some((id, known)) if known.config.script == config.script => {
+                Some((id, known)) if known.config.trial == config.trial => {
                     self.keep(id, known, config, cx);
                 }
                 replaced => {
@@ -173,8 +173,14 @@ impl Script {
             id: run,
             patience: Patience::InTime,
         });
-        let script = self.config.script.clone();
-        cx.out.push(Effect::Run { run, script });
+        cx.out.push(match self.config.trial.clone() {
+            Trial::Run(script) => Effect::Run { run, script },
+            Trial::Reach(reach) => Effect::Reach {
+                run,
+                name: reach.to_string(),
+                probe: reach.probe(self.config.timeout),
+            },
+        });
         let limit = cx.now + self.config.timeout;
         cx.timers.set(Timer::Script(id, Alarm::Limit), limit);
     }
@@ -197,10 +203,8 @@ impl Script {
             Patience::InTime => (Patience::Asked, Kill::Ask, AFTER_WORD),
             Patience::Asked => (Patience::Killed, Kill::Force, AFTER_FORCE),
             Patience::Killed => {
-                warn!(
-                    "Script {} child failed to terminate after kill",
-                    self.config.name
-                );
+                let (run, name) = (run.id, self.config.name.clone());
+                cx.out.push(Effect::Complain { run, name });
                 (Patience::Undead, Kill::Force, AGAIN)
             }
             Patience::Undead => (Patience::Undead, Kill::Force, AGAIN),

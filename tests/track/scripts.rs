@@ -180,3 +180,39 @@ fn a_stop_asks_what_runs_to_end() {
     world.run(10 * SEC);
     assert_eq!(world.runs.len(), 1);
 }
+
+#[test]
+fn what_has_to_answer_is_asked_for_in_the_rhythm_of_a_script() {
+    let options =
+        "vrrp_script chk {\n track_tcp 10.0.0.1 80\n interval 1\n timeout 0.5\n fall 2\n}";
+    let mut world = World::new(options, TRACK);
+    world.run(Duration::ZERO);
+    for code in [0, 1] {
+        world.end(Exit::Code(code));
+        world.run(SEC);
+    }
+    assert_eq!(world.told(), [Up]);
+    world.end(Exit::Code(1));
+    assert_eq!(world.told(), [Down]);
+    world.run(SEC);
+    assert_eq!(world.asked(), ["track_tcp 10.0.0.1 80"; 4]);
+    world.run(600 * MS);
+    assert_eq!(world.kills.len(), 1, "no answer in time");
+}
+
+#[test]
+fn an_object_that_answers_needs_no_script_and_a_name_is_no_address() {
+    for (lines, is_used) in [
+        ("track_ping 10.0.0.1", true),
+        ("track_ping 10.0.0.1\n script /bin/chk", true),
+        ("track_ping uplink.example.org", false),
+        ("track_tcp 10.0.0.1 0x", false),
+        ("track_http 10.0.0.1", false),
+        ("track_http https://[2001:db8::1]:8443/x", true),
+    ] {
+        let text = format!("vrrp_script chk {{\n {lines}\n}}");
+        let mut world = World::new(&text, TRACK);
+        world.run(Duration::ZERO);
+        assert_eq!(world.asked().len(), usize::from(is_used), "{lines}");
+    }
+}

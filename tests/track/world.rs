@@ -17,6 +17,7 @@ pub(crate) struct World {
     pub(crate) runs: Vec<(RunId, Duration)>,
     pub(crate) kills: Vec<(Duration, Kill)>,
     told: Vec<(Object, Condition)>,
+    asked: Vec<String>,
     /// Everything else, as one word each.
     pub(crate) wanted: Vec<String>,
 }
@@ -30,6 +31,7 @@ impl World {
             runs: Vec::new(),
             kills: Vec::new(),
             told: Vec::new(),
+            asked: Vec::new(),
             wanted: Vec::new(),
         };
         world.reload(blocks, tracks);
@@ -72,6 +74,11 @@ impl World {
         }
     }
 
+    /// What was to answer, each time it was asked.
+    pub(crate) fn asked(&self) -> &[String] {
+        &self.asked
+    }
+
     pub(crate) fn file(&mut self, path: &str, content: Option<&str>) {
         let content = content.map(str::as_bytes);
         self.event(Event::File { path, content });
@@ -108,6 +115,10 @@ impl World {
         for effect in effects {
             match effect {
                 Effect::Run { run, .. } => self.runs.push((run, now)),
+                Effect::Reach { run, name, .. } => {
+                    self.runs.push((run, now));
+                    self.asked.push(name);
+                }
                 Effect::Kill { kill, .. } => self.kills.push((now, kill)),
                 Effect::Tell { object, condition } => self.told.push((object, condition)),
                 other => self.wanted.push(format!("{other:?}")),

@@ -18,6 +18,7 @@ pub(crate) mod group;
 pub(crate) mod http;
 pub(crate) mod line;
 pub(crate) mod notify;
+mod reach;
 pub(crate) mod root;
 pub(crate) mod route;
 pub(crate) mod rule;

@@ -6,12 +6,12 @@ use crate::config::diag::Problem;
 use crate::config::report::Report;
 use crate::config::script::{Script, ScriptUser, command, user};
 use crate::config::source::Span;
-use crate::config::track::{InitialFile, ParameterMatch, Weight};
+use crate::config::track::{InitialFile, ParameterMatch, Reach, Weight};
 use crate::config::tree::{Statement, Word};
 
 use super::field::Field;
 use super::root::inside;
-use super::{Keyword, Table};
+use super::{Keyword, Table, reach};
 
 /// Why `track_bfd` does not act yet.
 pub(crate) const BFDS: &str = "no BFD session is held yet";
@@ -36,6 +36,8 @@ impl Named {
 #[derive(Default)]
 pub(crate) struct ScriptDraft {
     pub(crate) script: Option<Script>,
+    /// In place of a script.
+    pub(crate) reach: Option<Reach>,
     pub(crate) interval: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) weight: Weight,
@@ -103,6 +105,14 @@ pub(crate) static SCRIPT: Table<ScriptDraft> = Table {
         ScriptRow::line("script", "COMMAND", "What is run; its arguments are in quotes with it.",
             |draft, statement, report| draft.script = command(statement, report))
             .judging_itself(),
+        ScriptRow::line("track_tcp", "HOST PORT",
+            "In place of script, as the two below: this port has to take connections.",
+            |draft, statement, report| draft.reach = reach::tcp(statement, report)),
+        ScriptRow::line("track_ping", "HOST", "This address has to answer an ICMP echo.",
+            |draft, statement, report| draft.reach = reach::ping(statement, report)),
+        ScriptRow::line("track_http", "URL",
+            "This page has to come, with a status of 200 to 299; its host is an address.",
+            |draft, statement, report| draft.reach = reach::http(statement, report)),
         ScriptRow::line("interval", "SEC 0..4294", "It runs so often, every second unless given.",
             |draft, statement, report| period(&mut draft.interval, statement, report)),
         ScriptRow::line("timeout", "SEC 0..4294",

@@ -3,7 +3,7 @@
 use super::{Printer, quoted};
 use crate::config::bfd::{Bfd, BfdTells};
 use crate::config::track::{
-    ParameterMatch, TrackFile, TrackProcess, Tracked, Tracks, VrrpScript, Weight,
+    ParameterMatch, TrackFile, TrackProcess, Tracked, Tracks, Trial, VrrpScript, Weight,
 };
 use crate::config::{Config, value};
 
@@ -25,10 +25,15 @@ impl Printer {
 
     fn script(&mut self, script: &VrrpScript) {
         self.open(format_args!("vrrp_script {}", quoted(&script.name)));
-        let mut command = script.script.clone();
-        let user = command.user.take();
-        self.word("script", command);
-        self.maybe("user", user);
+        match &script.trial {
+            Trial::Reach(reach) => self.line(reach),
+            Trial::Run(script) => {
+                let mut command = script.clone();
+                let user = command.user.take();
+                self.word("script", command);
+                self.maybe("user", user);
+            }
+        }
         self.seconds("interval", script.interval);
         self.seconds("timeout", script.timeout);
         self.weight(script.weight);

@@ -9,7 +9,8 @@ use crate::config::diag::Problem;
 use crate::config::keywords::bfd::BfdDraft;
 use crate::config::keywords::track::{FileDraft, Named, ProcessDraft, ScriptDraft};
 use crate::config::report::Report;
-use crate::config::track::{ParameterMatch, TrackFile, TrackProcess, VrrpScript, Weight};
+use crate::config::script::{Script, ScriptUser};
+use crate::config::track::{ParameterMatch, TrackFile, TrackProcess, Trial, VrrpScript, Weight};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -18,7 +19,39 @@ pub(crate) fn script(
     draft: ScriptDraft,
     report: &mut Report<'_>,
 ) -> Option<VrrpScript> {
-    let Some(mut script) = draft.script else {
+    let trial = match (draft.reach, draft.script) {
+        (Some(reach), None) => Trial::Reach(reach),
+        (Some(reach), Some(_)) => {
+            let message = format!(
+                "`vrrp_script {}` needs no `script` beside `{reach}`",
+                name.name
+            );
+            report.add(Problem::error(name.span, message).help("the script is ignored"));
+            Trial::Reach(reach)
+        }
+        (None, script) => Trial::Run(program(name, script, draft.user, report)?),
+    };
+    let interval = draft.interval.unwrap_or(SECOND);
+    Some(VrrpScript {
+        name: name.name.clone(),
+        trial,
+        interval,
+        timeout: draft.timeout.unwrap_or(interval),
+        weight: draft.weight,
+        rise: draft.rise.unwrap_or(1),
+        fall: draft.fall.unwrap_or(1),
+        starts_down: draft.starts_down,
+    })
+}
+
+/// The program of a `vrrp_script` with its user.
+fn program(
+    name: &Named,
+    script: Option<Script>,
+    user: Option<ScriptUser>,
+    report: &mut Report<'_>,
+) -> Option<Script> {
+    let Some(mut script) = script else {
         let message = format!(
             "`vrrp_script {}` has no usable `script`, ignored",
             name.name
@@ -26,7 +59,7 @@ pub(crate) fn script(
         report.add(Problem::error(name.span, message));
         return None;
     };
-    script.user = draft.user;
+    script.user = user;
     if let Some(unknown) = script.user.as_ref().and_then(|user| user.unknown(report)) {
         let message = format!(
             "there is no {unknown}, `vrrp_script {}` is ignored",
@@ -35,17 +68,7 @@ pub(crate) fn script(
         report.add(Problem::error(name.span, message));
         return None;
     }
-    let interval = draft.interval.unwrap_or(SECOND);
-    Some(VrrpScript {
-        name: name.name.clone(),
-        script,
-        interval,
-        timeout: draft.timeout.unwrap_or(interval),
-        weight: draft.weight,
-        rise: draft.rise.unwrap_or(1),
-        fall: draft.fall.unwrap_or(1),
-        starts_down: draft.starts_down,
-    })
+    Some(script)
 }
 
 pub(crate) fn process(
