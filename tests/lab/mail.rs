@@ -209,7 +209,7 @@ fn seed_story(make: Make) -> BTreeMap<String, Vec<Letter>> {
         .next()
         .expect("it has a beginning");
     let rival = Daemon::start(&rival, better);
-    letters("VI_1 - Entering BACKUP state", 1);
+    letters("VI_1 - Entering BACKUP state", 2);
     rival.stop();
     letters("VI_1 - Entering MASTER state", 2);
     finish(make, daemon, &post)
