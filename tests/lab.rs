@@ -53,7 +53,9 @@ mod lab {
 }
 
 use lab::{
-    cluster, crowd, dialects, director, domains, farewell, filter, interfaces, layers, mail, network, no_ipvs, notify, octets, process, routing, scripts, states, tables, trackers, traffic, vmac, vrrp, wait,
+    cluster, crowd, dialects, director, domains, farewell, filter, interfaces, layers, mail,
+    network, no_ipvs, notify, octets, process, routing, scripts, states, tables, trackers, traffic,
+    vmac, vrrp, wait,
 };
 
 /// Where a scenario can run.
