@@ -165,7 +165,8 @@ const DIFFERENCES: &[&str] = &[
     "The full name of this machine, for mails, is the one in /etc/hosts.",
     "A MISC_CHECK sends a mail when its result changes, not at its first success.",
     "The IPVS table is read before it is written: what is right in it stays with its connections, \
-     what is wrong is set right, and destinations of our services that nobody configures are removed.",
+     what is wrong is set right, and destinations of our services that nobody configures are \
+     removed.",
     "The IPVS table is read again every lvs_audit_interval seconds: what somebody else deleted comes \
      back; what he changed or added is told, and undone only with lvs_audit_undo.",
     "lvs_drain_timeout is not in keepalived: a real server that leaves the configuration stays with \
