@@ -268,6 +268,8 @@ pub struct Core {
     quiet_igmp: bool,
     buffer_rule: BufferRule,
     network: Network,
+    /// Effects of this call that `network` knows of.
+    mirrored: usize,
     timers: Timers<Timer>,
     virtual_addresses: BTreeSet<IpAddr>,
     directing: bool,
@@ -310,6 +312,7 @@ impl Core {
             quiet_igmp: false,
             buffer_rule: BufferRule::default(),
             network: Network::default(),
+            mirrored: 0,
             timers: Timers::new(),
             virtual_addresses: BTreeSet::new(),
             directing: true,
@@ -344,6 +347,7 @@ impl Core {
     }
 
     pub fn on_event(&mut self, now: Instant, event: Event<'_>, out: &mut Vec<Effect>) {
+        self.mirrored = out.len();
         self.handle(now, event, out);
         self.firewall.guard(&self.network, &self.devices, out);
         self.mirror(out);
@@ -457,6 +461,7 @@ impl Core {
 
     /// All timers due at `now`.
     pub fn on_time(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        self.mirrored = out.len();
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Of(id, alarm) => self.on_alarm(now, id, alarm, out),
@@ -509,11 +514,12 @@ impl Core {
 
     /// The kernel does not tell us of our own changes.
     fn mirror(&mut self, effects: &[Effect]) {
-        for effect in effects {
+        for effect in &effects[self.mirrored..] {
             if let Effect::Kernel(request) = effect {
                 self.network.requested(request);
             }
         }
+        self.mirrored = effects.len();
     }
 
     /// When `on_time` has work next.

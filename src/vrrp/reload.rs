@@ -83,6 +83,8 @@ impl Core {
         self.linkbeats.reconfigure(now, config, &mut self.timers);
         self.relate(config);
         self.tell_of_missing();
+        // Nobody may speak from an address that has just gone with another instance.
+        self.mirror(out);
         self.reassess(now, out);
         for id in kept_ids {
             self.one(now, id, out, |instance, cx| instance.reaffirm(cx));

@@ -437,3 +437,20 @@ fn two_hundred_and_fifty_five_instances_are_steady_for_a_minute() {
         }
     }
 }
+
+/// The only address of eth9 was one of an instance that the reload took away.
+#[test]
+fn nobody_speaks_from_an_address_that_has_gone_with_another_instance() {
+    let mut lan = Lan::new(340);
+    let a = lan.router(
+        "a",
+        &conf(150, "virtual_ipaddress_excluded {\n10.9.0.1/24 dev eth9\n}"),
+    );
+    lan.run(5 * SEC);
+    lan.expect(a, Master);
+    let other = conf(150, "").replace("eth0", "eth9").replace("VI", "VI_9");
+    lan.reload(a, &other);
+    lan.expect(a, Fault);
+    lan.run(10 * SEC);
+    lan.expect(a, Fault);
+}
