@@ -1,8 +1,10 @@
 //! What nobody would write or send.
 //!
 //! The configuration room against texts: whatever comes, it is read in
-//! bounded time and memory, nothing panics, and what is printed reads back as the same. The
-//! receiver of adverts against packets is in `fuzz/adverts.rs`.
+//! bounded time and memory, nothing panics, and what is printed reads back as the same. What comes
+//! of it goes through the cores (`fuzz/reload.rs`), what these write is bent and read as if the
+//! kernel had said it (`fuzz/netlink.rs`), and there are packets for the receiver of adverts
+//! (`fuzz/adverts.rs`) and answers for the checks (`fuzz/answers.rs`).
 //!
 //! A short run with a fixed seed is part of the suite. `scripts/fuzz config MINUTES` runs longer,
 //! optimised, with a seed of its own; it prints the seed and the smallest text that still fails.
@@ -13,6 +15,7 @@
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keepalived::config::Config;
@@ -26,12 +29,17 @@ mod answers;
 mod minimise;
 #[path = "fuzz/mutate.rs"]
 mod mutate;
+#[path = "fuzz/netlink.rs"]
+mod netlink;
 #[path = "fuzz/properties.rs"]
 mod properties;
+#[path = "fuzz/reload.rs"]
+mod reload;
 #[path = "config/stopwatch.rs"]
 mod stopwatch;
 
 use mutate::Mutator;
+use reload::Cores;
 use stopwatch::Stopwatch;
 
 /// The suite's run.
@@ -43,9 +51,6 @@ const MEMORY_MAX_KB: u64 = 400_000;
 
 #[test]
 fn no_text_breaks_the_reader() {
-    let variable = |name| std::env::var(name).ok().map(|text| text.parse().unwrap());
-    let budget = variable("FUZZ_SECONDS").map_or(SHORT, Duration::from_secs);
-    let seed = variable("FUZZ_SEED").unwrap_or(SEED);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let kept = files(&folder.join("tests/fuzz/corpus"));
     for (path, text) in &kept {
@@ -53,18 +58,12 @@ fn no_text_breaks_the_reader() {
             panic!("{}: {why}", path.display());
         }
     }
-    let folders = [
-        "tests/config",
-        "tests/config/seeds",
-        "tests/inspect",
-        "tests/fuzz/corpus",
-    ];
-    let corpus = folders.iter().flat_map(|name| files(&folder.join(name)));
-    let mut mutator = Mutator::new(corpus.map(|(_, text)| text).collect(), Rand::new(seed));
-    let start = Instant::now();
+    let run = Run::new();
+    let seed = run.seed;
+    let mut mutator = Mutator::new(corpus(), Rand::new(seed));
     let (mut rounds, mut before) = (0_u64, None);
     let mut slowest = (Duration::ZERO, 0);
-    while start.elapsed() < budget {
+    while run.goes_on() {
         let text = mutator.next();
         let watch = Stopwatch::start();
         let checked = check(&text, before.as_ref());
@@ -74,9 +73,7 @@ fn no_text_breaks_the_reader() {
             Ok(config) => before = config.or(before),
             Err(why) => {
                 let small = minimise::minimise(&text, |text| check(text, before.as_ref()).err());
-                let at = folder
-                    .join("target")
-                    .join(format!("fuzz-{seed}-{rounds}.conf"));
+                let at = run.place(rounds);
                 fs::write(&at, &small).unwrap();
                 let shown = String::from_utf8_lossy(&small).into_owned();
                 panic!(
@@ -104,17 +101,13 @@ fn no_text_breaks_the_reader() {
 /// What servers send to checks, by the same rules.
 #[test]
 fn no_answer_breaks_its_reader() {
-    let variable = |name| std::env::var(name).ok().map(|text| text.parse().unwrap());
-    let budget = variable("FUZZ_SECONDS").map_or(SHORT, Duration::from_secs);
-    let seed = variable("FUZZ_SEED").unwrap_or(SEED);
+    let run = Run::new();
+    let seed = run.seed;
     let mut rand = Rand::new(seed);
-    let start = Instant::now();
     let mut rounds = 0_u64;
-    while start.elapsed() < budget {
+    while run.goes_on() {
         let text = answers::next(&mut rand);
-        let run = AssertUnwindSafe(|| answers::check(&text, &mut rand));
-        let outcome = panic::catch_unwind(run).unwrap_or_else(|_| Err("panicked".to_owned()));
-        if let Err(why) = outcome {
+        if let Err(why) = without_panic(|| answers::check(&text, &mut rand)) {
             panic!(
                 "FUZZ_SEED={seed}, round {rounds}: {why}\n{}",
                 text.escape_ascii()
@@ -125,14 +118,113 @@ fn no_answer_breaks_its_reader() {
     println!("{rounds} answers with seed {seed}");
 }
 
-/// All properties of one text; the message of the first that does not hold, or of a panic.
-fn check(text: &[u8], before: Option<&Config>) -> Result<Option<Config>, String> {
-    let run = AssertUnwindSafe(|| properties::check(text, before));
-    panic::catch_unwind(run).unwrap_or_else(|panic| {
+/// Three configurations in a row, through both cores.
+#[test]
+fn no_reload_breaks_the_cores() {
+    let run = Run::new();
+    let seed = run.seed;
+    let mut mutator = Mutator::new(corpus(), Rand::new(seed));
+    let mut rounds = 0_u64;
+    while run.goes_on() {
+        let mut texts = Vec::new();
+        let outcome = without_panic(|| {
+            let mut cores = Cores::new();
+            while texts.len() < 3 {
+                let text = mutator.next();
+                if let Some(config) = properties::read(&text) {
+                    texts.push(text);
+                    cores.reload(&Arc::new(config))?;
+                }
+            }
+            cores.stop()
+        });
+        if let Err(why) = outcome {
+            let at = run.place(rounds);
+            fs::write(&at, texts.join(&b"\n# And then:\n"[..])).unwrap();
+            panic!("FUZZ_SEED={seed}, round {rounds}: {why}\n{}", at.display());
+        }
+        rounds += 1;
+    }
+    println!("{rounds} times three configurations with seed {seed}");
+}
+
+/// What the cores write to the kernel, bent, and read as if the kernel had said it.
+#[test]
+fn no_message_of_the_kernel_breaks_its_reader() {
+    let mut cores = Cores::new();
+    for config in corpus().iter().filter_map(|text| properties::read(text)) {
+        cores.reload(&Arc::new(config)).unwrap();
+    }
+    let whole = cores.requests;
+    assert!(whole.len() > 100 && whole.iter().all(|request| netlink::read(request) == 1));
+    let run = Run::new();
+    let seed = run.seed;
+    let mut rand = Rand::new(seed);
+    let mut rounds = 0_u64;
+    while run.goes_on() {
+        let mut any = || &whole[usize::try_from(rand.below(whole.len() as u64)).unwrap()];
+        let (one, other) = (any(), any());
+        let bent = adverts::bend(one, other, &mut rand);
+        if let Err(why) = without_panic(|| Ok(netlink::read(&bent))) {
+            panic!("FUZZ_SEED={seed}, round {rounds}: {why}\n{bent:02x?}");
+        }
+        rounds += 1;
+    }
+    println!("{rounds} messages with seed {seed}");
+}
+
+/// How long, and from which seed.
+struct Run {
+    budget: Duration,
+    seed: u64,
+    start: Instant,
+}
+
+impl Run {
+    fn new() -> Self {
+        let variable = |name| std::env::var(name).ok().map(|text| text.parse().unwrap());
+        Self {
+            budget: variable("FUZZ_SECONDS").map_or(SHORT, Duration::from_secs),
+            seed: variable("FUZZ_SEED").unwrap_or(SEED),
+            start: Instant::now(),
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.start.elapsed() < self.budget
+    }
+
+    /// Where the text goes that something is wrong with.
+    fn place(&self, round: u64) -> PathBuf {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+        folder.join(format!("fuzz-{}-{round}.conf", self.seed))
+    }
+}
+
+/// Every configuration of the other tests.
+fn corpus() -> Vec<Vec<u8>> {
+    let folders = [
+        "tests/config",
+        "tests/config/seeds",
+        "tests/inspect",
+        "tests/fuzz/corpus",
+    ];
+    let base = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let all = folders.iter().flat_map(|name| files(&base.join(name)));
+    all.map(|(_, text)| text).collect()
+}
+
+fn without_panic<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let told = panic.downcast_ref::<String>().cloned();
         let told = told.or_else(|| panic.downcast_ref().map(|text: &&str| (*text).to_owned()));
         Err(format!("panicked: {}", told.unwrap_or_default()))
     })
+}
+
+/// All properties of one text; the message of the first that does not hold, or of a panic.
+fn check(text: &[u8], before: Option<&Config>) -> Result<Option<Config>, String> {
+    without_panic(|| properties::check(text, before))
 }
 
 /// The configurations of a folder, in order.

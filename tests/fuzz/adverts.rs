@@ -120,7 +120,7 @@ impl Router {
 }
 
 /// One change, or two: flipped bits, other octets, cut, longer, two packets mixed.
-fn bend(packet: &[u8], other: &[u8], rand: &mut Rand) -> Vec<u8> {
+pub(crate) fn bend(packet: &[u8], other: &[u8], rand: &mut Rand) -> Vec<u8> {
     let mut bent = packet.to_vec();
     for _ in 0..=rand.below(2) {
         let length = u64::try_from(bent.len()).unwrap();

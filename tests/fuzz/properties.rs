@@ -70,6 +70,11 @@ impl Host for Machine<'_> {
     }
 }
 
+/// The configuration of a text, if it can be run.
+pub(crate) fn read(text: &[u8]) -> Option<Config> {
+    load_bytes("fuzz.conf", text, &Machine(text), &Reading::default()).config
+}
+
 pub(crate) fn check(text: &[u8], before: Option<&Config>) -> Result<Option<Config>, String> {
     let Loaded {
         config,
