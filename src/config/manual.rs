@@ -89,6 +89,7 @@ const DIFFERENCES: &[&str] = &[
     "A virtual address, route or rule that somebody removes is put back at once and announced, and \
      the instance stays master; at most once a second.",
     "Of several causes of FAULT all must go, also of several tracked interfaces.",
+    "A configuration file that is not there is an error of -t, too, which exits with 4 then.",
     "A script that cannot be executed has failed.",
     "init_fail has an effect: such a script is down until it has risen.",
     "garp_master_refresh ends with the master, and there is never more than one of it.",

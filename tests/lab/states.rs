@@ -20,6 +20,8 @@ crate::scenarios!(
     our_preempt_delay_lets_their_master_be_for_a_while,
     their_preempt_delay_lets_our_master_be_for_a_while,
     our_preempt_delay_lets_our_master_be_for_a_while,
+    a_reload_of_our_master_and_of_their_backup_moves_nobody,
+    a_reload_of_their_master_and_of_our_backup_moves_nobody,
 );
 
 const OUTSIDE: &str = "192.168.16.20";
@@ -208,4 +210,39 @@ fn play_delay(waiting: Make, first: Make) {
     strong.kill();
     expect_take_over(&low, OUTSIDE, INTERVAL, SKEW);
     weak.expect_no_complaint();
+}
+
+fn a_reload_of_our_master_and_of_their_backup_moves_nobody() {
+    play_reload(Make::Ours, Make::Debian);
+}
+
+fn a_reload_of_their_master_and_of_our_backup_moves_nobody() {
+    play_reload(Make::Debian, Make::Ours);
+}
+
+/// The addresses stand in another order in the other file, which is the same to both.
+fn play_reload(first: Make, second: Make) {
+    let (_lab, high, low) = pair();
+    let other = "192.168.16.30";
+    let text = |priority, addresses: [&str; 2]| {
+        instance("OUT", priority, "").replace(OUTSIDE, &addresses.join("\n        "))
+    };
+    let high_alone = || {
+        let all = high.owns(OUTSIDE) && high.owns(other);
+        all && !low.owns(OUTSIDE) && !low.owns(other)
+    };
+    let timeline = Timeline::watch(&[&high, &low], OUTSIDE);
+    let backup = Daemon::start_make(second, &low, &text(100, [other, OUTSIDE]));
+    let master = Daemon::start_make(first, &high, &text(150, [OUTSIDE, other]));
+    wait_until(seconds(6), "the higher one is master", high_alone);
+    let taken = |daemon: &Daemon| daemon.logged("Entering MASTER STATE");
+    let before = (taken(&master), taken(&backup));
+    for daemon in [&master, &backup, &master] {
+        daemon.signal("HUP");
+        stays_so(seconds(4), "one master", high_alone);
+    }
+    assert_eq!((taken(&master), taken(&backup)), before);
+    timeline.expect_one_owner(Duration::ZERO);
+    master.expect_no_complaint();
+    backup.expect_no_complaint();
 }

@@ -217,6 +217,7 @@ fn unicast_without_an_interface_is_bound_to_its_routing_domain() {
     lan.expect(a, Fault);
 }
 
+/// Shows B.8 linkbeat.
 #[test]
 fn a_link_that_is_not_told_of_is_asked_for_every_second() {
     for (statements, ways, asked) in [

@@ -108,6 +108,7 @@ const ROWS: &[&str] = &[
     "B.8 link flags",
     "B.8 interface_up_down_delays",
     "B.8 down delay too long",
+    "B.8 linkbeat",
     "B.8 link deleted",
     "B.8 vmac deleted",
     "B.8 link appears",
