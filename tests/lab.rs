@@ -20,6 +20,7 @@ use std::time::Instant;
 
 mod lab {
     pub(crate) mod capture;
+    pub(crate) mod clash;
     pub(crate) mod cluster;
     pub(crate) mod crowd;
     pub(crate) mod daemon;
@@ -53,7 +54,7 @@ mod lab {
 }
 
 use lab::{
-    cluster, crowd, dialects, director, domains, farewell, filter, interfaces, layers, mail,
+    clash, cluster, crowd, dialects, director, domains, farewell, filter, interfaces, layers, mail,
     network, no_ipvs, notify, octets, process, routing, scripts, states, tables, trackers, traffic,
     vmac, vrrp, wait,
 };
@@ -119,6 +120,7 @@ fn main() -> ExitCode {
         interfaces::SCENARIOS,
         routing::SCENARIOS,
         layers::SCENARIOS,
+        clash::SCENARIOS,
         farewell::SCENARIOS,
         domains::SCENARIOS,
         process::SCENARIOS,

@@ -54,7 +54,9 @@ pub use check::{
 };
 pub use diag::{Diagnostic, Diagnostics, Note, Place, Severity};
 pub use diff::{Changes, diff};
-pub use global::{BufferPolicy, Fifo, FlushOnStop, Global, Lvs, SyncDaemon, Vrrp};
+pub use global::{
+    Buffer, BufferPolicy, Buffers, Fifo, Firewall, FlushOnStop, Global, Lvs, SyncDaemon, Vrrp,
+};
 pub use lossless::Octets;
 pub use manual::manual;
 pub use names::scope_name;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::report::{field, heading};
 use crate::addr::Cidr;
-use crate::config::{self, Config, VirtualAddress, route_line, rule_line, scope_name};
-use crate::vrrp::{InstanceState, Snapshot};
+use crate::config::{self, Config, Layer, VirtualAddress, route_line, rule_line, scope_name};
+use crate::vrrp::{Holding, InstanceState, Snapshot};
+use crate::wire::rtnl::TABLE_MAIN;
 
 /// What stands outside of instances: the pauses between announcements, and all that is static.
 pub(super) fn statics(text: &mut String, config: &Config, now: Option<&Snapshot>) {
@@ -18,7 +19,8 @@ pub(super) fn statics(text: &mut String, config: &Config, now: Option<&Snapshot>
     }
     for line in &statics.addresses {
         let group = line.track_group.as_deref();
-        address_line(text, &line.address, "", group, set);
+        let device = line.address.device.as_deref().unwrap_or_default();
+        address_line(text, &line.address, device, group, set);
     }
     if !statics.routes.is_empty() {
         heading(text, "Static Routes");
@@ -73,7 +75,8 @@ pub(super) fn of_instance(
     let mut addresses = |heading: &str, lines: &[VirtualAddress]| {
         let _ = writeln!(text, "   {heading}:");
         for line in lines {
-            address_line(text, line, &instance.interface, None, set);
+            let device = device_of(line, instance, now);
+            address_line(text, line, &device, None, set);
         }
     };
     addresses(
@@ -84,11 +87,11 @@ pub(super) fn of_instance(
         addresses("Virtual IP Excluded ", &instance.excluded);
     }
     if !instance.routes.is_empty() {
-        let _ = writeln!(text, "   Virtual Routes ({}):", instance.routes.len());
+        let _ = writeln!(text, "   Virtual Routes :");
         routes(text, &instance.routes, set);
     }
     if !instance.rules.is_empty() {
-        let _ = writeln!(text, "   Virtual Rules ({}):", instance.rules.len());
+        let _ = writeln!(text, "   Virtual Rules :");
         rules(text, &instance.rules, set);
     }
     let Some(now) = now else { return };
@@ -100,22 +103,51 @@ pub(super) fn of_instance(
     }
 }
 
-fn routes(text: &mut String, lines: &[config::Route], set: &[String]) {
+/// `DEVICE@BASE` of one on the macvlan of its instance.
+fn device_of(
+    vip: &VirtualAddress,
+    instance: &config::Instance,
+    now: Option<&InstanceState>,
+) -> String {
+    let base = vip.device.as_deref().unwrap_or(&instance.interface);
+    let device = now.and_then(|now| now.device.as_deref());
+    match (&instance.layer, device) {
+        (Layer::Vmac(_), Some(device)) if base == instance.interface => format!("{device}@{base}"),
+        _ => base.to_owned(),
+    }
+}
+
+fn routes(text: &mut String, lines: &[config::Route], set: &[Holding]) {
     for line in lines {
-        let title = format!("route {}", line.destination);
-        // With its table behind it, where that is not main.
-        let is_set = set.iter().any(|known| {
-            known
-                .strip_prefix(&title)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-        });
+        let is_set = set.iter().any(|known| is_route(known, line));
         let _ = writeln!(text, "     {}{}", route_line(line), mark(is_set));
     }
 }
 
-fn rules(text: &mut String, lines: &[config::Rule], set: &[String]) {
+fn is_route(known: &Holding, line: &config::Route) -> bool {
+    let Holding::Route {
+        destination,
+        table,
+        metric,
+    } = known
+    else {
+        return false;
+    };
+    // Of a routing domain the kernel knows the table.
+    let is_table = match (line.table, &line.vrf) {
+        (Some(named), _) => *table == named,
+        (None, Some(_)) => true,
+        (None, None) => *table == TABLE_MAIN,
+    };
+    is_table && *destination == line.destination && *metric == line.metric
+}
+
+fn rules(text: &mut String, lines: &[config::Rule], set: &[Holding]) {
     for line in lines {
-        let is_set = set.contains(&format!("rule {}", line.preference));
+        let is_set = set.contains(&Holding::Rule {
+            family: line.family,
+            preference: line.preference,
+        });
         let _ = writeln!(text, "     {}{}", rule_line(line), mark(is_set));
     }
 }
@@ -129,11 +161,10 @@ fn mark(is_set: bool) -> &'static str {
 fn address_line(
     text: &mut String,
     vip: &VirtualAddress,
-    interface: &str,
+    device: &str,
     track_group: Option<&str>,
-    set: &[String],
+    set: &[Holding],
 ) {
-    let device = vip.device.as_deref().unwrap_or(interface);
     let mut line = vip.cidr.to_string();
     if let Some(broadcast) = vip.broadcast {
         let _ = write!(line, " brd {broadcast}");
@@ -166,13 +197,6 @@ fn address_line(
         }
         _ => {}
     }
-    let title = format!("address {}", vip.cidr.address());
-    // With its length behind it, where that is not that of a host.
-    let is_set = set.iter().any(|known| {
-        known
-            .strip_prefix(&title)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    });
-    line += mark(is_set);
+    line += mark(set.contains(&Holding::Address(vip.cidr.address())));
     let _ = writeln!(text, "     {line}");
 }

@@ -8,6 +8,7 @@ pub mod about;
 mod belongings;
 mod check;
 mod children;
+mod definitions;
 pub mod genhash;
 mod inspect;
 mod line;
@@ -23,6 +24,7 @@ mod reload;
 mod report;
 mod slots;
 mod start;
+mod surroundings;
 mod topology;
 mod track;
 mod vrrp;
@@ -249,6 +251,9 @@ impl Daemon {
             (Source::Vrrp(socket), Some(vrrp), _) => {
                 vrrp.on_packets(now, socket, token, &mut self.reactor);
             }
+            (Source::Lookout(trace), Some(vrrp), _) => {
+                vrrp.on_sighting(now, trace, &mut self.reactor);
+            }
             (Source::Addresses, _, Some(check)) => {
                 check.on_addresses(now, token, &mut self.reactor);
             }
@@ -272,7 +277,14 @@ impl Daemon {
                 self.tell_notify(|notify, tools| notify.on_line(now, token, tools));
             }
             // A source belongs to a core that runs.
-            (Source::Monitor | Source::Vrrp(_) | Source::Addresses | Source::Probe(_), ..) => {}
+            (
+                Source::Monitor
+                | Source::Vrrp(_)
+                | Source::Lookout(_)
+                | Source::Addresses
+                | Source::Probe(_),
+                ..,
+            ) => {}
         }
         self.pass_on(now);
     }
@@ -509,6 +521,7 @@ impl Daemon {
                 snapshot: vrrp.observe(),
                 at: now,
                 wall: self.clock.wall(),
+                sockets: vrrp.descriptors(),
             };
             let data = report::vrrp_data(config, Some(&now));
             report::write("keepalived.data", &data);

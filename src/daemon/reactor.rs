@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::slots::Slots;
 use crate::check::ProbeId;
 use crate::notify::Pipe;
-use crate::vrrp::SocketId;
+use crate::vrrp::{SocketId, Trace};
 
 /// Who owns a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(super) enum Source {
     /// The netlink monitor.
     Monitor,
     Vrrp(SocketId),
+    /// Frames of a router that uses a number of ours.
+    Lookout(Trace),
     /// The addresses of this machine, for the check core.
     Addresses,
     Probe(ProbeId),

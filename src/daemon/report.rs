@@ -10,7 +10,7 @@ use crate::sys::{dump, host};
 use crate::vrrp;
 
 use super::logging::{CHECK, VRRP};
-use super::{belongings, topology};
+use super::{belongings, definitions, topology};
 
 /// Writes a dump into the temporary directory.
 pub(super) fn write(name: &str, text: &str) {
@@ -36,6 +36,7 @@ pub(super) fn vrrp_data(config: &Config, now: Option<&topology::Now>) -> String 
     let mut text = String::new();
     heading(&mut text, "Global definitions");
     global(&mut text, &config.global);
+    definitions::write(&mut text, &config.global);
     let snapshot = now.map(|now| &now.snapshot);
     belongings::statics(&mut text, config, snapshot);
     topology::write(&mut text, config, now);

@@ -1,16 +1,19 @@
 //! The dump of instances and sync groups, in keepalived's layout.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::os::fd::RawFd;
 use std::time::Duration;
 
-use super::belongings;
 use super::report::{field, heading};
+use super::{belongings, surroundings};
 use crate::config::{
-    self, Authentication, Config, Destination, InitialState, Layer, SyncGroup, Tracks, Version,
+    self, Authentication, Config, Destination, InitialState, IpvlanMode, Layer, Notify,
+    OldChecksum, SyncGroup, Tracks, Version,
 };
 use crate::sys::calendar::LocalTime;
 use crate::time::Instant;
-use crate::vrrp::{GroupState, InstanceState, Snapshot, StateName};
+use crate::vrrp::{GroupState, InstanceState, Snapshot, SocketId, StateName};
 
 /// What runs, and what the clocks show.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub(super) struct Now {
     pub(super) at: Instant,
     /// Since 1970.
     pub(super) wall: Duration,
+    /// What each pair of sockets receives and sends with.
+    pub(super) sockets: BTreeMap<SocketId, (RawFd, RawFd)>,
 }
 
 /// Everything about VRRP but the global definitions.
@@ -36,6 +41,9 @@ pub(super) fn write(text: &mut String, config: &Config, now: Option<&Now>) {
         });
         write_instance(text, instance, group, state);
     }
+    if let Some(now) = now {
+        surroundings::sockets(text, now);
+    }
     if !config.sync_groups.is_empty() {
         heading(text, "VRRP Sync groups");
     }
@@ -46,6 +54,10 @@ pub(super) fn write(text: &mut String, config: &Config, now: Option<&Now>) {
             Some((state, &now.snapshot))
         });
         write_group(text, group, state);
+    }
+    surroundings::tracked(text, config);
+    if let Some(now) = now {
+        surroundings::interfaces(text, now);
     }
 }
 
@@ -66,9 +78,14 @@ fn write_instance(
         field(text, 3, "Sync group", &group.name);
     }
     condition(text, instance, now);
-    field(text, 3, "Interface", &instance.interface);
+    device(text, instance, state);
     if let Some(source) = state.and_then(|now| now.source).or(instance.source) {
-        field(text, 3, "Using src_ip", source);
+        let said = if instance.source.is_some() {
+            " (from configuration)"
+        } else {
+            ""
+        };
+        field(text, 3, "Using src_ip", format!("{source}{said}"));
     }
     if let Destination::Multicast(group) = instance.destination {
         line(text, 3, format_args!("Multicast address {group}"));
@@ -91,6 +108,9 @@ fn write_instance(
     authentication(text, instance);
     belongings::of_instance(text, instance, state);
     peers(text, instance);
+    if let Some((state, now)) = now {
+        descriptors(text, state, now);
+    }
     tracked(text, &instance.track);
     field(
         text,
@@ -104,12 +124,83 @@ fn write_instance(
         "Fault"
     };
     field(text, 3, "Notify deleted", deleted);
+    scripts(text, &instance.notify);
     field(
         text,
         3,
         "Notify priority changes",
         instance.notify.priority_changes,
     );
+}
+
+/// The interface, and what was put onto it.
+fn device(text: &mut String, instance: &config::Instance, now: Option<&InstanceState>) {
+    let interface = &instance.interface;
+    let made = now.and_then(|now| now.device.as_deref());
+    let is_up = made.is_some();
+    let name = |given: &Option<String>| {
+        let given = given.as_deref().or(made).unwrap_or("(none)");
+        given.to_owned()
+    };
+    match &instance.layer {
+        Layer::Interface => field(text, 3, "Interface", interface),
+        Layer::Vmac(vmac) => {
+            let (name, base) = (name(&vmac.name), vmac.base);
+            let words =
+                format_args!("Use VMAC, i/f name {name}, is_up = {is_up}, xmit_base = {base}");
+            line(text, 3, words);
+            field(text, 3, "Interface", format!("{name}, vmac on {interface}"));
+        }
+        Layer::Ipvlan(ipvlan) => {
+            let name = name(&ipvlan.name);
+            let address = ipvlan
+                .address
+                .map_or_else(|| "(none)".to_owned(), |own| own.to_string());
+            let mode = match ipvlan.mode {
+                IpvlanMode::Bridge => "bridge",
+                IpvlanMode::Private => "private",
+                IpvlanMode::Vepa => "vepa",
+            };
+            let words = format_args!(
+                "Use IPVLAN, i/f {name}, is_up = {is_up}, i/f address = {address}, type {mode}"
+            );
+            line(text, 3, words);
+            field(
+                text,
+                3,
+                "Interface",
+                format!("{name}, ipvlan on {interface}"),
+            );
+        }
+    }
+    if let Some(vrf) = &instance.vrf {
+        field(text, 3, "VRF", vrf);
+    }
+}
+
+fn descriptors(text: &mut String, state: &InstanceState, now: &Now) {
+    let mut sockets = now.snapshot.sockets.iter();
+    let socket = sockets.find(|socket| socket.instances.contains(&state.id));
+    let open = socket.and_then(|socket| now.sockets.get(&socket.id));
+    if let Some((receiver, sender)) = open {
+        line(text, 3, format_args!("fd_in {receiver}, fd_out {sender}"));
+    }
+}
+
+fn scripts(text: &mut String, notify: &Notify) {
+    for (which, script) in [
+        ("Backup state transition", &notify.backup),
+        ("Master state transition", &notify.master),
+        ("Fault state transition", &notify.fault),
+        ("Stop state transition", &notify.stop),
+        ("Deleted state transition", &notify.deleted),
+        ("Generic state transition", &notify.any),
+        ("Master rx lower pri", &notify.master_hears_lower),
+    ] {
+        let Some(script) = script else { continue };
+        let words: Vec<_> = script.argv.iter().map(|word| format!("'{word}'")).collect();
+        field(text, 3, &format!("{which} script"), words.join(" "));
+    }
 }
 
 /// The state with what only that state has; without a snapshot what it hopes to be.
@@ -247,10 +338,24 @@ fn authentication(text: &mut String, instance: &config::Instance) {
 
 fn peers(text: &mut String, instance: &config::Instance) {
     if let Destination::Unicast(unicast) = &instance.destination {
+        field(text, 3, "Unicast TTL", unicast.ttl.unwrap_or(u8::MAX));
+        let checks = yes(unicast.check_source);
+        line(text, 3, format_args!("Check unicast src : {checks}"));
         line(text, 3, format_args!("Unicast Peer :"));
         for peer in &unicast.peers {
-            line(text, 5, format_args!("{}", peer.address));
+            let mut words = peer.address.to_string();
+            if peer.min_ttl.is_some() || peer.max_ttl.is_some() {
+                let (least, most) = (peer.min_ttl.unwrap_or(0), peer.max_ttl.unwrap_or(u8::MAX));
+                let _ = write!(words, " min_ttl {least} max_ttl {most}");
+            }
+            line(text, 5, format_args!("{words}"));
         }
+        let compatible = match unicast.old_checksum {
+            OldChecksum::Detect => "no",
+            OldChecksum::Always => "yes",
+            OldChecksum::Never => "never",
+        };
+        field(text, 3, "Unicast checksum compatibility", compatible);
     }
 }
 
@@ -273,7 +378,17 @@ fn tracked(text: &mut String, tracks: &Tracks) {
                 ""
             };
             let (name, weight) = (&tracked.name, tracked.weight.value);
-            line(text, 5, format_args!("{name} weight {weight}{reverse}"));
+            // As keepalived has it.
+            let comma = if matches!(kind, "files" | "processes") {
+                ","
+            } else {
+                ""
+            };
+            line(
+                text,
+                5,
+                format_args!("{name}{comma} weight {weight}{reverse}"),
+            );
         }
     }
 }
@@ -363,6 +478,9 @@ mod tests {
                 10.0.0.100
                 10.0.0.101/24 dev eth0 label eth0:1
             }
+            virtual_rules {
+                from 10.9.0.0/24 iif lan7 lookup 100 priority 500 no_track
+            }
             virtual_ipaddress_excluded {
                 10.0.0.102
             }
@@ -401,6 +519,12 @@ mod tests {
             snapshot: core.observe(),
             at: master + Duration::from_secs(1),
             wall: Duration::from_secs(1_795_275_733),
+            sockets: core
+                .observe()
+                .sockets
+                .iter()
+                .map(|socket| (socket.id, (14, 15)))
+                .collect(),
         }
     }
 
@@ -423,14 +547,49 @@ mod tests {
              Advert interval = 1 sec\n   Last advert sent = ",
             "   Virtual IP (2):\n     10.0.0.100 dev eth0 scope global set\n     \
              10.0.0.101/24 dev eth0 scope global label eth0:1 set\n   Virtual IP Excluded :\n     \
-             10.0.0.102 dev eth0 scope global set\n   Tracked interfaces :\n     \
+             10.0.0.102 dev eth0 scope global set\n   Virtual Rules :\n",
+            "   fd_in 14, fd_out 15\n   Tracked interfaces :\n     \
              eth2 weight -20\n   Using smtp notification = no\n   Notify deleted = Fault\n   \
              Notify priority changes = false\n",
             "------< VRRP Sync groups >------\n VRRP Sync Group = G, MASTER\n   \
              Num member fault 0, num member init 0\n   VRRP member instances :\n     OUT\n   \
              sync group tracking weight set\n   Using smtp notification = no\n   \
              Tracked interfaces :\n     eth1 weight 10\n",
+            "------< VRRP Sockpool >------\n fd_in 14 fd_out = 15\n   Interface = eth0\n   \
+             Family = IPv4\n   Protocol = VRRP\n   Type = Multicast\n   Rx buf size = 0\n   \
+             VRRP instances\n     OUT vrid 51\n",
+            "------< Interfaces >------\n Name = eth0\n   index = 2\n   \
+             IPv4 address = 10.0.0.1\n",
+            "   IPv6 address = (none)\n   MAC = 02:00:00:00:00:01\n   State = UP, RUNNING\n   \
+             MTU = 1500\n   NIC netlink status update\n   Tracking VRRP instances :\n     OUT\n",
+            " Name = lan7\n   Interface does not exist\n   Tracking VRRP instances :\n     OUT\n",
         ] {
+            assert!(text.contains(part), "{part}\nin\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_made_for_an_instance_is_written_as_keepalived_does() {
+        let vmac = TEXT.replace("priority 150", "priority 150\n use_vmac");
+        let ipvlan = "priority 150\n use_ipvlan ipv.51 10.0.0.41/24 private";
+        let ipvlan = TEXT.replace("priority 150", ipvlan);
+        for (source, part) in [
+            (
+                vmac,
+                "   Use VMAC, i/f name (none), is_up = false, xmit_base = false\n   \
+                 Interface = (none), vmac on eth0\n",
+            ),
+            (
+                ipvlan,
+                "   Use IPVLAN, i/f ipv.51, is_up = false, i/f address = 10.0.0.41/24, type \
+                 private\n   Interface = ipv.51, ipvlan on eth0\n   \
+                 Using src_ip = 10.0.0.41 (from configuration)\n",
+            ),
+        ] {
+            let loaded = config::load_text("test.conf", &source, &config::AnyHost);
+            let config = loaded.config.unwrap();
+            let mut text = String::new();
+            write(&mut text, &config, Some(&observed(&config)));
             assert!(text.contains(part), "{part}\nin\n{text}");
         }
     }

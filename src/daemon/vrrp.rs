@@ -1,6 +1,7 @@
 //! The driver of the VRRP core: descriptors to `vrrp::Event`, `vrrp::Effect` to `sys`.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::RawFd;
 
 use log::{debug, error, warn};
 use mio::Token;
@@ -9,11 +10,12 @@ use super::Error;
 use super::logging::VRRP;
 use super::reactor::{Reactor, Source};
 use crate::addr::{Family, IfIndex};
-use crate::config::Config;
+use crate::config::{Buffer, Buffers, Config};
 use crate::errno::Errno;
 use crate::notify::News;
 use crate::sys::clock::Clock;
 use crate::sys::linkbeat::Asker;
+use crate::sys::lookout::Lookout;
 use crate::sys::netlink::{Monitor, RouteCommand};
 use crate::sys::nft::PacketFilter;
 use crate::sys::packet_socket::PacketSocket;
@@ -21,7 +23,7 @@ use crate::sys::sysctl::Settings;
 use crate::sys::vrrp_socket::{VrrpSocket, Way};
 use crate::time::Instant;
 use crate::track::{Condition, Object};
-use crate::vrrp::{Attempt, Core, Effect, Event, FORWARDING_AGE_MAX, Snapshot, SocketId};
+use crate::vrrp::{Attempt, Core, Effect, Event, FORWARDING_AGE_MAX, Snapshot, SocketId, Trace};
 use crate::wire::channel::Channel;
 use crate::wire::linkbeat::Question;
 use crate::wire::nft;
@@ -36,6 +38,7 @@ pub(super) struct Driver {
     route: RouteCommand,
     monitor: Monitor,
     settings: Settings,
+    lookouts: BTreeMap<Trace, (Lookout, Token)>,
     links: Asker,
     filter: PacketFilter,
     forwarding_read_at: Option<Instant>,
@@ -85,6 +88,7 @@ impl Driver {
             route,
             monitor,
             settings: Settings::default(),
+            lookouts: BTreeMap::new(),
             links: Asker::default(),
             filter: PacketFilter::default(),
             forwarding_read_at: None,
@@ -106,8 +110,35 @@ impl Driver {
     }
 
     pub(super) fn reload(&mut self, now: Instant, config: &Config, reactor: &mut Reactor) {
+        self.widen(&config.global.buffers);
         self.tell_time(now);
         self.tell(now, Event::Reload(config), reactor);
+    }
+
+    /// The buffers of the two netlink sockets; 0 is for the kernel to choose.
+    fn widen(&self, buffers: &Buffers) {
+        let size = |buffer: &Buffer| buffer.size.filter(|octets| *octets > 0);
+        let command = size(&buffers.vrrp_command).map(|octets| {
+            let force = buffers.vrrp_command.force;
+            self.route.set_receive_buffer(octets, force)
+        });
+        let monitor = size(&buffers.vrrp_monitor).map(|octets| {
+            let force = buffers.vrrp_monitor.force;
+            self.monitor.set_receive_buffer(octets, force)
+        });
+        for (what, result) in [("cmd", command), ("monitor", monitor)] {
+            if let Some(Err(error)) = result {
+                warn!(target: VRRP, "cannot set vrrp_netlink_{what}_rcv_bufs: {error}");
+            }
+        }
+    }
+
+    /// The descriptors of every socket, to receive and to send.
+    pub(super) fn descriptors(&self) -> BTreeMap<SocketId, (RawFd, RawFd)> {
+        let sockets = self.sockets.iter();
+        sockets
+            .map(|(id, open)| (*id, open.socket.descriptors()))
+            .collect()
     }
 
     pub(super) fn directing(&mut self, now: Instant, directing: bool, reactor: &mut Reactor) {
@@ -292,6 +323,8 @@ impl Driver {
             Effect::Announce { on, frame } => self.announce(on, &frame),
             Effect::Kernel(request) => self.request(request),
             Effect::Setting(request) => self.set(&request),
+            Effect::Seek(trace) => self.seek(trace, reactor),
+            Effect::StopSeeking(trace) => self.stop_seeking(trace, reactor),
             Effect::AskLink(question) => {
                 let answer = self.links.ask(&question);
                 self.inbox.push_back(Answer::Link(question, answer));
@@ -331,6 +364,38 @@ impl Driver {
             Err(error) => self
                 .inbox
                 .push_back(Answer::Failed(Attempt::Open(id), error)),
+        }
+    }
+
+    /// Who cannot be looked for is not seen.
+    fn seek(&mut self, trace: Trace, reactor: &mut Reactor) {
+        let opened = Lookout::open(trace.link, trace.source).and_then(|lookout| {
+            let watched = reactor.watch_readable(&lookout, Source::Lookout(trace));
+            watched
+                .map(|token| (lookout, token))
+                .map_err(|error| Errno::of(&error))
+        });
+        match opened {
+            Ok(lookout) => {
+                self.lookouts.insert(trace, lookout);
+            }
+            Err(error) => debug!(target: VRRP, "cannot look for {}: {error}", trace.source),
+        }
+    }
+
+    fn stop_seeking(&mut self, trace: Trace, reactor: &mut Reactor) {
+        if let Some((lookout, token)) = self.lookouts.remove(&trace) {
+            reactor.forget(&lookout, token);
+        }
+    }
+
+    pub(super) fn on_sighting(&mut self, now: Instant, of: Trace, reactor: &mut Reactor) {
+        let Some((lookout, _)) = self.lookouts.get(&of) else {
+            return;
+        };
+        if let Ok(Some(mac)) = lookout.recv() {
+            self.stop_seeking(of, reactor);
+            self.tell(now, Event::Sighting { of, mac }, reactor);
         }
     }
 

@@ -13,6 +13,7 @@ pub mod icmp;
 pub mod ipvs;
 pub mod linkbeat;
 pub mod logfile;
+pub mod lookout;
 pub mod netlink;
 pub mod netns;
 pub mod nft;

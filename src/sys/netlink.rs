@@ -44,6 +44,11 @@ impl RouteCommand {
             .map(|_| ())
     }
 
+    /// See [`Monitor::set_receive_buffer`].
+    pub fn set_receive_buffer(&self, octets: u32, beyond_limit: bool) -> Result<(), Errno> {
+        socket::set_receive_buffer(&self.0.socket, octets, beyond_limit)
+    }
+
     /// To be taken after a [`Monitor`] is open: together they miss nothing.
     pub fn snapshot(&mut self) -> Result<Snapshot, Errno> {
         let mut snapshot = Snapshot::default();

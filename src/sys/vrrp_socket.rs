@@ -44,8 +44,12 @@ impl VrrpSocket {
 
     /// How many octets may wait to be read, as far as the system allows.
     pub fn set_receive_buffer(&self, octets: u32) -> Result<(), Errno> {
-        let octets = c_int::try_from(octets).unwrap_or(c_int::MAX);
-        socket::set(&self.receiver, libc::SOL_SOCKET, libc::SO_RCVBUF, &octets)
+        socket::set_receive_buffer(&self.receiver, octets, false)
+    }
+
+    /// Where it receives and where it sends.
+    pub fn descriptors(&self) -> (RawFd, RawFd) {
+        (self.receiver.as_raw_fd(), self.sender.as_raw_fd())
     }
 
     /// One packet; None when there is none. EMSGSIZE: the packet was longer than the buffer and is

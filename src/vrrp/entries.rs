@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::network::{Network, is_same};
+use super::observe::Holding;
 use super::routing;
 use crate::addr::{Cidr, IfIndex};
 use crate::config::{self, VirtualAddress};
@@ -95,6 +96,21 @@ impl Entry {
                 table => format!("route {} table {table}", route.destination),
             },
             Self::Rule(rule) => format!("rule {}", rule.preference),
+        }
+    }
+
+    pub(super) fn holding(&self) -> Holding {
+        match self {
+            Self::Address(address) => Holding::Address(address.cidr.address()),
+            Self::Route(route) => Holding::Route {
+                destination: route.destination,
+                table: route.table,
+                metric: route.metric,
+            },
+            Self::Rule(rule) => Holding::Rule {
+                family: rule.family,
+                preference: rule.preference,
+            },
         }
     }
 

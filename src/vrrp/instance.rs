@@ -25,6 +25,7 @@ use super::owner::Rivalry;
 use super::pacing::Pacing;
 use super::refusal::Refused;
 use super::statics::Statics;
+use super::strangers::Strangers;
 use super::sync::{Groups, Wish};
 use super::track::{self, OWNER, Watch};
 use super::{Alarm, Effect, InstanceId, SocketId, Sockets, Timer};
@@ -55,6 +56,7 @@ pub(super) struct Context<'a> {
     pub(super) defended: bool,
     pub(super) statics: &'a Statics,
     pub(super) pacing: &'a mut Pacing,
+    pub(super) strangers: &'a mut Strangers,
     pub(super) timers: &'a mut Timers<Timer>,
     pub(super) out: &'a mut Vec<Effect>,
 }

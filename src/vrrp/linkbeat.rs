@@ -121,6 +121,11 @@ impl Linkbeats {
         }))
     }
 
+    /// How an interface is asked.
+    pub(super) fn way(&self, name: &str) -> Option<Way> {
+        self.asked.get(name)?.way
+    }
+
     /// What the kernel tells of a link that is asked counts but for the cable.
     pub(super) fn overrule(&self, mut link: Link) -> Link {
         let beat = self.asked.get(&link.name);

@@ -51,6 +51,7 @@ mod sockets;
 mod start;
 mod statics;
 mod stop;
+mod strangers;
 mod sync;
 mod tidings;
 mod track;
@@ -62,7 +63,7 @@ use std::time::Duration;
 
 use log::{debug, error, info};
 
-use crate::addr::{Family, IfIndex};
+use crate::addr::{Family, IfIndex, MacAddr};
 use crate::config::{Config, InstanceKey};
 use crate::errno::Errno;
 use crate::notify::Transition;
@@ -87,10 +88,15 @@ use sockets::{Sockets, User};
 use start::StartDelay;
 use statics::Statics;
 use stop::Belongings;
+use strangers::Strangers;
 use sync::Groups;
 
 pub use crate::track::{Condition, Object};
-pub use observe::{GroupState, InstanceState, RefusedPackets, Snapshot, StateName, Statistics};
+pub use observe::{
+    GroupState, Holding, InstanceState, InterfaceState, RefusedPackets, Snapshot, SocketState,
+    StateName, Statistics,
+};
+pub use strangers::Trace;
 
 /// One virtual router of one configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,6 +124,8 @@ pub enum Event<'a> {
     },
     /// What net.ipv6.conf.IF.forwarding of an interface says; see [`Core::neighbour_links`].
     Forwarding { link: IfIndex, forwards: bool },
+    /// Somebody who was sought was seen, and is sought no more.
+    Sighting { of: Trace, mac: MacAddr },
     /// An interface was asked for its link.
     LinkAnswer {
         question: &'a Question,
@@ -196,6 +204,9 @@ pub enum Effect {
     Setting(sysctl::Request),
     /// Ask an interface whether there is a link.
     AskLink(Question),
+    /// Find out the hardware address that adverts of somebody come from.
+    Seek(Trace),
+    StopSeeking(Trace),
     Filter(nft::Request),
     /// Scripts, pipes and mails are to tell of it.
     Notify(Transition),
@@ -215,6 +226,8 @@ pub(crate) enum Timer {
     Devices,
     /// The start is not delayed any longer.
     Started,
+    /// Who was sought was not seen.
+    Stranger(Trace),
     /// What was to be heard of the end has left.
     Farewell,
     /// A device that went down has not gone.
@@ -264,6 +277,7 @@ pub struct Core {
     settings: Settings,
     statics: Statics,
     pacing: Pacing,
+    strangers: Strangers,
     /// `disable_local_igmp`.
     quiet_igmp: bool,
     buffer_rule: BufferRule,
@@ -309,6 +323,7 @@ impl Core {
             settings: Settings::default(),
             statics: Statics::default(),
             pacing: Pacing::default(),
+            strangers: Strangers::default(),
             quiet_igmp: false,
             buffer_rule: BufferRule::default(),
             network: Network::default(),
@@ -368,6 +383,7 @@ impl Core {
             } => {
                 self.on_open_failed(now, socket, error, out);
             }
+            Event::Sighting { of, mac } => self.strangers.on_sighting(of, mac, &mut self.timers),
             Event::LinkAnswer { question, answer } => {
                 let (beats, network) = (&mut self.linkbeats, &self.network);
                 if let Some(notice) = beats.on_answer(question, answer, network, out) {
@@ -443,6 +459,13 @@ impl Core {
         error: Errno,
         out: &mut Vec<Effect>,
     ) {
+        if let rtnl::Request::AddAddress(address) = request
+            && let Some(simpler) = address.for_older_kernels()
+            && matches!(error, Errno::EINVAL | Errno::EOPNOTSUPP)
+        {
+            out.push(Effect::Kernel(rtnl::Request::AddAddress(simpler)));
+            return;
+        }
         self.network.refused(request, error);
         if let rtnl::Request::AddAddress(address) = request
             && error != Errno::EEXIST
@@ -489,6 +512,7 @@ impl Core {
                     };
                     self.pacing.on_time(now, lane, way);
                 }
+                Timer::Stranger(trace) => self.strangers.give_up(trace, out),
                 Timer::Farewell => self.take_leave(out),
                 Timer::Sinking => {
                     self.devices.believe();
@@ -826,6 +850,7 @@ impl Core {
             defended: false,
             statics: &self.statics,
             pacing: &mut self.pacing,
+            strangers: &mut self.strangers,
             timers: &mut self.timers,
             out,
         };

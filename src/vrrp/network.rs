@@ -148,6 +148,14 @@ impl Network {
         self.by_name.keys().map(String::as_str)
     }
 
+    /// Every interface, by number, with its addresses.
+    pub(super) fn whole(&self) -> impl Iterator<Item = (&Link, &[Address])> {
+        self.links.values().map(|link| {
+            let addresses = self.addresses.get(&link.index);
+            (link, addresses.map_or(&[][..], Vec::as_slice))
+        })
+    }
+
     /// An address of an interface, whatever its length.
     pub(super) fn address(&self, link: IfIndex, address: IpAddr) -> Option<&Address> {
         let known = self.addresses.get(&link)?;

@@ -1,17 +1,21 @@
 //! What the core believes right now, as plain data for dumps and tests.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::devices::Over;
 use super::entries::Entry;
 use super::instance::{Instance, State};
 use super::pacing::Pacing;
 use super::sync::Wish;
-use super::{Alarm, Core, Timer};
-use crate::addr::Vrid;
+use super::{Alarm, Core, InstanceId, SocketId, Timer};
+use crate::addr::{Cidr, Family, IfIndex, Vrid};
 use crate::time::{Instant, Timers};
-use crate::wire::rtnl::Address;
+use crate::wire::channel::Channel;
+use crate::wire::linkbeat::Way;
+use crate::wire::rtnl::{Address, Link};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
@@ -19,10 +23,59 @@ pub struct Snapshot {
     pub instances: Vec<InstanceState>,
     /// In the order of the file.
     pub groups: Vec<GroupState>,
-    /// What is static and in the kernel: `address A`, `route R`, `rule P`.
-    pub statics: Vec<String>,
+    /// What is static and in the kernel.
+    pub statics: Vec<Holding>,
     /// How often something static was put back.
     pub statics_restored: u64,
+    pub sockets: Vec<SocketState>,
+    /// Those of the machine by number, then those that are named and do not exist.
+    pub interfaces: Vec<InterfaceState>,
+}
+
+/// Something that is in the kernel's tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holding {
+    Address(IpAddr),
+    Route {
+        destination: Cidr,
+        table: u32,
+        metric: Option<u32>,
+    },
+    Rule {
+        family: Family,
+        preference: u32,
+    },
+}
+
+/// A pair of raw sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketState {
+    pub id: SocketId,
+    pub channel: Channel,
+    /// Empty without one.
+    pub interface: String,
+    /// Octets that may wait; 0: as many as the kernel finds right.
+    pub buffer: u32,
+    pub instances: Vec<InstanceId>,
+}
+
+/// An interface, as this core sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceState {
+    pub name: String,
+    /// None: there is none of that name now.
+    pub link: Option<Link>,
+    pub addresses: Vec<Cidr>,
+    /// The interface it is on top of, and the one it is a port of.
+    pub below: Option<String>,
+    pub master: Option<String>,
+    /// How it is asked for its link.
+    pub asked: Option<Way>,
+    /// It was made for an instance.
+    pub is_ours: bool,
+    pub forwards: bool,
+    /// The instances that have to do with it.
+    pub instances: Vec<String>,
 }
 
 /// A sync group.
@@ -36,6 +89,7 @@ pub struct GroupState {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstanceState {
+    pub id: InstanceId,
     pub name: String,
     pub interface: String,
     pub vrid: Vrid,
@@ -58,8 +112,10 @@ pub struct InstanceState {
     pub advertised_at: Option<Instant>,
     /// The addresses it has put into the kernel.
     pub addresses: Vec<Address>,
-    /// Everything of it that is in the kernel: `address A`, `route R`, `rule P`.
-    pub set: Vec<String>,
+    /// Everything of it that is in the kernel.
+    pub set: Vec<Holding>,
+    /// The name of the device that was made for it.
+    pub device: Option<String>,
     /// Announcements that wait for their turn.
     pub announcements_waiting: u32,
     /// Why it is in FAULT.
@@ -145,11 +201,67 @@ impl Core {
                 .order
                 .iter()
                 .filter_map(|id| self.instances.get(id))
-                .map(|instance| instance.observe(&self.timers, &self.pacing))
+                .map(|instance| InstanceState {
+                    device: self.device_of(instance),
+                    ..instance.observe(&self.timers, &self.pacing)
+                })
                 .collect(),
             groups: self.groups.observe(&self.instances),
-            statics: self.statics.entries().map(Entry::title).collect(),
+            statics: self.statics.entries().map(Entry::holding).collect(),
             statics_restored: self.statics.restored(),
+            sockets: self.sockets.observe().collect(),
+            interfaces: self.interfaces(),
+        }
+    }
+
+    fn device_of(&self, instance: &Instance) -> Option<String> {
+        let Over::At(device) = instance.over else {
+            return None;
+        };
+        self.network.link(device).map(|link| link.name.clone())
+    }
+
+    fn interfaces(&self) -> Vec<InterfaceState> {
+        let name = |index: Option<IfIndex>| {
+            let link = self.network.link(index?)?;
+            Some(link.name.clone())
+        };
+        let known = self
+            .network
+            .whole()
+            .map(|(link, addresses)| InterfaceState {
+                link: Some(link.clone()),
+                addresses: addresses.iter().map(|address| address.cidr).collect(),
+                below: name(link.below),
+                master: name(link.master),
+                forwards: self.network.forwards(link.index),
+                ..self.interface_named(&link.name)
+            });
+        let named = self.instances.values().flat_map(Instance::interfaces);
+        let missing: BTreeSet<_> = named
+            .filter(|name| self.network.named(name).is_none())
+            .collect();
+        let missing = missing.into_iter().map(|name| self.interface_named(name));
+        known.chain(missing).collect()
+    }
+
+    /// What is known of an interface without the kernel.
+    fn interface_named(&self, name: &str) -> InterfaceState {
+        let users = self.order.iter().filter_map(|id| self.instances.get(id));
+        let users = users.filter(|instance| {
+            let device = self.device_of(instance);
+            instance.uses(name) || device.as_deref() == Some(name)
+        });
+        InterfaceState {
+            name: name.to_owned(),
+            link: None,
+            addresses: Vec::new(),
+            below: None,
+            master: None,
+            asked: self.linkbeats.way(name),
+            is_ours: self.devices.has(name),
+            forwards: false,
+            instances: users.map(|instance| instance.name().to_owned()).collect(),
         }
     }
 
@@ -167,6 +279,7 @@ impl Instance {
             State::Init | State::Master | State::Fault => None,
         };
         InstanceState {
+            id: self.id,
             name: self.config.name.clone(),
             interface: self.config.interface.clone(),
             vrid: self.config.vrid,
@@ -184,7 +297,8 @@ impl Instance {
             master_down: self.master_down_interval(),
             advertised_at: self.advertised_at,
             addresses: self.owned.addresses().cloned().collect(),
-            set: self.owned.entries().map(Entry::title).collect(),
+            set: self.owned.entries().map(Entry::holding).collect(),
+            device: None,
             announcements_waiting: pacing.waiting(self.id),
             faults: self.faults.iter().map(ToString::to_string).collect(),
             tracker_faults: self

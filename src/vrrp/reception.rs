@@ -7,6 +7,7 @@ use log::{debug, info, warn};
 use super::accept::{AddressList, Advert, Received};
 use super::instance::{Context, Input, Instance, State, Told};
 use super::refusal::Refusal;
+use super::strangers::{Clash, Trace};
 use crate::wire::vrrp;
 
 impl Instance {
@@ -38,12 +39,9 @@ impl Instance {
         self.step(Input::Advert(advert), cx);
     }
 
-    fn complain(&mut self, refusal: Refusal, source: IpAddr, cx: &Context<'_>) {
+    fn complain(&mut self, refusal: Refusal, source: IpAddr, cx: &mut Context<'_>) {
         if refusal.is_foreign() && self.refused.is_new_stranger(source) {
-            warn!(
-                "({self}) virtual router id {} is also used by {source} on {}",
-                self.config.vrid, self.config.interface
-            );
+            self.meet_stranger(source, cx);
         }
         refusal.count(&mut self.statistics);
         match self.refused.add(refusal, source, cx.now) {
@@ -54,6 +52,20 @@ impl Instance {
                 refusal.told_of(source)
             ),
         }
+    }
+
+    fn meet_stranger(&self, source: IpAddr, cx: &mut Context<'_>) {
+        let clash = Clash {
+            instance: self.config.name.clone(),
+            vrid: self.config.vrid,
+            interface: self.config.interface.clone(),
+        };
+        // Without an interface it may come in by any.
+        let Some(link) = self.wire() else {
+            return warn!("{}", clash.with(source));
+        };
+        let trace = Trace { link, source };
+        cx.strangers.meet(cx.now, trace, clash, cx.timers, cx.out);
     }
 
     fn compare_addresses(&mut self, received: &Received<'_>) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::observe::SocketState;
 use super::{Effect, InstanceId, SocketId, Timer};
 use crate::time::Timers;
 use crate::wire::channel::Channel;
@@ -114,6 +115,17 @@ impl Sockets {
             }
             keep
         });
+    }
+
+    /// All there are, each with how many octets may wait and whose it is.
+    pub(super) fn observe(&self) -> impl Iterator<Item = SocketState> {
+        self.sockets.iter().map(|(id, socket)| SocketState {
+            id: *id,
+            channel: socket.channel,
+            interface: socket.interface.clone(),
+            buffer: socket.buffer,
+            instances: socket.instances.values().flatten().copied().collect(),
+        })
     }
 
     /// Notes that a socket could not be opened; tells whose it was.

@@ -556,7 +556,7 @@ fn a_router_that_uses_our_number_for_something_else_is_named_once() {
     let a = lan.router("a", &v4(150, AH.replace("AH", "PASS").as_str()));
     let _b = lan.router("b", &v4(100, ""));
     lan.run(60 * SEC);
-    let told = "virtual router id 51 is also used by 10.0.0.2 on eth0";
+    let told = "virtual router id 51 is also used by 10.0.0.2 (02:00:00:00:00:02) on eth0";
     assert_eq!(
         lan.transcript().matches(told).count(),
         1,

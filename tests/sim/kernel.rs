@@ -30,6 +30,8 @@ pub(crate) struct Kernel {
     pub(crate) filter_ability: u8,
     /// The tables of the packet filter, with what is in their sets.
     filters: BTreeMap<Family, BTreeSet<Element>>,
+    /// Flags of addresses beyond the eighth are an error.
+    pub(crate) refuses_newer_flags: bool,
     /// Ways in which links can be asked for their cable, each with what it says of `eth0`.
     pub(crate) beats: BTreeMap<Way, bool>,
     /// As before 3.17: a link on which IPv6 is on gets a link-local address, like it or not.
@@ -84,6 +86,7 @@ impl Kernel {
             refuses: false,
             is_old: false,
             beats: BTreeMap::new(),
+            refuses_newer_flags: false,
             filter_ability: 3,
             filters: BTreeMap::new(),
         }
@@ -489,6 +492,9 @@ impl Kernel {
     /// IPv6 addresses, which do not say whose they are.
     pub(crate) fn perform(&mut self, request: &Request) -> Result<(), Errno> {
         let (wanted, adding) = match request {
+            Request::AddAddress(address) if self.refuses_newer_flags && address.flags > 0xff => {
+                return Err(Errno::EINVAL);
+            }
             Request::AddAddress(address) => (address, true),
             Request::RemoveAddress(address) => (address, false),
             Request::Link(request) => return self.ask(request),

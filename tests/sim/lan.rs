@@ -5,15 +5,17 @@ mod asks;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use keepalived::addr::{Cidr, Family, IfIndex, Vrid};
+use keepalived::addr::{Cidr, Family, IfIndex, MacAddr, Vrid};
 use keepalived::config::Config;
 use keepalived::errno::Errno;
 use keepalived::rand::Rand;
 use keepalived::time::Instant;
 use keepalived::vrrp::{
     Attempt, Condition, Core, Effect, Event, InstanceState, Object, Snapshot, SocketId, StateName,
+    Trace,
 };
 use keepalived::wire::channel::Channel;
+use keepalived::wire::linkbeat::Question;
 use keepalived::wire::rtnl::Notice;
 use log::Level;
 
@@ -724,6 +726,7 @@ impl Lan {
     fn perform(&mut self, id: Id, effects: Vec<Effect>) {
         self.write_down(id, &effects);
         let (mut failures, mut answers, mut links) = (Vec::new(), Vec::new(), Vec::new());
+        let mut seen = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Open { socket, .. } if self.routers[id.0].kernel.refuses => {
@@ -758,12 +761,16 @@ impl Lan {
                         failures.push((Attempt::Filter(request), error));
                     }
                 }
-                Effect::Announce { .. } | Effect::Notify(_) | Effect::Buffer { .. } => {}
+                Effect::Announce { .. }
+                | Effect::Notify(_)
+                | Effect::Buffer { .. }
+                | Effect::StopSeeking(_) => {}
                 Effect::Setting(request) => {
                     if let Some(value) = self.routers[id.0].kernel.set(&request) {
                         answers.push((request.setting().clone(), value));
                     }
                 }
+                Effect::Seek(trace) => seen.extend(self.sight(trace)),
                 Effect::AskLink(question) => {
                     let answer = self.routers[id.0].kernel.ask_link(&question);
                     links.push((question, answer));
@@ -781,12 +788,25 @@ impl Lan {
         for (setting, value) in answers {
             self.tell(id, Event::Setting { setting, value });
         }
-        for (question, answer) in &links {
-            let (question, answer) = (question, *answer);
-            self.tell(id, Event::LinkAnswer { question, answer });
-        }
+        self.tell_of_cables(id, seen, &links);
         while let Some(notice) = self.routers[id.0].kernel.notice() {
             self.tell(id, Event::Network(notice));
+        }
+    }
+
+    /// Who was seen on them, and whether they are plugged.
+    fn tell_of_cables(
+        &mut self,
+        id: Id,
+        seen: Vec<(Trace, MacAddr)>,
+        answers: &[(Question, Result<bool, Errno>)],
+    ) {
+        for (of, mac) in seen {
+            self.tell(id, Event::Sighting { of, mac });
+        }
+        for (question, answer) in answers {
+            let (question, answer) = (question, *answer);
+            self.tell(id, Event::LinkAnswer { question, answer });
         }
     }
 
@@ -797,6 +817,13 @@ impl Lan {
         let channel = sockets.get(&on).expect("sent on an open socket");
         let cable = kernel.cable(channel.link.unwrap_or(ETH0));
         self.send(id, cable, packet);
+    }
+
+    /// Whose address it is; nobody's when it is another program's.
+    fn sight(&self, trace: Trace) -> Option<(Trace, MacAddr)> {
+        let mut routers = self.routers.iter();
+        let of = routers.find(|router| router.kernel.has_address(trace.source))?;
+        Some((trace, of.kernel.link("eth0")?.mac?))
     }
 
     /// To everybody on the segment: who does not listen to the destination does not hear it.

@@ -310,3 +310,33 @@ fn an_interface_that_may_come_later_is_told_of_once() {
     lan.run(6 * SEC);
     lan.expect_only_owner(a, VIP);
 }
+
+/// As Linux before 3.14 might: it has no attribute for flags beyond the eighth.
+#[test]
+fn a_kernel_that_knows_no_newer_flags_of_addresses_is_asked_without_them() {
+    let text = conf(150, "").replace(VIP, "fe80::100/64\n fd00::100/64 noprefixroute");
+    for knows in [true, false] {
+        let mut lan = Lan::new(413);
+        let a = lan.configured("a", &text);
+        lan.meddle(a, "has an old kernel", |kernel| {
+            kernel.refuses_newer_flags = !knows
+        });
+        lan.start(a);
+        lan.run(5 * SEC);
+        lan.expect_only_owner(a, "fd00::100/64");
+        let cidr: Cidr = "fd00::100/64".parse().expect("an address");
+        let addresses = lan.kernel(a).addresses();
+        let added = addresses.iter().find(|address| address.cidr == cidr);
+        let flags = added.expect("it is there").flags;
+        assert_eq!(flags > 0xff, knows, "{flags:#x}");
+        lan.run(10 * SEC);
+        let said = lan.transcript();
+        assert_eq!(
+            said.matches("+ fd00::100/64").count(),
+            if knows { 1 } else { 2 },
+            "{said}"
+        );
+        lan.stop(a);
+        assert!(lan.owners("fd00::100/64").is_empty());
+    }
+}

@@ -128,6 +128,8 @@ pub(crate) fn describe(effect: &Effect) -> Option<String> {
         Effect::Kernel(rtnl::Request::RemoveAddress(address)) => format!("- {}", address.cidr),
         Effect::Kernel(rtnl::Request::Link(request)) => link(request),
         Effect::Setting(request) => setting(request),
+        Effect::Seek(trace) => format!("seeks {}", trace.source),
+        Effect::StopSeeking(trace) => format!("seeks {} no more", trace.source),
         Effect::AskLink(question) => format!("asks {} by {:?}", question.interface, question.way),
         Effect::Filter(request) => filter(request),
         Effect::Notify(news) => format!("tells {news}"),

@@ -391,13 +391,13 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
 
         // Buffers.
         Row::field("vrrp_netlink_cmd_rcv_bufs", "INT 0..", "Receive buffer, octets; 0 for any.",
-            Field::Exact(|all| &mut all.global.buffers.vrrp_command.size)).stored(COMING),
+            Field::Exact(|all| &mut all.global.buffers.vrrp_command.size)),
         Row::truth("vrrp_netlink_cmd_rcv_bufs_force", "Beyond what the system allows.",
-            |all| &mut all.global.buffers.vrrp_command.force).stored(COMING),
+            |all| &mut all.global.buffers.vrrp_command.force),
         Row::field("vrrp_netlink_monitor_rcv_bufs", "INT 0..", "Receive buffer, octets.",
-            Field::Exact(|all| &mut all.global.buffers.vrrp_monitor.size)).stored(COMING),
+            Field::Exact(|all| &mut all.global.buffers.vrrp_monitor.size)),
         Row::truth("vrrp_netlink_monitor_rcv_bufs_force", "Beyond what the system allows.",
-            |all| &mut all.global.buffers.vrrp_monitor.force).stored(COMING),
+            |all| &mut all.global.buffers.vrrp_monitor.force),
         Row::field("process_monitor_rcv_bufs", "INT 0..", "Receive buffer, octets.",
             Field::Exact(|all| &mut all.global.buffers.process_monitor.size)).stored(COMING),
         Row::truth("process_monitor_rcv_bufs_force", "Beyond what the system allows.",

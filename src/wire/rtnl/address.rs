@@ -40,6 +40,16 @@ impl Address {
             preferred: None,
         }
     }
+
+    /// Without the flags that only an attribute has room for: Linux before 3.14 does not know it.
+    /// None when there are none.
+    pub fn for_older_kernels(&self) -> Option<Self> {
+        let oldest = self.flags & u32::from(u8::MAX);
+        (oldest != self.flags).then(|| Self {
+            flags: oldest,
+            ..self.clone()
+        })
+    }
 }
 
 pub(super) fn emit_add(address: &Address, sequence: u32) -> Vec<u8> {
