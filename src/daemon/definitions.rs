@@ -64,6 +64,10 @@ pub(super) fn write(text: &mut String, global: &config::Global) {
         "disabled"
     };
     let _ = writeln!(text, " Script security {security}");
+    limits(text, global);
+}
+
+fn limits(text: &mut String, global: &config::Global) {
     let buffers = &global.buffers;
     buffer(text, "vrrp_netlink_cmd_rcv_bufs", &buffers.vrrp_command);
     buffer(text, "vrrp_netlink_monitor_rcv_bufs", &buffers.vrrp_monitor);

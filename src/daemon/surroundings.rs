@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::report::{field, heading};
 use super::topology::Now;
 use crate::addr::Family;
-use crate::config::{Config, Tracked};
+use crate::config::{Config, Tracked, Trial};
 use crate::vrrp::{InterfaceState, SocketState};
 use crate::wire::channel::{Carrier, Ear};
 use crate::wire::linkbeat::Way;
@@ -63,7 +63,10 @@ pub(super) fn tracked(text: &mut String, config: &Config) {
     }
     for script in &config.scripts {
         field(text, 1, "VRRP Script", &script.name);
-        field(text, 3, "Command", script.script.argv.join(" "));
+        match &script.trial {
+            Trial::Run(program) => field(text, 3, "Command", program.argv.join(" ")),
+            Trial::Reach(reach) => line(text, 3, &reach.to_string()),
+        }
         field(
             text,
             3,

@@ -82,7 +82,6 @@ impl Core {
         self.debounce = Debounce::new(&config.links.delays);
         self.linkbeats.reconfigure(now, config, &mut self.timers);
         self.relate(config);
-        self.tell_of_missing();
         // Nobody may speak from an address that has just gone with another instance.
         self.mirror(out);
         self.reassess(now, out);
@@ -123,6 +122,7 @@ impl Core {
             instance.watches =
                 track::watches(group.map(|group| &group.track), &instance.config.track);
         }
+        self.tell_of_missing();
     }
 
     /// Each instance with what it is across reloads. Of twins, the one that has the name of a
