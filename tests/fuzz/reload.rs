@@ -92,6 +92,13 @@ impl Cores {
         if !self.sockets.is_empty() {
             return Err(format!("{} sockets stay open", self.sockets.len()));
         }
+        // Devices live until the neighbours have heard of it.
+        if let Some(farewell) = self.vrrp.deadline() {
+            self.now = self.now.max(farewell);
+            let mut effects = Vec::new();
+            self.vrrp.on_time(self.now, &mut effects);
+            self.perform_vrrp(effects);
+        }
         match self.vrrp.deadline() {
             Some(_) => Err("who has stopped waits for something".to_owned()),
             None => Ok(()),
