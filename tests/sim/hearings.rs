@@ -5,29 +5,10 @@ use std::net::Ipv4Addr;
 use keepalived::vrrp::StateName::{Backup, Fault, Master};
 use keepalived::wire::vrrp::Auth;
 
+use crate::confs::{VIP, signed as conf};
 use crate::kernel::ETH1;
 use crate::lan::{Id, Lan, MS, SEC};
 use crate::packets::{PASSWORD, advert, advert_of};
-
-const VIP: &str = "10.0.0.100";
-
-fn conf(priority: u8, extra: &str) -> String {
-    format!(
-        "vrrp_instance VI {{
-            interface eth0
-            virtual_router_id 51
-            priority {priority}
-            authentication {{
-                auth_type PASS
-                auth_pass 1111
-            }}
-            virtual_ipaddress {{
-                {VIP}
-            }}
-            {extra}
-        }}"
-    )
-}
 
 /// Somebody who may be heard.
 const OTHER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);

@@ -7,27 +7,11 @@ use keepalived::vrrp::StateName::{Backup, Fault, Master};
 use keepalived::wire::linkbeat::Way;
 use keepalived::wire::rtnl::{IpvlanMode, LinkKind, LinkRequest, NewLink};
 
+use crate::confs::{VIP, brief as conf};
 use crate::kernel::{ETH0, ETH1, Kernel};
 use crate::lan::{Id, Lan, MS, SEC};
 
-const VIP: &str = "10.0.0.100";
 const OWN: &str = "10.0.0.41";
-
-fn conf(priority: u8, extra: &str) -> String {
-    format!(
-        "vrrp_instance VI_1 {{
-            interface eth0
-            virtual_router_id 51
-            priority {priority}
-            advert_int 1
-            garp_master_repeat 1
-            virtual_ipaddress {{
-                {VIP}
-            }}
-            {extra}
-        }}"
-    )
-}
 
 fn place(lan: &Lan, id: Id, address: &str) -> Option<String> {
     let cidr: Cidr = address.parse().expect("an address");

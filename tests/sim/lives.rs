@@ -2,28 +2,9 @@
 
 use keepalived::vrrp::StateName::{Backup, Fault, Master};
 
+use crate::confs::{VIP, signed as conf};
 use crate::lan::{Lan, MS, SEC};
 use crate::packets::{PASSWORD, advert};
-
-const VIP: &str = "10.0.0.100";
-
-fn conf(priority: u8, extra: &str) -> String {
-    format!(
-        "vrrp_instance VI {{
-            interface eth0
-            virtual_router_id 51
-            priority {priority}
-            authentication {{
-                auth_type PASS
-                auth_pass 1111
-            }}
-            virtual_ipaddress {{
-                {VIP}
-            }}
-            {extra}
-        }}"
-    )
-}
 
 fn global(lines: &str) -> String {
     format!("global_defs {{\n{lines}\n}}\n")

@@ -4,6 +4,7 @@
 //! * `lan`: the world: routers, packets in flight, faults, time;
 //! * `kernel`: interfaces and addresses of one machine, and what the kernel refuses;
 //! * `record`: the transcript, log lines included;
+//! * `confs`: configurations that several files begin with;
 //! * `scenarios`: stories told by hand: configuration, timeline, what must be true;
 //! * `starts`: the same of beginnings: intervals, priorities, states;
 //! * `hearings`: the same of adverts heard in each state;
@@ -26,6 +27,7 @@
 
 mod belongings;
 mod bursts;
+mod confs;
 mod devices;
 mod dialects;
 mod faults;

@@ -3,29 +3,10 @@
 use keepalived::vrrp::StateName::{Backup, Fault, Init, Master};
 use keepalived::vrrp::{Condition, Object};
 
+use crate::confs::{VIP, signed as conf};
 use crate::kernel::{ETH0, ETH1};
 use crate::lan::{Lan, MS, SEC};
 use crate::packets::{PASSWORD, advert};
-
-const VIP: &str = "10.0.0.100";
-
-fn conf(priority: u8, extra: &str) -> String {
-    format!(
-        "vrrp_instance VI {{
-            interface eth0
-            virtual_router_id 51
-            priority {priority}
-            authentication {{
-                auth_type PASS
-                auth_pass 1111
-            }}
-            virtual_ipaddress {{
-                {VIP}
-            }}
-            {extra}
-        }}"
-    )
-}
 
 fn tracking(line: &str) -> String {
     format!("track_interface {{\n{line}\n}}")
