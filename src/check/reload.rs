@@ -71,6 +71,7 @@ impl Core {
         let needed = !waiting.is_empty() || self.sync.follows().is_some();
         self.need_director(now, needed, out);
 
+        self.make_room(config);
         let services = waiting.iter().map(|&at| &config.virtual_servers[at]);
         let keys: HashSet<&ServiceKey> = services.map(|service| &service.key).collect();
         let order = std::mem::take(&mut self.order);
@@ -86,6 +87,20 @@ impl Core {
             order: Vec::new(),
         });
         self.go_on(now, out);
+    }
+
+    /// At once and while nothing is in them: a map that grows later moves all it has in one turn.
+    fn make_room(&mut self, config: &Config) {
+        let services = &config.virtual_servers;
+        let servers = services.iter().flat_map(|service| &service.real_servers);
+        let checkers: usize = servers.clone().map(|server| server.checkers.len()).sum();
+        let servers = servers.count();
+        self.services
+            .reserve(services.len().saturating_sub(self.services.len()));
+        self.servers
+            .reserve(servers.saturating_sub(self.servers.len()));
+        self.checkers
+            .reserve(checkers.saturating_sub(self.checkers.len()));
     }
 
     /// Applies a share of the configuration, and begins a share of the new checks.
