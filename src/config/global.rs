@@ -311,6 +311,17 @@ pub struct Buffer {
     pub force: bool,
 }
 
+impl Buffer {
+    /// Gives a socket what is wanted, if it is not left to the kernel. `set` takes octets and
+    /// whether to go beyond what the system allows.
+    pub fn apply<E>(&self, set: impl FnOnce(u32, bool) -> Result<(), E>) -> Result<(), E> {
+        match self.size.filter(|octets| *octets > 0) {
+            Some(octets) => set(octets, self.force),
+            None => Ok(()),
+        }
+    }
+}
+
 /// `vrrp_rx_bufs_policy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BufferPolicy {

@@ -245,6 +245,20 @@ impl Script {
 }
 
 impl ScriptUser {
+    /// Whom a script runs as: its own user, else the default one; `supplementary` when the groups
+    /// of everybody count, whatever a line says.
+    pub fn of_script(
+        own: Option<&Self>,
+        default: Option<&Self>,
+        supplementary: bool,
+    ) -> Option<Self> {
+        let user = own.or(default).cloned()?;
+        Some(Self {
+            supplementary: user.supplementary || supplementary,
+            ..user
+        })
+    }
+
     /// What of it is not there: a user or a group.
     pub(crate) fn unknown(&self, report: &mut Report<'_>) -> Option<String> {
         if !report.user_exists(&self.name) {

@@ -11,7 +11,7 @@ use super::probes::Probes;
 use super::reactor::{Reactor, Source};
 use crate::check::{Core, Effect, Event, ProbeId, Snapshot};
 use crate::child::{Exit, Kill};
-use crate::config::global::{Buffer, Buffers};
+use crate::config::global::Buffers;
 use crate::config::{Config, Script};
 use crate::errno::Errno;
 use crate::notify::News;
@@ -351,21 +351,21 @@ impl Driver {
 
     /// `lvs_netlink_cmd_rcv_bufs`, `lvs_netlink_monitor_rcv_bufs`.
     fn set_buffers(&self) {
-        let set = |buffer: &Buffer, what, set: &dyn Fn(u32, bool) -> Result<(), Errno>| {
-            let size = buffer.size.filter(|size| *size > 0);
-            if let Some(Err(error)) = size.map(|size| set(size, buffer.force)) {
+        let Buffers {
+            lvs_command,
+            lvs_monitor,
+            ..
+        } = &self.buffers;
+        let ipvs = self.ipvs.as_ref().map(|ipvs| {
+            lvs_command.apply(|octets, beyond| ipvs.set_receive_buffer(octets, beyond))
+        });
+        let addresses = self.addresses.as_ref().map(|(monitor, _)| {
+            lvs_monitor.apply(|octets, beyond| monitor.set_receive_buffer(octets, beyond))
+        });
+        for (what, result) in [("IPVS", ipvs), ("addresses", addresses)] {
+            if let Some(Err(error)) = result {
                 error!(target: CHECK, "cannot set the receive buffer of {what}: {error}");
             }
-        };
-        if let Some(ipvs) = &self.ipvs {
-            set(&self.buffers.lvs_command, "IPVS", &|octets, beyond| {
-                ipvs.set_receive_buffer(octets, beyond)
-            });
-        }
-        if let Some((monitor, _)) = &self.addresses {
-            set(&self.buffers.lvs_monitor, "addresses", &|octets, beyond| {
-                monitor.set_receive_buffer(octets, beyond)
-            });
         }
     }
 

@@ -205,11 +205,7 @@ impl Users {
     }
 
     fn find(&self, user: Option<&ScriptUser>) -> Result<Option<Identity>, String> {
-        let user = user.or(self.default.as_ref()).cloned();
-        let user = user.map(|user| ScriptUser {
-            supplementary: user.supplementary || self.supplementary,
-            ..user
-        });
+        let user = ScriptUser::of_script(user, self.default.as_ref(), self.supplementary);
         identity(user.as_ref())
     }
 }

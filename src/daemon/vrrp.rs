@@ -10,7 +10,7 @@ use super::Error;
 use super::logging::VRRP;
 use super::reactor::{Reactor, Source};
 use crate::addr::{Family, IfIndex};
-use crate::config::{Buffer, Buffers, Config};
+use crate::config::{Buffers, Config};
 use crate::errno::Errno;
 use crate::notify::News;
 use crate::sys::clock::Clock;
@@ -117,17 +117,12 @@ impl Driver {
 
     /// The buffers of the two netlink sockets; 0 is for the kernel to choose.
     fn widen(&self, buffers: &Buffers) {
-        let size = |buffer: &Buffer| buffer.size.filter(|octets| *octets > 0);
-        let command = size(&buffers.vrrp_command).map(|octets| {
-            let force = buffers.vrrp_command.force;
-            self.route.set_receive_buffer(octets, force)
-        });
-        let monitor = size(&buffers.vrrp_monitor).map(|octets| {
-            let force = buffers.vrrp_monitor.force;
-            self.monitor.set_receive_buffer(octets, force)
-        });
+        let (command, monitor) = (&buffers.vrrp_command, &buffers.vrrp_monitor);
+        let command = command.apply(|octets, beyond| self.route.set_receive_buffer(octets, beyond));
+        let monitor =
+            monitor.apply(|octets, beyond| self.monitor.set_receive_buffer(octets, beyond));
         for (what, result) in [("cmd", command), ("monitor", monitor)] {
-            if let Some(Err(error)) = result {
+            if let Err(error) = result {
                 warn!(target: VRRP, "cannot set vrrp_netlink_{what}_rcv_bufs: {error}");
             }
         }

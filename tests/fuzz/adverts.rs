@@ -59,15 +59,6 @@ impl Router {
             statements.replace("PEER", &peer)
         );
         let config = load_text("fuzz.conf", &text, &AnyHost).config.unwrap();
-        let link = Link {
-            index: IfIndex(2),
-            name: "eth0".to_owned(),
-            mtu: 1500,
-            up: true,
-            running: true,
-            multicast: true,
-            ..Link::default()
-        };
         let own = [format!("10.0.0.{number}/24"), format!("fe80::{number}/64")];
         let own = own.map(|cidr| Address::new(IfIndex(2), cidr.parse().unwrap()));
         let mut router = Self {
@@ -78,7 +69,7 @@ impl Router {
         };
         router.tell(Event::WallClock(TIME));
         router.tell(Event::Resync {
-            links: &[link],
+            links: &[link(2, "eth0")],
             addresses: &own,
             rules: &[],
         });
@@ -116,6 +107,19 @@ impl Router {
                 return packet;
             }
         }
+    }
+}
+
+/// An interface that is up.
+pub(crate) fn link(index: u32, name: &str) -> Link {
+    Link {
+        index: IfIndex(index),
+        name: name.to_owned(),
+        mtu: 1500,
+        up: true,
+        running: true,
+        multicast: true,
+        ..Link::default()
     }
 }
 

@@ -13,6 +13,8 @@ use keepalived::time::Instant;
 use keepalived::wire::rtnl::{Address, Link, LinkRequest, Notice, Request};
 use keepalived::{check, vrrp};
 
+use crate::adverts::link;
+
 /// Wake-ups after each configuration.
 const TURNS: u32 = 20;
 /// A configuration of 100 kB has some thousand statements, each worth a few effects.
@@ -35,15 +37,6 @@ pub(crate) struct Cores {
 
 impl Cores {
     pub(crate) fn new() -> Self {
-        let link = |index, name: &str| Link {
-            index: IfIndex(index),
-            name: name.to_owned(),
-            mtu: 1500,
-            up: true,
-            running: true,
-            multicast: true,
-            ..Link::default()
-        };
         let own = ["10.0.0.1/24", "fe80::1/64", "192.168.200.1/24"];
         let own = own.map(|cidr| Address::new(IfIndex(2), cidr.parse().unwrap()));
         let mut cores = Self {

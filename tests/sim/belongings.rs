@@ -4,27 +4,14 @@ use keepalived::vrrp::StateName::{Fault, Master};
 use keepalived::wire::rtnl::{ADDRESS_NODAD, Create, PROTOCOL_KEEPALIVED, TABLE_MAIN};
 use keepalived::wire::vrrp;
 
+use crate::confs::{VIP, brief};
 use crate::kernel::ETH1;
 use crate::lan::{Id, Lan, MS, SEC};
 use crate::packets::advert;
 
-const VIP: &str = "10.0.0.100";
-
 /// An instance that is alone, with more in it.
 fn conf(extra: &str) -> String {
-    format!(
-        "vrrp_instance VI_1 {{
-            interface eth0
-            virtual_router_id 51
-            priority 150
-            advert_int 1
-            garp_master_repeat 1
-            virtual_ipaddress {{
-                {VIP}
-            }}
-            {extra}
-        }}"
-    )
+    brief(150, extra)
 }
 
 const EXCLUDED: &str = "virtual_ipaddress_excluded {

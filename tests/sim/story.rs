@@ -30,12 +30,17 @@ impl Kind {
     /// A story that goes wrong is told again, aloud.
     pub(crate) fn silently(&self, seed: u64) -> Tally {
         let script = (self.draw)(seed);
-        let mut lan = Lan::silent(script.seed);
-        if catch_unwind(AssertUnwindSafe(|| self.tell(&script, &mut lan))).is_err() {
+        self.tally(&script).unwrap_or_else(|| {
             self.aloud(&script);
             panic!("SEED={seed} goes wrong only when nobody listens");
-        }
-        lan.tally
+        })
+    }
+
+    /// None when it goes wrong.
+    fn tally(&self, script: &Script) -> Option<Tally> {
+        let mut lan = Lan::silent(script.seed);
+        let told = catch_unwind(AssertUnwindSafe(|| self.tell(script, &mut lan)));
+        told.is_ok().then_some(lan.tally)
     }
 
     /// The transcript. What goes wrong is shown as the shortest story that does.
@@ -54,10 +59,7 @@ impl Kind {
     fn shortest(&self, script: &Script) -> Script {
         let before = take_hook();
         set_hook(Box::new(|_| {}));
-        let short = script.shrunk(|shorter| {
-            let mut lan = Lan::silent(shorter.seed);
-            catch_unwind(AssertUnwindSafe(|| self.tell(shorter, &mut lan))).is_err()
-        });
+        let short = script.shrunk(|shorter| self.tally(shorter).is_none());
         set_hook(before);
         short
     }

@@ -39,11 +39,8 @@ pub(crate) fn vet(draft: &mut Draft, report: &mut Report<'_>) {
     let mut known: HashMap<(String, Option<ScriptUser>), bool> = HashMap::new();
     every(draft, &mut |script, user| {
         script.take_if(|script| {
-            let user = script.user.as_ref().or(user).or(default.as_ref()).cloned();
-            let user = user.map(|user| ScriptUser {
-                supplementary: user.supplementary || supplementary,
-                ..user
-            });
+            let own = script.user.as_ref().or(user);
+            let user = ScriptUser::of_script(own, default.as_ref(), supplementary);
             let program = script.argv.first().cloned().unwrap_or_default();
             // A shell reads the file whose name follows.
             if program.starts_with("</") {

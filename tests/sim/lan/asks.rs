@@ -1,5 +1,7 @@
 //! What a scenario asks of the world, and what it expects.
 
+use std::time::Duration;
+
 use keepalived::addr::Cidr;
 use keepalived::vrrp::{GroupState, InstanceState, StateName, Statistics};
 
@@ -69,6 +71,21 @@ impl Lan {
         self.routers()
             .filter(|id| self.routers[id.0].kernel.has(cidr))
             .collect()
+    }
+
+    /// Everybody runs, and nobody changes state for so long.
+    #[track_caller]
+    pub(crate) fn expect_rest(&mut self, how_long: Duration) {
+        let transitions = |lan: &Self| {
+            assert!(lan.routers().all(|id| lan.runs(id)), "everybody runs");
+            let instances = lan.routers().flat_map(|id| lan.instances(id));
+            let statistics = instances.map(|instance| instance.statistics);
+            let counts = statistics.map(|counts| counts.become_master + counts.release_master);
+            counts.sum::<u64>()
+        };
+        let before = transitions(self);
+        self.run(how_long);
+        assert_eq!(transitions(self), before, "what is calm stays as it is");
     }
 
     #[track_caller]
