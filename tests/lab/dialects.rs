@@ -244,6 +244,13 @@ fn play(dialect: &Dialect, first: Make, second: Make) {
         let local = format!("2001:db8:16::{last}/64");
         host.ip(&["address", "add", &local, "dev", "eth0", "nodad"]);
     }
+    if dialect.is_v6 {
+        // Debian's sends from a tentative address, too, and complains that it may not.
+        let settled = |host: &Host| !host.ip(&["address", "show"]).contains("tentative");
+        wait_until(seconds(5), "own addresses are certain", || {
+            settled(&high) && settled(&low)
+        });
+    }
     let (own, peer) = if dialect.is_v6 {
         ("2001:db8:16::21", "2001:db8:16::22")
     } else {
