@@ -55,8 +55,8 @@ mod lab {
 
 use lab::{
     clash, cluster, crowd, dialects, director, domains, farewell, filter, interfaces, layers, mail,
-    network, no_ipvs, notify, octets, process, routing, scripts, states, tables, trackers, traffic,
-    vmac, vrrp, wait,
+    network, no_ipvs, notify, octets, process, routing, scripts, stall, states, tables, trackers,
+    traffic, vmac, vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -234,7 +234,25 @@ fn next<'a>(queue: &Mutex<VecDeque<&'a Scenario>>) -> Option<&'a Scenario> {
         .pop_front()
 }
 
+/// One that fails while the whole machine stands still says nothing about the daemon: it begins
+/// anew, and the output tells so.
 fn run_one(scenario: &Scenario) -> bool {
+    let name = short(scenario.name);
+    for _ in 1..ATTEMPTS {
+        let stalls = stall::Stalls::watch();
+        if attempt(scenario) {
+            return true;
+        }
+        let stalled = stalls.longest();
+        if stalled < wait::slack() / 2 {
+            return false;
+        }
+        println!("{name} begins anew: the machine stood still for {stalled:.1?}");
+    }
+    attempt(scenario)
+}
+
+fn attempt(scenario: &Scenario) -> bool {
     let start = Instant::now();
     let passed = panic::catch_unwind(scenario.run).is_ok();
     let seconds = start.elapsed().as_secs_f64();
@@ -254,3 +272,5 @@ fn short(name: &str) -> &str {
 
 /// Scenarios mostly wait: more of them than processors can run at once.
 const JOBS: usize = 6;
+/// How often a scenario may meet a machine that stands still.
+const ATTEMPTS: usize = 3;
