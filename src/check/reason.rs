@@ -110,6 +110,7 @@ impl Reason {
             Self::Malformed(Malformed::NotHttp) => 30,
             Self::Malformed(Malformed::EndlessHeader) => 31,
             Self::Malformed(Malformed::BadLength) => 32,
+            Self::Malformed(Malformed::BadChunk) => 38,
             Self::Status { .. } => 33,
             Self::Digest { .. } => 34,
             Self::NoMatch => 35,

@@ -126,7 +126,10 @@ const DIFFERENCES: &[&str] = &[
      their number.",
     "HTTP_GET accepts a status without a reason phrase, header lines that end in a bare line feed, \
      a header of up to 65536 octets, and a connection that stays open after the body whose length \
-     was announced.",
+     was announced or after its last chunk. Interim answers (100 Continue) come before the one that \
+     counts. A content-length or chunk without a length, or a chunk with more octets than it says, \
+     is a failure.",
+    "DNS_CHECK waits for an answer to its own question.",
     "A whole answer to HTTP_GET may take ten times connect_timeout; a server that sends a little now \
      and then is down after that, and not up for ever.",
     "regex searches the body only, offsets count from its beginning, and a match may be 32768 octets \

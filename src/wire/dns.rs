@@ -14,10 +14,12 @@ pub struct Query<'a> {
 
 /// What an answer says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Answer<'a> {
     pub id: u16,
     /// 0 is no error, 3 is "no such name".
     pub code: u8,
+    /// What was asked, and all that follows; None: it does not repeat the question.
+    question: Option<&'a [u8]>,
 }
 
 impl Query<'_> {
@@ -38,14 +40,29 @@ impl Query<'_> {
     }
 }
 
-impl Answer {
+impl<'a> Answer<'a> {
     /// None when it is no answer at all.
-    pub fn parse(octets: &[u8]) -> Option<Self> {
+    pub fn parse(octets: &'a [u8]) -> Option<Self> {
         let mut reader = Reader::new(octets);
-        let (id, flags) = (reader.u16()?, reader.u16()?);
-        reader.take(COUNTS)?;
+        let (id, flags, questions) = (reader.u16()?, reader.u16()?, reader.u16()?);
+        reader.take(OTHER_COUNTS)?;
         let code = u8::try_from(flags & CODE).ok()?;
-        (flags & RESPONSE != 0).then_some(Self { id, code })
+        (flags & RESPONSE != 0).then_some(Self {
+            id,
+            code,
+            question: (questions > 0).then(|| reader.rest()),
+        })
+    }
+
+    /// Whether it may be the answer to this query. Who refuses may leave the question out.
+    pub fn answers(&self, query: &Query<'_>) -> bool {
+        let asked = query.emit();
+        let asked = asked.get(HEADER..).unwrap_or_default();
+        let same = |there: &[u8]| {
+            let there = there.get(..asked.len());
+            there.is_some_and(|there| there.eq_ignore_ascii_case(asked))
+        };
+        self.id == query.id && self.question.is_none_or(same)
     }
 }
 
@@ -53,8 +70,10 @@ const RESPONSE: u16 = 0x8000;
 const RECURSION_DESIRED: u16 = 0x0100;
 const CODE: u16 = 0x000f;
 const CLASS_IN: u16 = 1;
-/// Octets of the four counters.
-const COUNTS: usize = 8;
+/// Octets of the counters behind that of questions.
+const OTHER_COUNTS: usize = 6;
+/// Octets before the question.
+const HEADER: usize = 12;
 /// RFC 1035 2.3.4.
 const LABEL_MAX: usize = 63;
 
@@ -88,11 +107,8 @@ mod tests {
     #[test]
     fn only_an_answer_is_one() {
         let answer = b"\x12\x34\x81\x83\x00\x01\x00\x00\x00\x00\x00\x00";
-        let expected = Answer {
-            id: 0x1234,
-            code: 3,
-        };
-        assert_eq!(Answer::parse(answer), Some(expected));
+        let parsed = Answer::parse(answer).unwrap();
+        assert_eq!((parsed.id, parsed.code), (0x1234, 3));
         for length in 0..answer.len() {
             assert_eq!(Answer::parse(&answer[..length]), None);
         }
@@ -100,5 +116,30 @@ mod tests {
             Answer::parse(&[0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
             None
         );
+    }
+    #[test]
+    fn an_answer_belongs_to_its_query() {
+        let query = Query {
+            id: 0x1234,
+            name: b"www.example.org",
+            record: 1,
+        };
+        let mut answer = query.emit();
+        answer[2] |= 0x80;
+        answer.extend_from_slice(b"\xc0\x0c and an address");
+        let belongs = |answer: &[u8]| Answer::parse(answer).unwrap().answers(&query);
+        assert!(belongs(&answer));
+        let upper = answer.to_ascii_uppercase();
+        assert!(belongs(&upper), "names have no case");
+        // The number, the name, the type; and a question that breaks off.
+        for at in [1, HEADER + 1, HEADER + 18] {
+            let mut other = answer.clone();
+            other[at] ^= 1;
+            assert!(!belongs(&other), "octet {at}");
+        }
+        assert!(!belongs(&answer[..HEADER + 20]));
+        let mut without = answer[..HEADER].to_vec();
+        without[5] = 0;
+        assert!(belongs(&without), "an error without the question");
     }
 }

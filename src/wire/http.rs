@@ -4,9 +4,11 @@
 //! read in the same memory. It follows keepalived where that decides what a digest is made of: the
 //! body is what is on the wire, chunks are not undone, and octets beyond `Content-Length` are not
 //! part of it. A line may end without a carriage return, and a status without a reason phrase.
+//! Interim answers come before the one that counts.
 
 use std::fmt;
 
+use super::chunks::Chunks;
 use super::cursor::Writer;
 
 /// What is asked for.
@@ -58,6 +60,8 @@ pub struct Response {
     header: usize,
     status: u16,
     length: Option<u64>,
+    /// The body comes in chunks, and is read so where there is no length.
+    chunks: Option<Chunks>,
     /// Octets after the header, however many of them count.
     received: u64,
 }
@@ -80,6 +84,8 @@ pub enum Malformed {
     EndlessHeader,
     /// `Content-Length` is not a number, or two of them differ.
     BadLength,
+    /// A chunk has no length, or more octets than it says.
+    BadChunk,
 }
 
 impl Response {
@@ -98,6 +104,10 @@ impl Response {
             self.gather(line)?;
             self.end_line()?;
             bytes = rest;
+        }
+        if let Some(chunks) = self.chunks.as_mut().filter(|_| self.length.is_none()) {
+            let count = chunks.read(bytes).map_err(|_| Malformed::BadChunk)?;
+            return Ok(bytes.get(..count).unwrap_or_default());
         }
         let left = self.left();
         let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -125,7 +135,11 @@ impl Response {
 
     /// All of the body that was announced has come: nothing more is to be waited for.
     pub fn is_complete(&self) -> bool {
-        self.place == Place::Body && (self.is_bodiless() || self.left() == Some(0))
+        let is_over = match self.left() {
+            Some(left) => left == 0,
+            None => self.chunks.as_ref().is_some_and(Chunks::is_over),
+        };
+        self.place == Place::Body && (is_over || self.is_bodiless())
     }
 
     /// `Content-Length` and the octets that came in its place, when the two differ.
@@ -136,7 +150,12 @@ impl Response {
 
     /// RFC 9112 6.3: these answers end with their header.
     fn is_bodiless(&self) -> bool {
-        matches!(self.status, 100..=199 | 204 | 304)
+        matches!(self.status, SWITCHING | 204 | 304)
+    }
+
+    /// RFC 9110 15.2: another answer follows.
+    fn is_interim(&self) -> bool {
+        matches!(self.status, 100..=199) && self.status != SWITCHING
     }
 
     fn left(&self) -> Option<u64> {
@@ -168,6 +187,10 @@ impl Response {
                 self.status = status(line).ok_or(Malformed::NotHttp)?;
                 self.place = Place::Fields;
             }
+            Place::Fields if line.is_empty() && self.is_interim() => {
+                (self.length, self.chunks) = (None, None);
+                self.place = Place::StatusLine;
+            }
             Place::Fields if line.is_empty() => self.place = Place::Body,
             Place::Fields => self.field(line)?,
             Place::Body => {}
@@ -180,6 +203,11 @@ impl Response {
             return Ok(());
         };
         let (name, value) = line.split_at(colon);
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            let last = value.rsplit(|octet| b":,".contains(octet)).next();
+            let chunked = last.is_some_and(|c| c.trim_ascii().eq_ignore_ascii_case(b"chunked"));
+            self.chunks = chunked.then(Chunks::default);
+        }
         if !name.eq_ignore_ascii_case(b"content-length") {
             return Ok(());
         }
@@ -199,6 +227,7 @@ impl fmt::Display for Malformed {
             Self::NotHttp => "the answer is not HTTP",
             Self::EndlessHeader => "endless header",
             Self::BadLength => "content-length is no length",
+            Self::BadChunk => "a chunk is not as long as it says",
         })
     }
 }
@@ -224,6 +253,9 @@ fn number(text: &[u8]) -> Option<u64> {
         number.checked_mul(10)?.checked_add(u64::from(digit))
     })
 }
+
+/// The one of its kind that another answer does not follow.
+const SWITCHING: u16 = 101;
 
 const VERSION: &[u8] = b"HTTP/";
 
@@ -336,5 +368,40 @@ mod tests {
             let text = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
             assert_eq!(read(&[text.as_bytes()]).err(), Some(Malformed::BadLength));
         }
+    }
+    #[test]
+    fn an_answer_in_chunks_ends_with_the_last_and_stays_as_it_is() {
+        let text = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n\
+            5\r\nhello\r\n0\r\n\r\nand more";
+        for cut in 0..text.len() {
+            let (before, after) = text.split_at(cut);
+            let (response, body) = read(&[before, after]).unwrap();
+            assert_eq!(body, b"5\r\nhello\r\n0\r\n\r\n", "cut at {cut}");
+            assert!(response.is_complete());
+        }
+        let bad = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello";
+        assert_eq!(read(&[bad]).err(), Some(Malformed::BadChunk));
+        // A length goes first, as in keepalived.
+        let both = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\nhi!";
+        assert_eq!(read(&[both]).unwrap().1, b"hi");
+    }
+
+    #[test]
+    fn interim_answers_come_before_the_one_that_counts() {
+        let text = b"HTTP/1.1 100 Continue\r\nContent-Length: 1\r\n\r\n\
+            HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\nhello";
+        for cut in 0..text.len() {
+            let (before, after) = text.split_at(cut);
+            let (response, body) = read(&[before, after]).unwrap();
+            assert_eq!(response.status(), Some(200), "cut at {cut}");
+            assert_eq!(body, b"hello", "cut at {cut}");
+        }
+        let (response, _) = read(&[b"HTTP/1.1 100 Continue\r\n\r\n"]).unwrap();
+        assert_eq!((response.status(), response.is_complete()), (None, false));
+        let (response, _) = read(&[b"HTTP/1.1 101 Switching Protocols\r\n\r\n"]).unwrap();
+        assert_eq!(
+            (response.status(), response.is_complete()),
+            (Some(101), true)
+        );
     }
 }

@@ -4,6 +4,7 @@ pub mod ah;
 pub mod arp;
 pub mod channel;
 pub mod checksum;
+mod chunks;
 pub mod connector;
 pub mod cursor;
 pub mod dns;

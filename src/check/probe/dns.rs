@@ -12,25 +12,23 @@ pub(super) fn on(
     name: &str,
     input: Input<'_>,
 ) -> Step {
+    let name = Octets::of(name);
+    let query = Query {
+        id: around.id.low_bits(),
+        name: &name.0,
+        record: number(record),
+    };
     match input {
         Input::Start => Step::datagrams(around.id, endpoint),
-        Input::Connected => {
-            let name = Octets::of(name);
-            let query = Query {
-                id: around.id.low_bits(),
-                name: &name.0,
-                record: number(record),
-            };
-            Step::Send {
-                bytes: query.emit(),
-                limit: endpoint.timeout,
-            }
-        }
+        Input::Connected => Step::Send {
+            bytes: query.emit(),
+            limit: endpoint.timeout,
+        },
         Input::Received(octets) => match Answer::parse(octets) {
-            Some(Answer { id, code: 0 }) if id == around.id.low_bits() => Step::Done(Verdict::Up),
-            Some(Answer { id, code }) if id == around.id.low_bits() => {
-                Step::down(Reason::Dns { code })
-            }
+            Some(answer) if answer.answers(&query) => match answer.code {
+                0 => Step::Done(Verdict::Up),
+                code => Step::down(Reason::Dns { code }),
+            },
             // Somebody else's, or nonsense: the time that is left stays what it is.
             _ => Step::go_on(),
         },
