@@ -3,8 +3,11 @@
 //! The configuration room against texts: whatever comes, it is read in
 //! bounded time and memory, nothing panics, and what is printed reads back as the same. What comes
 //! of it goes through the cores (`fuzz/reload.rs`), what these write is bent and read as if the
-//! kernel had said it (`fuzz/netlink.rs`), and there are packets for the receiver of adverts
-//! (`fuzz/adverts.rs`) and answers for the checks (`fuzz/answers.rs`).
+//! kernel had said it (`fuzz/netlink.rs`) or IPVS had answered it (`fuzz/ipvs.rs`), and what they
+//! tell is looked at as scripts and mail servers would (`fuzz/news.rs`). There are packets for the
+//! receiver of adverts (`fuzz/adverts.rs`), from people who have the key, too
+//! (`fuzz/insiders.rs`), answers for the checks (`fuzz/answers.rs`, `fuzz/judge.rs`) and servers of
+//! TLS (`fuzz/secrets.rs`).
 //!
 //! A short run with a fixed seed is part of the suite. `scripts/fuzz config MINUTES` runs longer,
 //! optimised, with a seed of its own; it prints the seed and the smallest text that still fails.
@@ -25,25 +28,38 @@ use keepalived::rand::Rand;
 mod adverts;
 #[path = "fuzz/answers.rs"]
 mod answers;
+#[path = "fuzz/insiders.rs"]
+mod insiders;
+#[path = "fuzz/ipvs.rs"]
+mod ipvs;
+#[path = "fuzz/judge.rs"]
+mod judge;
 #[path = "fuzz/minimise.rs"]
 mod minimise;
 #[path = "fuzz/mutate.rs"]
 mod mutate;
 #[path = "fuzz/netlink.rs"]
 mod netlink;
+#[path = "fuzz/news.rs"]
+mod news;
 #[path = "fuzz/properties.rs"]
 mod properties;
 #[path = "fuzz/reload.rs"]
 mod reload;
+#[cfg(feature = "tls")]
+#[path = "fuzz/secrets.rs"]
+mod secrets;
 #[path = "config/stopwatch.rs"]
 mod stopwatch;
 
+use ipvs::Liar;
 use mutate::Mutator;
+use news::Town;
 use reload::Cores;
 use stopwatch::Stopwatch;
 
 /// The suite's run.
-const SHORT: Duration = Duration::from_secs(4);
+const SHORT: Duration = Duration::from_secs(2);
 const SEED: u64 = 1;
 
 /// What the process may take at its peak: the corpus, and a text of 100 kB with all it becomes.
@@ -98,24 +114,79 @@ fn no_text_breaks_the_reader() {
     );
 }
 
-/// What servers send to checks, by the same rules.
-#[test]
-fn no_answer_breaks_its_reader() {
+/// What servers send to checks, by the same rules: protocol by protocol.
+fn no_answer_breaks(target: &answers::Target) {
     let run = Run::new();
     let seed = run.seed;
     let mut rand = Rand::new(seed);
     let mut rounds = 0_u64;
     while run.goes_on() {
-        let text = answers::next(&mut rand);
-        if let Err(why) = without_panic(|| answers::check(&text, &mut rand)) {
-            panic!(
-                "FUZZ_SEED={seed}, round {rounds}: {why}\n{}",
-                text.escape_ascii()
-            );
+        if let Err(why) = without_panic(|| target.check(&mut rand)) {
+            panic!("FUZZ_SEED={seed}, round {rounds}: {why}");
         }
         rounds += 1;
     }
-    println!("{rounds} answers with seed {seed}");
+    println!("{rounds} long conversations with seed {seed}");
+}
+
+#[test]
+fn no_web_server_breaks_its_check() {
+    no_answer_breaks(&answers::HTTP);
+}
+
+#[test]
+fn no_mail_server_breaks_its_check() {
+    no_answer_breaks(&answers::SMTP);
+}
+
+#[test]
+fn no_name_server_breaks_its_check() {
+    no_answer_breaks(&answers::DNS);
+}
+
+#[test]
+fn no_echo_breaks_its_check() {
+    no_answer_breaks(&answers::ICMP);
+}
+
+/// What a server of TLS puts on the wire.
+#[cfg(feature = "tls")]
+#[test]
+fn no_server_breaks_a_session() {
+    let run = Run::new();
+    let seed = run.seed;
+    let mut rand = Rand::new(seed);
+    let mut stage = secrets::Stage::new();
+    let (mut rounds, mut secured) = (0_u64, 0_u64);
+    while run.goes_on() {
+        // Now and then an honest one, so that it is known to come through.
+        let honest = rounds.is_multiple_of(16);
+        match without_panic(|| stage.converse(honest, &mut rand)) {
+            Ok(false) if honest => panic!("FUZZ_SEED={seed}, round {rounds}: refused"),
+            Ok(was_secured) => secured += u64::from(was_secured),
+            Err(why) => panic!("FUZZ_SEED={seed}, round {rounds}: {why}"),
+        }
+        rounds += 1;
+    }
+    println!("{rounds} conversations with seed {seed}, {secured} of them secured");
+}
+
+/// Packets of somebody who has the keys.
+#[test]
+fn no_signature_breaks_a_backup() {
+    let run = Run::new();
+    let seed = run.seed;
+    let mut rand = Rand::new(seed);
+    let (mut rounds, mut counted) = (0_u64, 0_u64);
+    while run.goes_on() {
+        match without_panic(|| insiders::round(&mut rand)) {
+            Ok(packets) => counted += packets,
+            Err(why) => panic!("FUZZ_SEED={seed}, round {rounds}: {why}"),
+        }
+        rounds += 1;
+    }
+    println!("{rounds} rounds with seed {seed}, {counted} adverts counted");
+    assert!(counted > 20 * rounds, "the keys are the right ones");
 }
 
 /// Three configurations in a row, through both cores.
@@ -171,6 +242,77 @@ fn no_message_of_the_kernel_breaks_its_reader() {
         rounds += 1;
     }
     println!("{rounds} messages with seed {seed}");
+}
+
+/// What IPVS answers to a director.
+#[test]
+fn no_answer_of_ipvs_breaks_a_director() {
+    let configs = corpus();
+    let configs = configs.iter().filter_map(|text| properties::read(text));
+    let configs = configs.filter(|config| !config.virtual_servers.is_empty());
+    let configs: Vec<Arc<Config>> = configs.map(Arc::new).collect();
+    let mut cores = Cores::new();
+    for config in &configs {
+        cores.reload(config).unwrap();
+    }
+    let truths = cores.requests;
+    let run = Run::new();
+    let seed = run.seed;
+    let mut rand = Rand::new(seed);
+    let (mut rounds, mut believed) = (0_u64, 0_u64);
+    while run.goes_on() {
+        let liar = Liar::new(Rand::new(rand.next_u64()), truths.clone());
+        let outcome = without_panic(|| {
+            let mut cores = Cores::new();
+            cores.liar = Some(liar);
+            for _ in 0..2 {
+                let at = answers::index(&mut rand, configs.len());
+                cores.reload(&configs[at])?;
+            }
+            believed += cores.liar.as_ref().map_or(0, |liar| liar.believed);
+            cores.stop()
+        });
+        if let Err(why) = outcome {
+            panic!("FUZZ_SEED={seed}, round {rounds}: {why}");
+        }
+        rounds += 1;
+    }
+    println!("{rounds} directors with seed {seed}, {believed} answers believed");
+    assert!(believed > rounds, "some lies are good ones");
+}
+
+/// What scripts, pipes and mails are given.
+#[test]
+fn no_name_breaks_what_is_told() {
+    let run = Run::new();
+    let seed = run.seed;
+    let mut rand = Rand::new(seed);
+    let mut mutator = Mutator::new(corpus(), Rand::new(seed));
+    let (mut rounds, mut told) = (0_u64, 0_u64);
+    while run.goes_on() {
+        let mut texts = Vec::new();
+        let outcome = without_panic(|| {
+            let mut town = Town::new(Rand::new(rand.next_u64()));
+            while texts.len() < 2 {
+                let text = mutator.next();
+                if let Some(config) = properties::read(&text) {
+                    texts.push(text);
+                    town.reload(&Arc::new(config))?;
+                }
+            }
+            town.stop()?;
+            told += town.told;
+            Ok(())
+        });
+        if let Err(why) = outcome {
+            let at = run.place(rounds);
+            fs::write(&at, texts.join(&b"\n# And then:\n"[..])).unwrap();
+            panic!("FUZZ_SEED={seed}, round {rounds}: {why}\n{}", at.display());
+        }
+        rounds += 1;
+    }
+    println!("{rounds} times two configurations with seed {seed}, {told} news");
+    assert!(told > rounds, "there is something to tell");
 }
 
 /// How long, and from which seed.

@@ -94,7 +94,7 @@ use sync::Groups;
 pub use crate::track::{Condition, Object};
 pub use observe::{
     GroupState, Holding, InstanceState, InterfaceState, RefusedPackets, Snapshot, SocketState,
-    StateName, Statistics,
+    Standing, StateName, Statistics,
 };
 pub use strangers::Trace;
 

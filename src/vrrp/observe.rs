@@ -135,6 +135,18 @@ pub struct RefusedPackets {
     pub count: u64,
 }
 
+/// What an instance is, without a copy of anything: for who looks after every call.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    pub name: &'a str,
+    pub vrid: Vrid,
+    pub state: StateName,
+    /// It has put addresses into the kernel.
+    pub owns: bool,
+    /// What its group is in; None: it is in no group.
+    pub group: Option<StateName>,
+}
+
 /// The states of keepalived, with its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateName {
@@ -212,6 +224,23 @@ impl Core {
             sockets: self.sockets.observe().collect(),
             interfaces: self.interfaces(),
         }
+    }
+
+    /// In the order of the file.
+    pub fn standings(&self) -> impl Iterator<Item = Standing<'_>> {
+        let instances = self.order.iter().filter_map(|id| self.instances.get(id));
+        instances.map(|instance| Standing {
+            name: instance.name(),
+            vrid: instance.config.vrid,
+            state: instance.state_name(),
+            owns: instance.owned.addresses().next().is_some(),
+            group: self.groups.state_of(instance.id),
+        })
+    }
+
+    /// Something static is in the kernel.
+    pub fn has_statics(&self) -> bool {
+        self.statics.entries().next().is_some()
     }
 
     fn device_of(&self, instance: &Instance) -> Option<String> {

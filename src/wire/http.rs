@@ -105,6 +105,9 @@ impl Response {
             self.end_line()?;
             bytes = rest;
         }
+        if self.is_bodiless() {
+            return Ok(&[]);
+        }
         if let Some(chunks) = self.chunks.as_mut().filter(|_| self.length.is_none()) {
             let count = chunks.read(bytes).map_err(|_| Malformed::BadChunk)?;
             return Ok(bytes.get(..count).unwrap_or_default());
@@ -311,6 +314,15 @@ mod tests {
         }
         let octets: Vec<&[u8]> = text.chunks(1).collect();
         assert_eq!(read(&octets).unwrap().1, b"hello");
+    }
+
+    #[test]
+    fn what_follows_an_answer_without_a_body_is_none() {
+        for cut in 0..=22 {
+            let (before, after) = b"HTTP/1.1 204 OK\r\n\r\nhello".split_at(cut);
+            let (response, body) = read(&[before, after]).unwrap();
+            assert!(response.is_complete() && body.is_empty(), "cut at {cut}");
+        }
     }
 
     #[test]

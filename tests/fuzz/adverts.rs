@@ -14,18 +14,18 @@ use keepalived::wire::rtnl::{Address, Link};
 const SHORT: Duration = Duration::from_secs(2);
 const SEED: u64 = 1;
 /// What both wall clocks show.
-const TIME: Duration = Duration::from_secs(1_700_000_000);
+pub(crate) const TIME: Duration = Duration::from_secs(1_700_000_000);
 const INTERVAL: Duration = Duration::from_secs(1);
 
 const HMAC: &str = "auth_hmac {\nkey 1 0123456789abcdef0123456789abcdef\nactive_key 1\n}";
-const AH: &str = "authentication {\nauth_type AH\nauth_pass secret99\n}";
+pub(crate) const AH: &str = "authentication {\nauth_type AH\nauth_pass secret99\n}";
 const PASS: &str = "authentication {\nauth_type PASS\nauth_pass 1111\n}";
 const V4: &str = "10.0.0.100\n10.0.0.101";
-const V6: &str = "fe80::100\n2001:db8::100";
+pub(crate) const V6: &str = "fe80::100\n2001:db8::100";
 
 /// Statements, addresses, and whether a change of any octet but those of the header is noticed.
 #[rustfmt::skip]
-const DIALECTS: [(&str, &str, bool); 12] = [
+pub(crate) const DIALECTS: [(&str, &str, bool); 12] = [
     ("", V4, false),
     (PASS, V4, false),
     (AH, V4, true),
@@ -42,15 +42,17 @@ const DIALECTS: [(&str, &str, bool); 12] = [
 ];
 
 /// A core with its time.
-struct Router {
+pub(crate) struct Router {
     core: Core,
     now: Instant,
-    effects: Vec<Effect>,
+    /// The socket it listens on.
+    pub(crate) on: SocketId,
+    pub(crate) effects: Vec<Effect>,
     packets: u64,
 }
 
 impl Router {
-    fn new(statements: &str, addresses: &str, priority: u8, number: u8) -> Self {
+    pub(crate) fn new(statements: &str, addresses: &str, priority: u8, number: u8) -> Self {
         let family = if addresses == V6 { "fe80::" } else { "10.0.0." };
         let peer = format!("{family}{}", 3 - number);
         let text = format!(
@@ -64,6 +66,7 @@ impl Router {
         let mut router = Self {
             core: Core::new(),
             now: Instant::ZERO,
+            on: SocketId(0),
             effects: Vec::new(),
             packets: 0,
         };
@@ -74,31 +77,33 @@ impl Router {
             rules: &[],
         });
         router.tell(Event::Reload(&config));
-        router
-    }
-
-    fn tell(&mut self, event: Event<'_>) {
-        self.core.on_event(self.now, event, &mut self.effects);
-    }
-
-    fn state(&self) -> InstanceState {
-        self.core.observe().instances.remove(0)
-    }
-
-    fn socket(&self) -> SocketId {
         let open = |effect: &Effect| match effect {
             Effect::Open { socket, .. } => Some(*socket),
             _ => None,
         };
-        self.effects.iter().find_map(open).unwrap()
+        router.on = router.effects.iter().find_map(open).unwrap();
+        router
+    }
+
+    pub(crate) fn tell(&mut self, event: Event<'_>) {
+        self.core.on_event(self.now, event, &mut self.effects);
+    }
+
+    pub(crate) fn state(&self) -> InstanceState {
+        self.core.observe().instances.remove(0)
+    }
+
+    /// Its next timer.
+    pub(crate) fn wake(&mut self) {
+        self.effects.clear();
+        self.now = self.core.deadline().unwrap();
+        self.core.on_time(self.now, &mut self.effects);
     }
 
     /// Its next advert, as a master.
-    fn advert(&mut self) -> Vec<u8> {
+    pub(crate) fn advert(&mut self) -> Vec<u8> {
         loop {
-            self.effects.clear();
-            self.now = self.core.deadline().unwrap();
-            self.core.on_time(self.now, &mut self.effects);
+            self.wake();
             let sent = self.effects.iter().find_map(|effect| match effect {
                 Effect::Advertise { packet, .. } => Some(packet.clone()),
                 _ => None,
@@ -165,7 +170,7 @@ fn no_packet_breaks_a_backup_of_any_dialect() {
 fn round(statements: &str, addresses: &str, signed: bool, rand: &mut Rand) -> Result<(), String> {
     let mut master = Router::new(statements, addresses, 200, 1);
     let mut backup = Router::new(statements, addresses, 100, 2);
-    let on = backup.socket();
+    let on = backup.on;
     let (first, second) = (master.advert(), master.advert());
     for _ in 0..200 {
         let whole = if rand.chance(50) { &first } else { &second };
@@ -218,7 +223,7 @@ fn round(statements: &str, addresses: &str, signed: bool, rand: &mut Rand) -> Re
 
 /// True when all but what the signature leaves out is as one of the masters' packets: of an IP
 /// header what is not the source or a length, of an advert its checksum; and padding.
-fn is_as_signed(packet: &[u8], originals: &[&Vec<u8>], addresses: &str) -> bool {
+pub(crate) fn is_as_signed(packet: &[u8], originals: &[&Vec<u8>], addresses: &str) -> bool {
     let masked = |packet: &[u8], length: usize| {
         let mut packet = packet.to_vec();
         packet.truncate(length);

@@ -9,11 +9,13 @@ use std::time::Duration;
 use keepalived::addr::IfIndex;
 use keepalived::config::Config;
 use keepalived::errno::Errno;
+use keepalived::notify::News;
 use keepalived::time::Instant;
 use keepalived::wire::rtnl::{Address, Link, LinkRequest, Notice, Request};
 use keepalived::{check, vrrp};
 
 use crate::adverts::link;
+use crate::ipvs::Liar;
 
 /// Wake-ups after each configuration.
 const TURNS: u32 = 20;
@@ -29,6 +31,10 @@ pub(crate) struct Cores {
     /// Those that were made.
     links: BTreeMap<IfIndex, Link>,
     check: check::Core,
+    /// None: an IPVS that has nothing yet and can do everything.
+    pub(crate) liar: Option<Liar>,
+    /// What was to be told to scripts, pipes and mails.
+    pub(crate) news: Vec<News>,
     /// Requests to the kernel, as they leave.
     pub(crate) requests: Vec<Vec<u8>>,
     /// The last one of them.
@@ -46,6 +52,8 @@ impl Cores {
             next_link: 10,
             links: BTreeMap::new(),
             check: check::Core::new(1),
+            liar: None,
+            news: Vec::new(),
             requests: Vec::new(),
             last: String::new(),
         };
@@ -68,7 +76,7 @@ impl Cores {
                 return Err(format!("{effects} effects"));
             }
             let made = self.requests.len() - before;
-            if again && made > 0 {
+            if again && made > 0 && self.liar.is_none() {
                 return Err(format!(
                     "the same again leads to {made} requests: {}",
                     self.last
@@ -79,9 +87,14 @@ impl Cores {
         Ok(())
     }
 
-    pub(crate) fn stop(mut self) -> Result<(), String> {
+    /// The beginning of the end.
+    pub(crate) fn halt(&mut self) {
         self.tell_vrrp(vrrp::Event::Stop);
         self.tell_check(check::Event::Stop);
+    }
+
+    pub(crate) fn stop(mut self) -> Result<(), String> {
+        self.halt();
         if !self.sockets.is_empty() {
             return Err(format!("{} sockets stay open", self.sockets.len()));
         }
@@ -145,6 +158,7 @@ impl Cores {
                         notices.extend(self.change_link(request));
                     }
                 }
+                vrrp::Effect::Notify(transition) => self.news.push(News::Router(transition)),
                 _ => {}
             }
         }
@@ -201,29 +215,34 @@ impl Cores {
         self.perform_check(effects);
     }
 
-    /// An IPVS that has nothing yet and can do everything.
     fn perform_check(&mut self, effects: Vec<check::Effect>) {
         for effect in effects {
+            let liar = self.liar.as_mut();
             match effect {
                 check::Effect::FindDirector { .. } => {
-                    self.tell_check(check::Event::Director(Ok(0x01_0201)));
+                    let answer = liar.map_or(Ok(0x01_0201), Liar::version);
+                    self.tell_check(check::Event::Director(answer));
                 }
                 check::Effect::LoadModule(module) => {
                     let success = true;
                     self.tell_check(check::Event::ModuleLoaded { module, success });
                 }
                 check::Effect::ReadIpvs(id) => {
-                    let answer = Ok(None);
+                    let answer = liar.map_or(Ok(None), |liar| liar.reading(&id));
                     self.tell_check(check::Event::IpvsRead { id, answer });
                 }
                 check::Effect::ReadTimeouts => {
-                    let answer = Err(Errno::ENOENT);
+                    let answer = liar.map_or(Err(Errno::ENOENT), Liar::timeouts);
                     self.tell_check(check::Event::TimeoutsRead(answer));
                 }
                 check::Effect::Ipvs(request) => {
                     self.last = format!("{request:?}");
                     self.requests.push(request.emit(30, 1));
+                    if let Some(error) = liar.and_then(Liar::refusal) {
+                        self.tell_check(check::Event::IpvsFailed { request, error });
+                    }
                 }
+                check::Effect::Notify(notice) => self.news.push(News::Director(notice)),
                 _ => {}
             }
         }

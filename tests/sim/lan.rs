@@ -3,6 +3,7 @@
 mod asks;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 use std::time::Duration;
 
 use keepalived::addr::{Cidr, Family, IfIndex, MacAddr, Vrid};
@@ -11,8 +12,7 @@ use keepalived::errno::Errno;
 use keepalived::rand::Rand;
 use keepalived::time::Instant;
 use keepalived::vrrp::{
-    Attempt, Condition, Core, Effect, Event, InstanceState, Object, Snapshot, SocketId, StateName,
-    Trace,
+    Attempt, Condition, Core, Effect, Event, Object, SocketId, Standing, StateName, Trace,
 };
 use keepalived::wire::channel::Channel;
 use keepalived::wire::linkbeat::Question;
@@ -56,7 +56,7 @@ pub(crate) struct Lan {
     rand: Rand,
     routers: Vec<Router>,
     /// Deliveries by time, then by order of sending.
-    in_flight: BTreeMap<(Instant, u64), (Id, IfIndex, Packet)>,
+    in_flight: BTreeMap<(Instant, u64), (Id, IfIndex, Rc<Packet>)>,
     sent: u64,
     transcript: Transcript,
     /// Nothing is written down: who wants to know tells the story again.
@@ -102,6 +102,8 @@ impl Tally {
 struct Router {
     name: String,
     config: Config,
+    /// What the configuration says of each instance.
+    claims: Vec<Claim>,
     uptime: Duration,
     /// `-X`.
     releases_all: bool,
@@ -114,7 +116,7 @@ struct Router {
     core: Option<Core>,
     sockets: BTreeMap<SocketId, Channel>,
     /// Packets waiting in the sockets of a process that does not get the processor.
-    waiting: VecDeque<(SocketId, Packet)>,
+    waiting: VecDeque<(SocketId, Rc<Packet>)>,
     asleep_until: Option<Instant>,
     /// Interfaces that neither hear nor are heard, and do not notice.
     cut: BTreeSet<IfIndex>,
@@ -124,9 +126,16 @@ struct Router {
     mute: BTreeSet<IfIndex>,
     /// How far its wall clock is from the others', in seconds.
     clock: i64,
-    last_sent: Option<Packet>,
+    last_sent: Option<Rc<Packet>>,
     /// The masters of the last look.
     masters: Vec<(Family, Vrid)>,
+}
+
+/// What an instance may have while it is master.
+struct Claim {
+    instance: String,
+    family: Family,
+    addresses: Vec<Cidr>,
 }
 
 /// What one event may lead to, with a handful of instances.
@@ -201,9 +210,11 @@ impl Lan {
     pub(crate) fn configured(&mut self, name: &str, config: &str) -> Id {
         let id = Id(self.routers.len());
         let number = u8::try_from(id.0 + 1).expect("a handful of routers");
+        let config = load(config);
         self.routers.push(Router {
             name: name.to_owned(),
-            config: load(config),
+            claims: claims(&config),
+            config,
             uptime: Duration::from_secs(86_400),
             releases_all: false,
             tells_of_addresses: false,
@@ -305,7 +316,7 @@ impl Lan {
     pub(crate) fn reload(&mut self, id: Id, config: &str) {
         self.note(id, "reloads");
         let config = load(config);
-        self.routers[id.0].config = config.clone();
+        self.routers[id.0].adopt(config.clone());
         self.tell(id, Event::Reloading);
         // Files are read.
         self.run(2 * MS);
@@ -315,7 +326,7 @@ impl Lan {
 
     /// Writes another configuration for the next start.
     pub(crate) fn configure(&mut self, id: Id, config: &str) {
-        self.routers[id.0].config = load(config);
+        self.routers[id.0].adopt(load(config));
     }
 
     /// The switch forgets the port: packets vanish both ways, the carrier stays.
@@ -535,13 +546,14 @@ impl Lan {
 
     /// The same of one that may not have sent yet.
     pub(crate) fn sent(&self, id: Id) -> Option<Packet> {
-        self.routers[id.0].last_sent.clone()
+        self.routers[id.0].last_sent.as_deref().cloned()
     }
 
     /// A packet as it may come from elsewhere, which every router hears that listens to it.
     pub(crate) fn inject_packet(&mut self, packet: &Packet) {
+        let packet = Rc::new(packet.clone());
         for id in self.routers() {
-            self.deliver(id, ETH0, packet);
+            self.deliver(id, ETH0, &packet);
         }
     }
 
@@ -557,8 +569,9 @@ impl Lan {
     }
 
     pub(crate) fn inject_on(&mut self, link: IfIndex, packet: &[u8]) {
+        let packet = Rc::new(Packet::v4(packet));
         for id in self.routers() {
-            self.deliver(id, link, &Packet::v4(packet));
+            self.deliver(id, link, &packet);
         }
     }
 
@@ -645,7 +658,7 @@ impl Lan {
                 self.routers[id.0].asleep_until = None;
                 self.note(id, "wakes up");
                 while let Some((on, packet)) = self.routers[id.0].waiting.pop_front() {
-                    self.hand_over(id, on, packet);
+                    self.hand_over(id, on, &packet);
                 }
             }
             let core = self.routers[id.0].core.as_ref();
@@ -655,7 +668,7 @@ impl Lan {
         }
     }
 
-    fn deliver(&mut self, to: Id, link: IfIndex, packet: &Packet) {
+    fn deliver(&mut self, to: Id, link: IfIndex, packet: &Rc<Packet>) {
         let Router {
             sockets, kernel, ..
         } = &self.routers[to.0];
@@ -669,17 +682,17 @@ impl Lan {
             .map(|(on, _)| *on)
             .collect();
         for on in on {
-            self.hand_over(to, on, packet.clone());
+            self.hand_over(to, on, packet);
         }
     }
 
-    fn hand_over(&mut self, to: Id, on: SocketId, packet: Packet) {
+    fn hand_over(&mut self, to: Id, on: SocketId, packet: &Rc<Packet>) {
         let router = &mut self.routers[to.0];
         if router.core.is_none() || !router.sockets.contains_key(&on) {
             return;
         }
         if router.asleep_until.is_some() {
-            router.waiting.push_back((on, packet));
+            router.waiting.push_back((on, Rc::clone(packet)));
             return;
         }
         let datagram = packet.datagram();
@@ -754,7 +767,7 @@ impl Lan {
                         bytes,
                     };
                     self.check_sender(id, &packet);
-                    self.advertise(id, on, &packet);
+                    self.advertise(id, on, Rc::new(packet));
                 }
                 Effect::Filter(request) => {
                     if let Err(error) = self.routers[id.0].kernel.filter(&request) {
@@ -810,7 +823,7 @@ impl Lan {
         }
     }
 
-    fn advertise(&mut self, id: Id, on: SocketId, packet: &Packet) {
+    fn advertise(&mut self, id: Id, on: SocketId, packet: Rc<Packet>) {
         let Router {
             sockets, kernel, ..
         } = &self.routers[id.0];
@@ -827,8 +840,8 @@ impl Lan {
     }
 
     /// To everybody on the segment: who does not listen to the destination does not hear it.
-    fn send(&mut self, from: Id, link: IfIndex, packet: &Packet) {
-        self.routers[from.0].last_sent = Some(packet.clone());
+    fn send(&mut self, from: Id, link: IfIndex, packet: Rc<Packet>) {
+        self.routers[from.0].last_sent = Some(Rc::clone(&packet));
         let sender = &self.routers[from.0];
         if !sender.is_connected(link) || sender.mute.contains(&link) {
             return;
@@ -844,8 +857,10 @@ impl Lan {
                 let spread = self.weather.delay_max - self.weather.delay_min;
                 let delay = self.weather.delay_min + self.rand.up_to(spread);
                 self.sent += 1;
-                self.in_flight
-                    .insert((self.now + delay, self.sent), (to, link, packet.clone()));
+                self.in_flight.insert(
+                    (self.now + delay, self.sent),
+                    (to, link, Rc::clone(&packet)),
+                );
             }
         }
     }
@@ -861,39 +876,46 @@ impl Lan {
             return;
         }
         self.tally.checks += 1;
-        let observed = core.observe();
         // Before its first look at the machine, what a crash left is still there.
-        let mut states = observed.instances.iter().map(|instance| instance.state);
-        let nobody = !observed.instances.is_empty()
-            && states.all(|state| matches!(state, StateName::Backup | StateName::Fault));
-        if nobody && observed.statics.is_empty() {
-            assert_eq!(self.routes(id), [""; 0], "{}", self.transcript.text());
-            assert_eq!(self.rules(id), [], "{}", self.transcript.text());
+        let waits =
+            |instance: Standing<'_>| matches!(instance.state, StateName::Backup | StateName::Fault);
+        let nobody = core.standings().next().is_some() && core.standings().all(waits);
+        if nobody && !core.has_statics() {
+            let Kernel { routes, rules, .. } = &router.kernel;
+            let nothing = routes.is_empty() && rules.is_empty();
+            assert!(nothing, "{routes:?} {rules:?}\n{}", self.transcript.text());
         }
-        self.check_groups(&router.name, &observed);
-        let masters = masters(&router.config, &observed);
-        for instance in observed.instances {
-            let is_master = instance.state == StateName::Master;
-            let addresses = configured(&router.config, &instance.name);
-            let owned = addresses
-                .iter()
-                .filter(|vip| router.kernel.has(**vip))
-                .count();
-            // A master may be missing an address it was robbed of less than a second ago.
-            let right = if is_master {
-                owned <= addresses.len()
-            } else {
-                owned == 0
-            };
-            assert!(
-                right && (is_master || instance.addresses.is_empty()),
-                "{} is {:?} and owns {owned} addresses:\n{}",
-                router.name,
-                instance.state,
-                self.transcript.text()
-            );
+        for instance in core.standings() {
+            self.check_instance(router, instance);
         }
-        self.routers[id.0].masters = masters;
+        let router = &mut self.routers[id.0];
+        let mut masters = std::mem::take(&mut router.masters);
+        masters.clear();
+        masters.extend(router.leads());
+        router.masters = masters;
+    }
+
+    /// It has what it may have, and is in the state of its group.
+    fn check_instance(&self, router: &Router, instance: Standing<'_>) {
+        let is_master = instance.state == StateName::Master;
+        let claim = router.claim(instance.name);
+        let addresses = claim.map_or(&[][..], |claim| &claim.addresses);
+        let owned = addresses.iter().filter(|vip| router.kernel.has(**vip));
+        let owned = owned.count();
+        // A master may be missing an address it was robbed of less than a second ago.
+        assert!(
+            is_master || (owned == 0 && !instance.owns),
+            "{} is {:?} and owns {owned} addresses:\n{}",
+            router.name,
+            instance.state,
+            self.transcript.text()
+        );
+        assert!(
+            instance.group.is_none_or(|group| group == instance.state),
+            "{}: {instance:?} is not in the state of its group:\n{}",
+            router.name,
+            self.transcript.text()
+        );
     }
 
     /// Only a master says more than goodbye.
@@ -905,31 +927,12 @@ impl Lan {
         if self.unchecked || advert.priority() == 0 || router.masters.iter().any(is_it) {
             return;
         }
-        let observed = router
-            .core
-            .as_ref()
-            .map(|core| masters(&router.config, &core.observe()));
         assert!(
-            observed.is_none_or(|masters| masters.iter().any(is_it)),
+            router.core.is_none() || router.leads().any(|led| is_it(&led)),
             "{} is no master and sends adverts:\n{}",
             router.name,
             self.transcript.text()
         );
-    }
-
-    /// The members of a group are in the state of the group.
-    fn check_groups(&self, router: &str, observed: &Snapshot) {
-        for group in &observed.groups {
-            let mut instances = observed.instances.iter();
-            let astray = instances.find(|instance| {
-                group.members.contains(&instance.name) && instance.state != group.state
-            });
-            assert!(
-                astray.is_none(),
-                "{router}: {group:?} has {astray:?}:\n{}",
-                self.transcript.text()
-            );
-        }
     }
 
     /// What it says, and what it wants done.
@@ -972,6 +975,22 @@ impl Lan {
 }
 
 impl Router {
+    fn adopt(&mut self, config: Config) {
+        self.claims = claims(&config);
+        self.config = config;
+    }
+
+    fn claim(&self, instance: &str) -> Option<&Claim> {
+        self.claims.iter().find(|claim| claim.instance == instance)
+    }
+
+    /// The virtual routers that it is the master of.
+    fn leads(&self) -> impl Iterator<Item = (Family, Vrid)> {
+        let instances = self.core.iter().flat_map(Core::standings);
+        let masters = instances.filter(|instance| instance.state == StateName::Master);
+        masters.filter_map(|master| Some((self.claim(master.name)?.family, master.vrid)))
+    }
+
     fn is_connected(&self, link: IfIndex) -> bool {
         !self.cut.contains(&link) && self.kernel.is_up(link)
     }
@@ -986,23 +1005,17 @@ fn on(link: IfIndex) -> String {
     }
 }
 
-/// The virtual routers that this one is the master of.
-fn masters(config: &Config, observed: &Snapshot) -> Vec<(Family, Vrid)> {
-    let masters = observed.instances.iter();
-    let masters = masters.filter(|instance| instance.state == StateName::Master);
-    let family = |name: &str| config.instances.iter().find(|known| known.name == name);
-    let key = |instance: &InstanceState| Some((family(&instance.name)?.family, instance.vrid));
-    masters.filter_map(key).collect()
-}
-
-fn configured(config: &Config, instance: &str) -> Vec<Cidr> {
-    let found = config.instances.iter().find(|known| known.name == instance);
-    let addresses = found.map(|instance| instance.addresses.iter().chain(&instance.excluded));
-    addresses
-        .into_iter()
-        .flatten()
-        .map(|vip| vip.cidr)
-        .collect()
+fn claims(config: &Config) -> Vec<Claim> {
+    let instances = config.instances.iter();
+    let claims = instances.map(|instance| {
+        let addresses = instance.addresses.iter().chain(&instance.excluded);
+        Claim {
+            instance: instance.name.clone(),
+            family: instance.family,
+            addresses: addresses.map(|vip| vip.cidr).collect(),
+        }
+    });
+    claims.collect()
 }
 
 fn load(text: &str) -> Config {
