@@ -3,7 +3,7 @@
 //! The house, from the ground up; a room imports only from rooms above it in this list
 //! (`tests/tidy.rs` keeps that true):
 //!
-//! * ground: [`time`], [`addr`], [`errno`], [`rand`], [`child`]: values, no I/O;
+//! * ground: [`time`], [`addr`], [`errno`], [`rand`], [`hash`], [`child`]: values, no I/O;
 //! * [`wire`]: bytes and the values they mean;
 //! * [`config`]: text to typed values, with diagnostics;
 //! * [`notify`] and [`track`]: who is told of what happened, in order, and what is watched beside
@@ -16,6 +16,7 @@
 pub mod addr;
 pub mod child;
 pub mod errno;
+pub mod hash;
 pub mod rand;
 pub mod time;
 

@@ -3,12 +3,13 @@
 //! [`Timers`] is a hierarchical timer wheel with exact answers. It never reads a clock: whoever
 //! holds one passes `now` in, so that a run with the same calls gives the same timers.
 
-use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hash};
+use std::hash::Hash;
 use std::ops::Add;
 use std::time::Duration;
+
+use crate::hash::Map;
 
 /// Nanoseconds of a monotonic clock. Constructible: tests start at zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,8 +71,7 @@ pub struct Timers<K> {
     nodes: Vec<Node<K>>,
     /// Head of the chain of unused nodes, linked by `next`.
     unused: Link,
-    /// A fixed hasher: nothing of a run may depend on a random seed it was not given.
-    by_key: HashMap<K, u32, BuildHasherDefault<DefaultHasher>>,
+    by_key: Map<K, u32>,
 }
 
 impl<K: Copy + Ord + Hash + fmt::Debug> Timers<K> {
@@ -83,7 +83,7 @@ impl<K: Copy + Ord + Hash + fmt::Debug> Timers<K> {
             earliest: None,
             nodes: Vec::new(),
             unused: None,
-            by_key: HashMap::default(),
+            by_key: Map::default(),
         }
     }
 

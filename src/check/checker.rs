@@ -2,6 +2,7 @@
 //!
 //! What an outcome amounts to is `rhythm`'s; what a changed verdict does to the server `service`'s.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::{info, warn};
@@ -23,7 +24,7 @@ pub(super) struct CheckerId(pub(super) u64);
 #[derive(Debug)]
 pub(super) struct Checker {
     pub(super) server: ServerKey,
-    pub(super) config: config::Checker,
+    pub(super) config: Arc<config::Checker>,
     /// What this check says about the server.
     pub(super) up: bool,
     /// False until the first verdict: the state above is then only assumed.
@@ -52,12 +53,12 @@ pub(super) struct Attempt {
 }
 
 impl Checker {
-    pub(super) fn new(server: ServerKey, config: &config::Checker, up: bool) -> Self {
+    pub(super) fn new(server: ServerKey, config: &Arc<config::Checker>, up: bool) -> Self {
         // A check of mail servers is patient from its first cycle on.
         let patient = matches!(config.probe, config::Probe::Smtp { .. });
         Self {
             server,
-            config: config.clone(),
+            config: Arc::clone(config),
             up,
             has_run: false,
             retries: if patient { 0 } else { config.retry },

@@ -5,9 +5,9 @@
 use crate::config::{FileWeight, Probe};
 
 use super::checker::{Checker, CheckerId};
-use super::map::Map;
 use super::probe::{Verdict, Weight};
 use super::{Core, Reason};
+use crate::hash::Map;
 
 /// The numbers in the files that checks look at, by their names in the configuration.
 pub(super) type Files = Map<String, i64>;

@@ -2,6 +2,7 @@
 //! each kind at every reload.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use log::warn;
 
@@ -17,8 +18,8 @@ type Asked = BTreeMap<&'static str, (usize, String)>;
 pub(super) fn checks(
     server: &RealServer,
     abilities: Abilities,
-) -> impl Iterator<Item = &config::Checker> {
-    let can_be_made = move |checker: &config::Checker| abilities.can_make(&checker.probe);
+) -> impl Iterator<Item = &Arc<config::Checker>> {
+    let can_be_made = move |checker: &Arc<config::Checker>| abilities.can_make(&checker.probe);
     let some = server.checkers.iter().any(can_be_made);
     let checkers = server.checkers.iter();
     checkers.filter(move |checker| !some || can_be_made(checker))

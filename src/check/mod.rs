@@ -16,7 +16,6 @@ mod file;
 mod kernel;
 mod left_out;
 mod lone;
-mod map;
 mod observe;
 mod probe;
 mod reason;
@@ -25,6 +24,7 @@ mod reload;
 mod rhythm;
 mod server;
 mod service;
+mod site;
 mod stop;
 mod suspend;
 mod sync;
@@ -41,6 +41,7 @@ use log::info;
 use crate::child::{Exit, Kill};
 use crate::config::{Config, FlushOnStop, Script, ServiceKey};
 use crate::errno::Errno;
+use crate::hash::Map;
 use crate::rand::Rand;
 use crate::time::{Instant, Timers};
 use crate::wire::ipvs::{ServiceId, Timeouts};
@@ -54,11 +55,11 @@ use checker::{Checker, CheckerId};
 use director::Director;
 use drain::Drain;
 use file::Files;
-use map::Map;
 use probe::{Abilities, Input};
 use reload::Rebuild;
 use server::Server;
 use service::{ServerKey, Service, VirtualId};
+use stop::Farewell;
 use suspend::Addresses;
 use sync::Sync;
 use table::Table;
@@ -251,6 +252,8 @@ pub struct Core {
     drain: Drain,
     /// What is left to be done of the last configuration.
     rebuild: Option<Rebuild>,
+    /// What is left to be done of the end.
+    farewell: Option<Farewell>,
     /// Checks that are to begin.
     new_checkers: VecDeque<CheckerId>,
     /// `rs_init_notifies`: servers that are there from the start are told of, too.
@@ -258,7 +261,7 @@ pub struct Core {
     flush_on_stop: Option<FlushOnStop>,
     /// To be told when the table has what they tell of.
     notices: Vec<Notice>,
-    /// The turn of the loop, and the requests that it may still make.
+    /// The turn of the loop, and the requests it may still make, or checks it may begin.
     turn: Instant,
     budget: usize,
 }
@@ -272,7 +275,7 @@ enum Timer {
     Limit(ProbeId),
     /// IPVS is looked at again: it is missing, or it refused something.
     Director,
-    /// More of a configuration is to be applied than fits into one turn.
+    /// More of a configuration is to be applied, or of the end to be done, than fits into one turn.
     Rebuild,
     /// More of the table is to be settled than fits into one turn.
     Table,
@@ -306,6 +309,7 @@ impl Core {
             addresses: Addresses::default(),
             drain: Drain::default(),
             rebuild: None,
+            farewell: None,
             new_checkers: VecDeque::new(),
             init_notifies: false,
             flush_on_stop: None,
@@ -335,6 +339,8 @@ impl Core {
         let mut rebuilds = false;
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
+                // Nothing new begins at the end.
+                Timer::Due(_) | Timer::Limit(_) if self.farewell.is_some() => {}
                 Timer::Due(checker) => self.start_attempt(now, checker, out),
                 Timer::Limit(probe) => self.advance(now, probe, Input::Limit, out),
                 Timer::Director => self.director_due(now, out),
@@ -349,7 +355,9 @@ impl Core {
                 }
             }
         }
-        if rebuilds {
+        if rebuilds && self.farewell.is_some() {
+            self.go_on_leaving(now, out);
+        } else if rebuilds {
             self.go_on(now, out);
         }
         self.finish(now, out);
@@ -366,6 +374,10 @@ impl Core {
     }
 
     fn handle(&mut self, now: Instant, event: Event<'_>, out: &mut Vec<Effect>) {
+        // At the end nobody is listened to any more but the kernel.
+        if self.farewell.is_some() && !matches!(event, Event::IpvsFailed { .. }) {
+            return;
+        }
         match event {
             Event::Reload(config) => self.reload(now, config, out),
             Event::Connected(probe) => self.advance(now, probe, Input::Connected, out),
@@ -401,7 +413,7 @@ impl Core {
             Event::Master(master) => self.sync.follow(master, out),
             Event::Addresses(all) => self.addresses_read(now, &all),
             Event::Network(notice) => self.address_changed(now, &notice),
-            Event::Stop => self.stop(out),
+            Event::Stop => self.stop(now, out),
         }
     }
 
@@ -416,6 +428,7 @@ impl Core {
         if self.table.is_busy() {
             self.timers.set(Timer::Table, now);
         }
+        self.begin_checks(now);
         self.wait_for_modules(now);
         if self.rebuild.is_none()
             && let Some(count) = self.table.take_operations()
@@ -431,6 +444,6 @@ impl Core {
     }
 }
 
-/// Changes and readings of the table in one turn of the loop, two milliseconds of it or three:
-/// neither adverts nor checks wait for a long table.
+/// Changes and readings of the table in one turn of the loop, or checks that begin, two
+/// milliseconds of it or three: neither adverts nor checks wait for a long table.
 const REQUESTS_PER_TURN: usize = 256;

@@ -4,22 +4,23 @@
 //! tries is. What is the same is not disturbed: no request, its state and its timers stay, where
 //! upstream starts every timer anew, so that frequent reloads there mean that nothing is checked.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use log::{debug, info, warn};
 
 use crate::config::{self, Config, GroupEntry, RealServer, ServiceKey, VirtualServer};
+use crate::hash::{Map, Set};
 use crate::time::Instant;
-use crate::wire::ipvs::Dest;
+use crate::wire::ipvs::{Dest, ServiceId};
 
 use super::checker::{Checker, CheckerId};
-use super::map::Map;
 use super::server::Server;
-use super::service::{Occasion, ServerKey, Service, Sorry, VirtualId};
+use super::service::{ServerKey, Service, Sorry, VirtualId};
+use super::site::Site;
 use super::{Core, Effect, Timer, kernel, left_out};
-use crate::notify::{Notice, Why};
+use crate::notify::Why;
 
 /// A configuration on its way into the core, some services at a time: a large one takes longer
 /// than adverts may wait.
@@ -32,24 +33,17 @@ pub(super) struct Rebuild {
     leaving: VecDeque<VirtualId>,
     /// Where the services stand in it that are not applied yet.
     waiting: VecDeque<usize>,
-    /// Those that are.
+    /// The one that is being worked on.
+    site: Option<Site>,
+    /// Those that are applied.
     order: Vec<VirtualId>,
-}
-
-impl Rebuild {
-    /// Services that run on until it is their turn to leave.
-    pub(super) fn into_leaving(self) -> impl Iterator<Item = VirtualId> {
-        self.leaving.into_iter()
-    }
 }
 
 impl Core {
     /// In upstream's order: what left, what stayed, what came, then the checks of what came. One
     /// that was not yet done with is forgotten: the new one starts from what is there.
     pub(super) fn reload(&mut self, now: Instant, config: &Arc<Config>, out: &mut Vec<Effect>) {
-        if let Some(unfinished) = self.rebuild.take() {
-            self.order.extend(unfinished.into_leaving());
-        }
+        self.abandon();
         let waiting = distinct_services(config);
         self.tell_beginning(!waiting.is_empty(), config.global.lvs.audit_undo);
         if !std::mem::replace(&mut self.director.started, true) {
@@ -73,7 +67,7 @@ impl Core {
 
         self.make_room(config);
         let services = waiting.iter().map(|&at| &config.virtual_servers[at]);
-        let keys: HashSet<&ServiceKey> = services.map(|service| &service.key).collect();
+        let keys: Set<&ServiceKey> = services.map(|service| &service.key).collect();
         let order = std::mem::take(&mut self.order);
         let stays = |id: &VirtualId| keys.contains(&self.services[id].key);
         let (staying, leaving): (Vec<_>, Vec<_>) = order.into_iter().partition(stays);
@@ -84,6 +78,7 @@ impl Core {
             groups: groups.map(|(at, group)| (group.name.clone(), at)).collect(),
             leaving: leaving.into(),
             waiting,
+            site: None,
             order: Vec::new(),
         });
         self.go_on(now, out);
@@ -103,55 +98,74 @@ impl Core {
             .reserve(checkers.saturating_sub(self.checkers.len()));
     }
 
-    /// Applies a share of the configuration, and begins a share of the new checks.
+    /// Services that are not done with run on as they are.
+    pub(super) fn abandon(&mut self) {
+        let Some(unfinished) = self.rebuild.take() else {
+            return;
+        };
+        if let Some(site) = unfinished.site {
+            self.abandon_site(site);
+        }
+        self.order.extend(unfinished.leaving);
+    }
+
+    /// Applies a share of the configuration.
     pub(super) fn go_on(&mut self, now: Instant, out: &mut Vec<Effect>) {
         let mut budget = SERVERS_PER_TURN;
         while budget > 0
             && let Some(mut rebuild) = self.rebuild.take()
         {
-            let cost = if let Some(id) = rebuild.leaving.pop_front() {
-                let cost = self.services[&id].servers.len();
-                self.leave_service(now, id, out);
-                cost
-            } else if let Some(at) = rebuild.waiting.pop_front() {
-                let config = Arc::clone(&rebuild.config);
-                let service = &config.virtual_servers[at];
-                self.apply_one(now, service, &mut rebuild, out);
-                service.real_servers.len()
+            if let Some(mut site) = self.next_site(&mut rebuild) {
+                let services = &rebuild.config.virtual_servers;
+                let config = site.place.map(|at| &services[at]);
+                if !self.work_on(now, &mut site, config, &mut budget, out) {
+                    rebuild.site = Some(site);
+                } else if config.is_some() {
+                    rebuild.order.push(site.id);
+                }
+                self.rebuild = Some(rebuild);
             } else {
                 self.end_rebuild(rebuild, out);
-                break;
-            };
-            budget = budget.saturating_sub(1 + cost);
-            self.rebuild = Some(rebuild);
+            }
         }
-        while self.rebuild.is_none()
-            && budget > 0
-            && let Some(id) = self.new_checkers.pop_front()
-        {
-            budget -= 1;
-            self.activate(now, id);
-        }
-        if self.rebuild.is_some() || !self.new_checkers.is_empty() {
+        if self.rebuild.is_some() {
             self.timers.set(Timer::Rebuild, now);
         }
     }
 
-    fn apply_one(
-        &mut self,
-        now: Instant,
-        service: &VirtualServer,
-        rebuild: &mut Rebuild,
-        out: &mut Vec<Effect>,
-    ) {
+    /// The table comes first: no check is due before a second has passed.
+    pub(super) fn begin_checks(&mut self, now: Instant) {
+        if self.rebuild.is_some() || self.table.is_busy() {
+            return;
+        }
+        while self.budget > 0
+            && let Some(id) = self.new_checkers.pop_front()
+        {
+            self.budget -= 1;
+            self.activate(now, id);
+        }
+        if !self.new_checkers.is_empty() {
+            self.timers.set(Timer::Rebuild, now);
+        }
+    }
+
+    /// The one that is under way, or one that leaves, or one that is to be applied.
+    fn next_site(&mut self, rebuild: &mut Rebuild) -> Option<Site> {
+        if let Some(site) = rebuild.site.take() {
+            return Some(site);
+        }
+        if let Some(id) = rebuild.leaving.pop_front() {
+            return Some(self.begin_leaving(id));
+        }
+        let at = rebuild.waiting.pop_front()?;
+        let config = &rebuild.config;
+        let service = &config.virtual_servers[at];
         let group = match &service.key {
             ServiceKey::Group { name, .. } => rebuild.groups.get(name),
             ServiceKey::Address(_) | ServiceKey::Fwmark { .. } => None,
         };
-        let groups = &rebuild.config.virtual_server_groups;
-        let entries = group.map_or(&[][..], |&at| &groups[at].entries);
-        let id = self.apply_service(now, service, entries, out);
-        rebuild.order.push(id);
+        let entries = group.map(|&at| &config.virtual_server_groups[at].entries);
+        Some(self.begin_applying(at, service, entries.map_or(&[], |entries| entries)))
     }
 
     fn end_rebuild(&mut self, rebuild: Rebuild, out: &mut Vec<Effect>) {
@@ -176,36 +190,7 @@ impl Core {
         }
     }
 
-    fn leave_service(&mut self, now: Instant, id: VirtualId, out: &mut Vec<Effect>) {
-        let key = self.services[&id].key.clone();
-        match &key {
-            ServiceKey::Group { name, .. } => info!("Removing Virtual Server Group [{name}]"),
-            ServiceKey::Address(_) | ServiceKey::Fwmark { .. } => {
-                info!("Removing Virtual Server {key}");
-            }
-        }
-        let service = self.service_mut(id);
-        let had_quorum = service.quorum_up;
-        for address in std::mem::take(&mut service.servers) {
-            let service = id;
-            self.leave_server(now, ServerKey { service, address }, out);
-        }
-        if had_quorum {
-            let (service, why) = (key.clone(), Why::Removed);
-            let up = false;
-            self.notices.push(Notice::Service { service, up, why });
-        }
-        self.leave_sorry(id);
-        for at in self.services[&id].kernel.clone() {
-            if !self.keep_open(id, at) {
-                self.table.drop_service(id, at);
-            }
-        }
-        self.ids.remove(&key);
-        self.services.remove(&id);
-    }
-
-    fn leave_server(&mut self, now: Instant, key: ServerKey, out: &mut Vec<Effect>) {
+    pub(super) fn leave_server(&mut self, now: Instant, key: ServerKey, out: &mut Vec<Effect>) {
         if self.desired(key).is_some() {
             info!("Removing service {key} from VS {}", self.name_of(key));
             if self.servers[&key].alive {
@@ -218,50 +203,8 @@ impl Core {
         self.keep_draining(key, dest);
     }
 
-    fn apply_service(
-        &mut self,
-        now: Instant,
-        config: &VirtualServer,
-        entries: &[GroupEntry],
-        out: &mut Vec<Effect>,
-    ) -> VirtualId {
-        let id = self.identify(&config.key);
-        self.apply_kernel(id, config, entries);
-        self.apply_sorry(id, config);
-        let wanted = distinct_servers(config);
-        let service = self.service_mut(id);
-        service.quorum = config.quorum;
-        service.hysteresis = config.hysteresis;
-        service.omega = config.omega;
-        service.ha_suspend = config.ha_suspend;
-        let addresses = wanted.iter().map(|server| server.address).collect();
-        let before = std::mem::replace(&mut service.servers, addresses);
-        let staying: HashSet<SocketAddr> = service.servers.iter().copied().collect();
-        if before.is_empty() {
-            // There is nothing to suspend yet.
-            self.service_mut(id).suspended = self.is_away(&self.services[&id]);
-        }
-        for address in before {
-            if !staying.contains(&address) {
-                let service = id;
-                let gone = ServerKey { service, address };
-                info!("service {gone} no longer exist");
-                self.leave_server(now, gone, out);
-            }
-        }
-        for server in wanted {
-            self.apply_server(now, id, server, out);
-        }
-        self.evaluate_quorum(id, Occasion::Configured);
-        let away = self.is_away(&self.services[&id]);
-        if away != self.services[&id].suspended {
-            self.suspend(now, id, away);
-        }
-        id
-    }
-
     /// The service of this key, which may be a new one.
-    fn identify(&mut self, key: &ServiceKey) -> VirtualId {
+    pub(super) fn identify(&mut self, key: &ServiceKey) -> VirtualId {
         if let Some(&id) = self.ids.get(key) {
             return id;
         }
@@ -275,42 +218,48 @@ impl Core {
         id
     }
 
-    /// The services of the kernel: those that stay, come and go.
-    fn apply_kernel(&mut self, id: VirtualId, config: &VirtualServer, entries: &[GroupEntry]) {
+    /// The services of the kernel: those that come and go; gives those that went. Its servers still
+    /// have to leave them.
+    pub(super) fn apply_kernel(
+        &mut self,
+        id: VirtualId,
+        config: &VirtualServer,
+        entries: &[GroupEntry],
+    ) -> Vec<ServiceId> {
         let wanted = kernel::services(&config.key, entries);
-        let service = self.service_mut(id);
-        let before = std::mem::replace(&mut service.kernel, wanted.clone());
-        let old_entries = std::mem::replace(&mut service.entries, entries.to_vec());
         for &at in &wanted {
             self.stop_draining(at, id);
             self.table.set_service(id, &kernel::service(config, at));
         }
-        if before.is_empty() || before == wanted {
-            return;
+        let service = self.service_mut(id);
+        if service.kernel == wanted {
+            return Vec::new();
+        }
+        let old_entries = std::mem::replace(&mut service.entries, entries.to_vec());
+        let staying: Set<_> = wanted.iter().copied().collect();
+        let mut gone = std::mem::replace(&mut service.kernel, wanted);
+        if gone.is_empty() {
+            return gone;
         }
         if let ServiceKey::Group { name, .. } = &config.key {
             tell_entries(&config.key, name, &old_entries, entries);
         }
-        let service = &self.services[&id];
-        let staying: HashSet<_> = wanted.iter().collect();
-        let keys = service.servers.iter().map(|&address| ServerKey {
-            service: id,
-            address,
-        });
-        for key in keys.collect::<Vec<_>>() {
-            for at in before.iter().filter(|at| !staying.contains(at)) {
-                let dest = self.servers[&key].dest(key.address);
-                let address = self.services[&id].place(dest, *at).address;
-                self.table.set_dest(key, *at, address, None);
+        gone.retain(|at| !staying.contains(at));
+        let sorry = self.services[&id].sorry;
+        for &at in &gone {
+            if let Some(sorry) = sorry {
+                let address = sorry.dest.address;
+                let place = self.services[&id].place(sorry.dest, at).address;
+                let service = id;
+                self.table
+                    .set_dest(ServerKey { service, address }, at, place, None);
             }
-            self.show(key);
+            self.table.drop_service(id, at);
         }
-        for at in before.iter().filter(|at| !staying.contains(at)) {
-            self.table.drop_service(id, *at);
-        }
+        gone
     }
 
-    fn apply_sorry(&mut self, id: VirtualId, config: &VirtualServer) {
+    pub(super) fn apply_sorry(&mut self, id: VirtualId, config: &VirtualServer) {
         let wanted = config.sorry_server.as_ref().map(|sorry| Sorry {
             dest: kernel::sorry_server(sorry),
             inhibit: sorry.inhibit,
@@ -332,7 +281,7 @@ impl Core {
     }
 
     /// The sorry server goes, and those it stood in for come back.
-    fn leave_sorry(&mut self, id: VirtualId) {
+    pub(super) fn leave_sorry(&mut self, id: VirtualId) {
         let service = self.service_mut(id);
         let Some(sorry) = service.sorry else {
             return;
@@ -350,42 +299,46 @@ impl Core {
         self.service_mut(id).sorry = None;
     }
 
-    fn apply_server(
+    pub(super) fn apply_server(
         &mut self,
         now: Instant,
-        service: VirtualId,
+        key: ServerKey,
         config: &RealServer,
         out: &mut Vec<Effect>,
     ) {
-        let address = config.address;
-        let key = ServerKey { service, address };
         let dest = kernel::server(config);
-        let known = self.servers.get(&key).map(|server| server.alive);
-        let before = match known {
-            Some(_) => {
-                if self.servers[&key].dest.method != dest.method {
-                    self.hide(key);
-                }
-                std::mem::take(&mut self.server_mut(key).checkers)
-            }
-            None => Vec::new(),
+        let known = self.servers.get_mut(&key).map(|server| {
+            let moves = server.dest.method != dest.method;
+            let checkers = std::mem::take(&mut server.checkers);
+            (server.alive, moves, checkers)
+        });
+        if let Some((_, true, _)) = known {
+            let kernel = self.services[&key.service].kernel.clone();
+            self.hide(key, &kernel);
+        }
+        let (known, before) = match known {
+            Some((alive, _, checkers)) => (Some(alive), checkers),
+            None => (None, Vec::new()),
         };
         self.forget_draining(key);
-        let checkers = self.apply_checkers(now, key, config, before, out);
-        let failed = checkers.iter().filter(|id| !self.checkers[id].up).count();
-        let server = self.servers.entry(key);
-        server.or_insert_with(|| Server::new(dest)).inhibit = config.inhibit_on_failure;
+        let checkers = self.apply_checkers(now, (key, known), config, before, out);
+        let says_down = |id: &&CheckerId| !self.checkers[id].up;
+        let failed = checkers.iter().filter(says_down).count();
+        // What the checks say of the weight stays, where upstream loses it.
+        let weight = self.weight_by(dest.weight, &checkers);
+        if known.is_none() {
+            self.servers.insert(key, Server::new(dest));
+        }
+        let server = self.server_mut(key);
+        server.inhibit = config.inhibit_on_failure;
+        server.own_weight = dest.weight;
+        server.checkers = checkers;
         if known == Some(false) && failed == 0 {
             self.tell_change(key, true);
             self.notify_server(key, true, Why::Configured);
         } else if known.is_none() && failed == 0 && self.init_notifies {
             self.notify_server(key, true, Why::Configured);
         }
-        let server = self.server_mut(key);
-        server.own_weight = dest.weight;
-        server.checkers = checkers;
-        // What the checks say of the weight stays, where upstream loses it.
-        let weight = self.weight_by_checks(key);
         if let Some(alive) = known {
             self.tell_weight(key, weight, alive);
         }
@@ -396,16 +349,16 @@ impl Core {
         });
     }
 
-    /// The checks of a server: those that try the same go on, the others end or begin.
+    /// The checks of a server, which may be known as alive or not: those that try the same go on,
+    /// the others end or begin.
     fn apply_checkers(
         &mut self,
         now: Instant,
-        server: ServerKey,
+        (server, known): (ServerKey, Option<bool>),
         config: &RealServer,
         mut before: Vec<CheckerId>,
         out: &mut Vec<Effect>,
     ) -> Vec<CheckerId> {
-        let known = self.servers.get(&server).map(|server| server.alive);
         let mut after = Vec::with_capacity(config.checkers.len());
         for wanted in left_out::checks(config, self.abilities) {
             let same = |id: &CheckerId| self.checkers[id].config.probe == wanted.probe;
@@ -436,7 +389,7 @@ impl Core {
         &mut self,
         now: Instant,
         id: CheckerId,
-        config: &config::Checker,
+        config: &Arc<config::Checker>,
         known: Option<bool>,
     ) {
         let checker = self
@@ -453,7 +406,7 @@ impl Core {
             return;
         }
         checker.retries = checker.retries.min(config.retry);
-        checker.config = config.clone();
+        checker.config = Arc::clone(config);
         // A shorter period counts from now on and not after the old one has run out.
         let latest = now + config.delay_loop;
         if self
@@ -526,7 +479,7 @@ fn name_of_entry(key: &ServiceKey, entry: &GroupEntry) -> String {
 
 /// Two of one key would fight for the same entry of the kernel: the first one counts.
 fn distinct_services(config: &Config) -> VecDeque<usize> {
-    let mut seen = HashSet::new();
+    let mut seen = Set::default();
     let services = config.virtual_servers.iter().enumerate();
     let distinct = services.filter(|(_, service)| {
         let key = &service.key;
@@ -539,20 +492,6 @@ fn distinct_services(config: &Config) -> VecDeque<usize> {
     distinct.map(|(at, _)| at).collect()
 }
 
-fn distinct_servers(config: &VirtualServer) -> Vec<&RealServer> {
-    let mut seen = BTreeSet::new();
-    let servers = config.real_servers.iter().filter(|server| {
-        let first = seen.insert(server.address);
-        if !first {
-            let key = &config.key;
-            let name = key.name_of(server.address);
-            warn!("VS {key}: real server {name} is duplicated - removing second rs");
-        }
-        first
-    });
-    servers.collect()
-}
-
-/// Servers of a configuration that are compared and applied in one turn of the loop, and new checks
-/// that are begun: together less than two milliseconds of it.
+/// Servers of a configuration that are compared and applied in one turn of the loop: less than two
+/// milliseconds of it.
 const SERVERS_PER_TURN: usize = 256;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use log::info;
 
 use crate::config::ServiceKey;
-use crate::wire::ipvs::Dest;
+use crate::wire::ipvs::{Dest, ServiceId};
 
 use super::checker::CheckerId;
 use super::service::{Occasion, ServerKey};
@@ -118,9 +118,12 @@ impl Core {
     /// The configured weight with what the checks make of it.
     pub(super) fn weight_by_checks(&self, key: ServerKey) -> i32 {
         let server = &self.servers[&key];
-        let own = i64::from(server.own_weight);
-        let changes = server
-            .checkers
+        self.weight_by(server.own_weight, &server.checkers)
+    }
+
+    pub(super) fn weight_by(&self, own: i32, checkers: &[CheckerId]) -> i32 {
+        let own = i64::from(own);
+        let changes = checkers
             .iter()
             .map(|id| self.checkers[id].weight.change(own));
         let weight = (own + changes.sum::<i64>()).clamp(0, i64::from(i32::MAX));
@@ -165,14 +168,15 @@ impl Core {
         self.show(key);
     }
 
-    /// Takes a server's claims back where they are now: it is about to be placed elsewhere.
-    pub(super) fn hide(&mut self, key: ServerKey) {
-        let service = &self.services[&key.service];
+    /// Takes a server's claims on some services of the kernel back: it leaves them, or is about to
+    /// be placed elsewhere in them.
+    pub(super) fn hide(&mut self, key: ServerKey, from: &[ServiceId]) {
         let Some(server) = self.servers.get(&key) else {
             return;
         };
-        for &at in &service.kernel {
-            let address = service.place(server.dest(key.address), at).address;
+        let dest = server.dest(key.address);
+        for &at in from {
+            let address = self.services[&key.service].place(dest, at).address;
             self.table.set_dest(key, at, address, None);
         }
     }

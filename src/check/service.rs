@@ -46,6 +46,8 @@ pub(super) struct Service {
     /// The checks wait until one of its addresses is on this machine.
     pub(super) suspended: bool,
     pub(super) ha_suspend: bool,
+    /// Not all of its servers are yet as they are configured: its quorum waits for the last one.
+    pub(super) is_site: bool,
 }
 
 /// The server that takes the clients while the quorum is lost.
@@ -91,6 +93,7 @@ impl Service {
             sorry: None,
             suspended: false,
             ha_suspend: false,
+            is_site: false,
         }
     }
 
@@ -140,6 +143,9 @@ impl Core {
     /// Gains or loses the quorum by the weights of the moment.
     pub(super) fn evaluate_quorum(&mut self, id: VirtualId, occasion: Occasion) {
         let service = self.service_mut(id);
+        if service.is_site {
+            return;
+        }
         let Some(turn) = service.turn(occasion) else {
             return;
         };

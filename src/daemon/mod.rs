@@ -139,6 +139,8 @@ struct Daemon {
     /// The last turn of the loop.
     turned: Instant,
     stopping: bool,
+    /// Whoever had something to tell at the stop has told it.
+    ending: bool,
     manners: Manners,
 }
 
@@ -181,6 +183,7 @@ impl Daemon {
             reload_asked: false,
             turned: Instant::ZERO,
             stopping: false,
+            ending: false,
             manners,
         })
     }
@@ -211,6 +214,7 @@ impl Daemon {
             self.on_ready(now, source, token);
         }
         self.on_time(now);
+        self.come_to_an_end(now);
         logging::flush();
         Ok(())
     }
@@ -225,7 +229,7 @@ impl Daemon {
 
     fn has_ended(&self) -> bool {
         let routers = self.vrrp.as_ref().and_then(vrrp::Driver::deadline);
-        routers.is_none() && self.notify.is_idle()
+        self.ending && routers.is_none() && self.notify.is_idle()
     }
 
     fn set_alarm(&mut self) -> Result<(), Error> {
@@ -340,8 +344,17 @@ impl Daemon {
             check.stop(now, &mut self.reactor);
         }
         self.pass_on(now);
-        self.tell_notify(|notify, tools| notify.stop(now, tools));
         self.stopping = true;
+        self.come_to_an_end(now);
+    }
+
+    /// A large table takes some turns to be cleared; from then on scripts and mails have a second.
+    fn come_to_an_end(&mut self, now: Instant) {
+        let clears = |check: &check::Driver| check.deadline().is_some();
+        let cleared = self.manners.leave_ipvs || !self.check.as_ref().is_some_and(clears);
+        if self.stopping && cleared && !std::mem::replace(&mut self.ending, true) {
+            self.tell_notify(|notify, tools| notify.stop(now, tools));
+        }
     }
 
     /// Nobody waits for anything any more.

@@ -30,45 +30,74 @@ const SLOWER: u32 = if cfg!(debug_assertions) { 20 } else { 1 };
 #[test]
 fn the_largest_director_is_configured_in_slices() {
     let mut machine = Machine::new();
-    let config = load(&text());
-    let started = machine.apply(&config);
-    started.tell("start");
+    let config = load(&text(SERVICES));
+    let started = machine.apply("start", &config);
     assert_eq!(started.requests, SERVICES + SERVERS);
 
-    let same = machine.apply(&config);
-    same.tell("the same again");
+    let same = machine.apply("the same again", &config);
     assert_eq!(same.requests, 0);
 
-    let mut changed = config;
+    let mut changed = config.clone();
     changed.virtual_servers[1_000].real_servers[5].weight = 7;
-    let one = machine.apply(&changed);
-    one.tell("one weight");
+    let one = machine.apply("one weight", &changed);
     assert_eq!(one.requests, 1);
 
     changed.virtual_servers.truncate(SERVICES / 2);
-    let halved = machine.apply(&changed);
-    halved.tell("half of it gone");
+    let halved = machine.apply("half of it gone", &changed);
     assert_eq!(halved.requests, SERVICES - SERVICES / 2);
 
-    for phase in [started, same, one, halved] {
-        assert!(
-            phase.longest < TURN * SLOWER,
-            "a turn of {:?}",
-            phase.longest
-        );
-        assert!(phase.whole < WHOLE * SLOWER, "{:?} in all", phase.whole);
+    let whole = machine.apply("and back", &config);
+    assert!(whole.requests > SERVERS / 2);
+    let stopped = machine.stop();
+    assert_eq!(stopped.requests, SERVICES);
+    machine.is_empty();
+
+    for phase in [started, same, one, halved, whole, stopped] {
+        phase.is_quick();
     }
 }
 
-/// Each service has sixteen servers or seventeen.
-fn text() -> String {
+#[test]
+fn a_service_of_thousands_is_configured_in_slices() {
+    let mut machine = Machine::new();
+    let config = load(&text(1));
+    let started = machine.apply("one service, start", &config);
+    assert_eq!(started.requests, 1 + SERVERS);
+
+    let mut changed = config.clone();
+    changed.virtual_servers[0].real_servers[5].weight = 7;
+    let one = machine.apply("one weight", &changed);
+    assert_eq!(one.requests, 1);
+
+    changed.virtual_servers[0]
+        .real_servers
+        .truncate(SERVERS / 2);
+    let halved = machine.apply("half of it gone", &changed);
+    assert_eq!(halved.requests, SERVERS - SERVERS / 2);
+
+    // One of a thousand changes is replaced by the next before it is done.
+    changed.virtual_servers[0].real_servers.truncate(1_000);
+    machine.begin(&changed);
+    let whole = machine.apply("and back", &config);
+    assert!(whole.requests >= SERVERS / 2);
+    let stopped = machine.stop();
+    assert_eq!(stopped.requests, 1);
+    machine.is_empty();
+
+    for phase in [started, one, halved, whole, stopped] {
+        phase.is_quick();
+    }
+}
+
+/// All servers, in so many services of about the same size.
+fn text(services: usize) -> String {
     let mut text = String::new();
     let mut servers = 0;
-    for service in 0..SERVICES {
+    for service in 0..services {
         let (high, low) = (service / 250, service % 250);
         text += &format!("virtual_server 10.{high}.{low}.1 80 {{\nprotocol TCP\nlb_algo wrr\n");
         text += "lb_kind DR\n";
-        let until = SERVERS * (service + 1) / SERVICES;
+        let until = SERVERS * (service + 1) / services;
         for server in servers..until {
             let (a, b, c) = (server / 62_500, server / 250 % 250, server % 250 + 1);
             text += &format!("real_server 10.{}.{b}.{c} 80 {{\nweight 3\n", 100 + a);
@@ -97,6 +126,13 @@ struct Phase {
 }
 
 impl Phase {
+    const BEGINNING: Self = Self {
+        requests: 0,
+        turns: 0,
+        whole: Duration::ZERO,
+        longest: Duration::ZERO,
+    };
+
     fn tell(&self, what: &str) {
         let Self {
             requests, turns, ..
@@ -105,6 +141,12 @@ impl Phase {
         println!(
             "{what}: {requests} requests in {turns} turns, {whole:.1?}, longest {longest:.1?}"
         );
+    }
+
+    fn is_quick(&self) {
+        let (whole, longest) = (self.whole, self.longest);
+        assert!(longest < TURN * SLOWER, "a turn of {longest:?}");
+        assert!(whole < WHOLE * SLOWER, "{whole:?} in all");
     }
 }
 
@@ -120,32 +162,49 @@ impl Machine {
     }
 
     /// Turn by turn until nothing is left to be done at once.
-    fn apply(&mut self, config: &Config) -> Phase {
+    fn apply(&mut self, what: &str, config: &Config) -> Phase {
         let config = Arc::new(config.clone());
-        let mut phase = Phase {
-            requests: 0,
-            turns: 0,
-            whole: Duration::ZERO,
-            longest: Duration::ZERO,
-        };
-        self.turn(&mut phase, Some(&config));
+        self.go_through(what, Event::Reload(&config))
+    }
+
+    /// A few turns only.
+    fn begin(&mut self, config: &Config) {
+        let config = Arc::new(config.clone());
+        let mut phase = Phase::BEGINNING;
+        self.turn(&mut phase, Some(Event::Reload(&config)));
+        self.turn(&mut phase, None);
+    }
+
+    fn stop(&mut self) -> Phase {
+        self.go_through("stop", Event::Stop)
+    }
+
+    fn go_through(&mut self, what: &str, first: Event<'_>) -> Phase {
+        let mut phase = Phase::BEGINNING;
+        self.turn(&mut phase, Some(first));
         while self.core.deadline().is_some_and(|at| at <= self.now) {
             self.turn(&mut phase, None);
         }
+        phase.tell(what);
         phase
     }
 
+    /// Nothing is left, in the table and in the core.
+    fn is_empty(&self) {
+        assert_eq!(self.table, BTreeMap::new());
+        assert_eq!(self.core.observe(self.now).services, []);
+        assert_eq!(self.core.deadline(), None);
+    }
+
     /// One turn of the loop, a microsecond after the one before. Only the core is timed.
-    fn turn(&mut self, phase: &mut Phase, config: Option<&Arc<Config>>) {
+    fn turn(&mut self, phase: &mut Phase, first: Option<Event<'_>>) {
         self.now = self.now + Duration::from_micros(1);
         let mut spent = Duration::ZERO;
         let mut out = Vec::new();
         let watch = Stopwatch::start();
-        if let Some(config) = config {
-            self.core
-                .on_event(self.now, Event::Reload(config), &mut out);
-        } else {
-            self.core.on_time(self.now, &mut out);
+        match first {
+            Some(event) => self.core.on_event(self.now, event, &mut out),
+            None => self.core.on_time(self.now, &mut out),
         }
         spent += watch.elapsed();
         let mut inbox = VecDeque::new();
@@ -203,6 +262,10 @@ impl Machine {
             }
             Request::DelService(id) => {
                 self.table.remove(&id).expect("the service is there");
+            }
+            Request::DelDest(id, address) => {
+                let (_, dests) = self.table.get_mut(&id).expect("the service is there");
+                dests.remove(&address).expect("the destination is there");
             }
             other => panic!("nobody asks for {other:?} here"),
         }

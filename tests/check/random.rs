@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use keepalived::addr::Family;
@@ -373,7 +374,9 @@ fn real_server(rand: &mut Rand, server: u64) -> RealServer {
     RealServer {
         weight: i32::try_from(rand.below(4)).unwrap(),
         inhibit_on_failure: rand.chance(30),
-        checkers: (0..checkers).map(|_| checker(rand, server)).collect(),
+        checkers: (0..checkers)
+            .map(|_| Arc::new(checker(rand, server)))
+            .collect(),
         ..RealServer::new(address, Forwarding::DirectRouting)
     }
 }

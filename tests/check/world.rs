@@ -169,6 +169,11 @@ impl World {
 
     pub(crate) fn stop(&mut self) {
         self.event(Event::Stop);
+        while self.core.deadline() == Some(self.now) {
+            let mut out = Vec::new();
+            self.core.on_time(self.now, &mut out);
+            self.settle(out);
+        }
         assert_eq!(
             self.core.deadline(),
             None,

@@ -22,7 +22,7 @@ const fn core(name: &'static str) -> Room {
     Room {
         name,
         imports: &[
-            "addr", "child", "errno", "rand", "time", "wire", "config", "track", "notify",
+            "addr", "child", "errno", "hash", "rand", "time", "wire", "config", "track", "notify",
         ],
         core: true,
     }
@@ -33,8 +33,9 @@ const ROOMS: &[Room] = &[
     room("addr", &[]),
     room("child", &[]),
     room("errno", &[]),
+    room("hash", &[]),
     room("rand", &[]),
-    room("time", &[]),
+    room("time", &["hash"]),
     room("wire", GROUND),
     room("config", GROUND),
     core("track"),
@@ -68,7 +69,7 @@ const ROOMS: &[Room] = &[
     room("lib", &[]),
 ];
 
-const GROUND: &[&str] = &["addr", "child", "errno", "rand", "time"];
+const GROUND: &[&str] = &["addr", "child", "errno", "hash", "rand", "time"];
 
 /// What tests at the bottom of a file may import on top: the seeded generator, and a place for
 /// files.

@@ -22,11 +22,11 @@ use std::net::SocketAddr;
 use log::{debug, info, warn};
 
 use crate::errno::Errno;
+use crate::hash::Map;
 use crate::time::Instant;
 use crate::wire::ipvs::{Dest, DestState, Request, Service, ServiceId};
 
 use super::Effect;
-use super::map::Map;
 use super::refusal::Where;
 use super::service::{ServerKey, VirtualId};
 use modules::{Modules, Readiness};
@@ -159,9 +159,14 @@ impl Table {
         if dest.is_none() && !entry.dests.contains_key(&address) {
             return;
         }
+        // A service that is not there yet is settled with all that it is to have.
+        let waits = dest.is_some() && entry.service.is_given_up();
         let slot = entry.dests.entry(address);
         let slot = slot.or_insert_with(|| Slot::new(Known::Absent));
         if slot.wish(owner, dest) {
+            if waits {
+                return;
+            }
             let address = Some(address);
             self.pending.push_back(Subject { id, address });
         } else if slot.is_over() {
@@ -217,17 +222,23 @@ impl Table {
         self.operations.take()
     }
 
-    /// The end: what is there of ours goes, and nothing is waited for any more.
-    pub(super) fn clear(&mut self, ids: impl Iterator<Item = ServiceId>, out: &mut Vec<Effect>) {
-        if self.ready {
-            for id in ids {
-                let there =
-                    |entry: &Entry| !matches!(entry.service.known(), Known::Absent | Known::Unread);
-                if self.entries.remove(&id).is_some_and(|entry| there(&entry)) {
-                    out.push(Effect::Ipvs(Request::DelService(id)));
-                }
-            }
-        }
+    /// The end begins: from now on nothing is settled any more. True when there was a table.
+    pub(super) fn end(&mut self) -> bool {
+        self.operations = None;
+        self.pending.clear();
+        self.to_audit.clear();
+        std::mem::take(&mut self.ready)
+    }
+
+    /// A service of ours goes at the end, whoever wants it, when it is there.
+    pub(super) fn remove(&mut self, id: ServiceId) -> Option<Effect> {
+        let entry = self.entries.remove(&id)?;
+        let there = !matches!(entry.service.known(), Known::Absent | Known::Unread);
+        there.then_some(Effect::Ipvs(Request::DelService(id)))
+    }
+
+    /// The end: nothing of it was ever there.
+    pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
 

@@ -3,9 +3,8 @@
 
 use log::warn;
 
+use crate::hash::Map;
 use crate::wire::ipvs::{Service, ServiceId};
-
-use super::super::map::Map;
 
 #[derive(Debug, Default)]
 pub(super) struct Modules {

@@ -4,7 +4,9 @@
 /// first one counts, and the next one when that has gone.
 #[derive(Debug)]
 pub(super) struct Slot<T, O> {
-    claims: Vec<(O, T)>,
+    claim: Option<(O, T)>,
+    /// Few have more than one.
+    others: Vec<(O, T)>,
     known: Known<T>,
     /// Corrections made since the wish was spoken.
     repairs: u32,
@@ -53,14 +55,15 @@ pub(super) enum Correction {
 impl<T: Clone + PartialEq, O: Copy + PartialEq> Slot<T, O> {
     pub(super) fn new(known: Known<T>) -> Self {
         Self {
-            claims: Vec::new(),
+            claim: None,
+            others: Vec::new(),
             known,
             repairs: 0,
         }
     }
 
     pub(super) fn wanted(&self) -> Option<&T> {
-        self.claims.first().map(|(_, wanted)| wanted)
+        self.claim.as_ref().map(|(_, wanted)| wanted)
     }
 
     pub(super) fn known(&self) -> &Known<T> {
@@ -69,34 +72,49 @@ impl<T: Clone + PartialEq, O: Copy + PartialEq> Slot<T, O> {
 
     /// How many want it.
     pub(super) fn claims(&self) -> usize {
-        self.claims.len()
+        usize::from(self.claim.is_some()) + self.others.len()
     }
 
     /// What one of them wants; None: nothing any more. True when that changes what counts.
     pub(super) fn wish(&mut self, owner: O, wanted: Option<T>) -> bool {
-        let at = self.claims.iter().position(|(other, _)| *other == owner);
-        let changed = match (at, wanted) {
-            (Some(at), Some(wanted)) => {
-                let changed = at == 0 && self.claims[at].1 != wanted;
-                self.claims[at].1 = wanted;
-                changed
+        let changed = match &mut self.claim {
+            Some((first, before)) if *first == owner => match wanted {
+                Some(wanted) => {
+                    let changed = *before != wanted;
+                    *before = wanted;
+                    changed
+                }
+                None => {
+                    let next = (!self.others.is_empty()).then(|| self.others.remove(0));
+                    let gone = std::mem::replace(&mut self.claim, next);
+                    self.wanted() != gone.as_ref().map(|(_, wanted)| wanted)
+                }
+            },
+            Some(_) => {
+                self.wish_of_another(owner, wanted);
+                false
             }
-            (Some(at), None) => {
-                let (_, gone) = self.claims.remove(at);
-                at == 0 && self.wanted() != Some(&gone)
+            None => {
+                self.claim = wanted.map(|wanted| (owner, wanted));
+                self.claim.is_some()
             }
-            (None, Some(wanted)) => {
-                // Few have more than one.
-                self.claims.reserve_exact(1);
-                self.claims.push((owner, wanted));
-                self.claims.len() == 1
-            }
-            (None, None) => false,
         };
         if changed {
             self.repairs = 0;
         }
         changed
+    }
+
+    fn wish_of_another(&mut self, owner: O, wanted: Option<T>) {
+        let at = self.others.iter().position(|(other, _)| *other == owner);
+        match (at, wanted) {
+            (Some(at), Some(wanted)) => self.others[at].1 = wanted,
+            (Some(at), None) => {
+                self.others.remove(at);
+            }
+            (None, Some(wanted)) => self.others.push((owner, wanted)),
+            (None, None) => {}
+        }
     }
 
     /// The request that makes the known into the wanted; it counts as carried out.
@@ -176,7 +194,7 @@ impl<T: Clone + PartialEq, O: Copy + PartialEq> Slot<T, O> {
 
     /// Neither there nor wanted: nothing to remember.
     pub(super) fn is_over(&self) -> bool {
-        self.claims.is_empty() && matches!(self.known, Known::Absent | Known::Unread)
+        self.claim.is_none() && matches!(self.known, Known::Absent | Known::Unread)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `real_server` and `sorry_server`: who answers for a service, and how packets get there.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::Checker;
 use crate::config::Script;
@@ -28,7 +29,8 @@ pub struct RealServer {
     pub virtualhost: Option<String>,
     /// `snmp_name`.
     pub snmp_name: Option<String>,
-    pub checkers: Vec<Checker>,
+    /// Each is shared with whoever makes it.
+    pub checkers: Vec<Arc<Checker>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::addr::Family;
@@ -90,7 +91,7 @@ fn real_server(
             .unwrap_or(true),
         virtualhost,
         snmp_name: draft.snmp_name,
-        checkers,
+        checkers: checkers.into_iter().map(Arc::new).collect(),
     })
 }
 
