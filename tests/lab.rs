@@ -39,6 +39,7 @@ mod lab {
     pub(crate) mod pair;
     pub(crate) mod post;
     pub(crate) mod process;
+    pub(crate) mod quorum;
     pub(crate) mod routing;
     pub(crate) mod scripts;
     pub(crate) mod stall;
@@ -55,8 +56,8 @@ mod lab {
 
 use lab::{
     clash, cluster, crowd, dialects, director, domains, farewell, filter, interfaces, layers, mail,
-    network, no_ipvs, notify, octets, process, routing, scripts, stall, states, tables, trackers,
-    traffic, vmac, vrrp, wait,
+    network, no_ipvs, notify, octets, process, quorum, routing, scripts, stall, states, tables,
+    trackers, traffic, vmac, vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -133,6 +134,7 @@ fn main() -> ExitCode {
         tables::SCENARIOS,
         director::SCENARIOS,
         traffic::SCENARIOS,
+        quorum::SCENARIOS,
         no_ipvs::SCENARIOS,
     ];
     let chosen: Vec<&Scenario> = all
