@@ -18,7 +18,7 @@ use crate::wire::ipvs::{Dest, ServiceId};
 use super::checker::{Checker, CheckerId};
 use super::server::Server;
 use super::service::{ServerKey, Service, Sorry, VirtualId};
-use super::site::Site;
+use super::site::{Mark, Site};
 use super::{Core, Effect, Timer, kernel, left_out};
 use crate::notify::Why;
 
@@ -302,7 +302,7 @@ impl Core {
     pub(super) fn apply_server(
         &mut self,
         now: Instant,
-        key: ServerKey,
+        (key, mark): (ServerKey, Mark),
         config: &RealServer,
         out: &mut Vec<Effect>,
     ) {
@@ -330,6 +330,7 @@ impl Core {
             self.servers.insert(key, Server::new(dest));
         }
         let server = self.server_mut(key);
+        server.mark = mark;
         server.inhibit = config.inhibit_on_failure;
         server.own_weight = dest.weight;
         server.checkers = checkers;

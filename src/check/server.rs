@@ -12,6 +12,7 @@ use crate::wire::ipvs::{Dest, ServiceId};
 
 use super::checker::CheckerId;
 use super::service::{Occasion, ServerKey};
+use super::site::Mark;
 use super::{Core, Effect};
 use crate::notify::{Notice, Why};
 
@@ -27,6 +28,8 @@ pub(super) struct Server {
     /// How many of the checkers say down.
     pub(super) failed: usize,
     pub(super) checkers: Vec<CheckerId>,
+    /// By the site that last came by.
+    pub(super) mark: Mark,
 }
 
 impl Server {
@@ -39,6 +42,7 @@ impl Server {
             alive: false,
             failed: 0,
             checkers: Vec::new(),
+            mark: 0,
         }
     }
 

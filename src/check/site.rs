@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use log::{info, warn};
 
-use crate::config::{GroupEntry, ServiceKey, VirtualServer};
+use crate::config::{GroupEntry, RealServer, ServiceKey, VirtualServer};
 use crate::hash::Set;
 use crate::time::Instant;
 use crate::wire::ipvs::ServiceId;
@@ -22,14 +22,39 @@ pub(super) struct Site {
     pub(super) id: VirtualId,
     /// Where it stands in the configuration; None: it leaves.
     pub(super) place: Option<usize>,
-    /// Servers that leave, in the order of the file they come from.
-    leaving: VecDeque<SocketAddr>,
-    /// Where the servers stand in its configuration that are not applied yet.
-    waiting: VecDeque<usize>,
-    /// Those that are.
+    stage: Stage,
+    /// Servers of before of which it is not yet known whether they stay, in the order of the file
+    /// they come from.
+    before: VecDeque<SocketAddr>,
+    /// Those that are as the configuration wants them.
     applied: Vec<SocketAddr>,
     /// Services of the kernel that it is no longer made of.
     deserted: Vec<ServiceId>,
+    /// What servers are marked with that are in the configuration, and that are applied.
+    marks: [Mark; 2],
+}
+
+/// What a server was last marked with: by numbers that are given out once, like all others.
+pub(super) type Mark = u64;
+
+/// What is being done with the servers, and how many of the configuration's that was done with.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// Those that stay are marked.
+    Marking(usize),
+    /// The others leave.
+    Leaving,
+    Applying(usize),
+}
+
+/// What one step comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// A server was looked at.
+    Looked,
+    /// A server has left, or is applied.
+    Worked,
+    Done,
 }
 
 impl Core {
@@ -37,7 +62,7 @@ impl Core {
     pub(super) fn begin_leaving(&mut self, id: VirtualId) -> Site {
         let service = self.service_mut(id);
         service.is_site = true;
-        let leaving = std::mem::take(&mut service.servers).into();
+        let before = std::mem::take(&mut service.servers).into();
         match &service.key {
             ServiceKey::Group { name, .. } => info!("Removing Virtual Server Group [{name}]"),
             key @ (ServiceKey::Address(_) | ServiceKey::Fwmark { .. }) => {
@@ -50,10 +75,11 @@ impl Core {
         Site {
             id,
             place: None,
-            leaving,
-            waiting: VecDeque::new(),
+            stage: Stage::Leaving,
+            before,
             applied: Vec::new(),
             deserted: Vec::new(),
+            marks: [0; 2],
         }
     }
 
@@ -66,29 +92,32 @@ impl Core {
         let id = self.identify(&config.key);
         let deserted = self.apply_kernel(id, config, entries);
         self.apply_sorry(id, config);
-        let mut wanted = Set::with_capacity_and_hasher(config.real_servers.len(), <_>::default());
-        let waiting = distinct_servers(config, &mut wanted);
+        let marks = [self.new_id(), self.new_id()];
         let service = self.service_mut(id);
         service.is_site = true;
         service.quorum = config.quorum;
         service.hysteresis = config.hysteresis;
         service.omega = config.omega;
         service.ha_suspend = config.ha_suspend;
-        let before = std::mem::take(&mut service.servers);
-        if before.is_empty() {
+        if service.servers.is_empty() {
             // There is nothing to suspend yet.
             self.service_mut(id).suspended = self.is_away(&self.services[&id]);
         }
-        let stays = |address: &SocketAddr| wanted.contains(address);
-        let (staying, leaving): (Vec<_>, Vec<_>) = before.into_iter().partition(stays);
-        self.service_mut(id).servers = staying;
+        let servers = &mut self.service_mut(id).servers;
+        let wanted = config.real_servers.iter().map(|server| &server.address);
+        let (stage, before) = if servers.iter().eq(wanted) {
+            (Stage::Applying(0), VecDeque::new())
+        } else {
+            (Stage::Marking(0), std::mem::take(servers).into())
+        };
         Site {
             id,
             place: Some(place),
-            leaving: leaving.into(),
-            applied: Vec::with_capacity(waiting.len()),
-            waiting,
+            stage,
+            before,
+            applied: Vec::with_capacity(config.real_servers.len()),
             deserted,
+            marks,
         }
     }
 
@@ -101,34 +130,103 @@ impl Core {
         budget: &mut usize,
         out: &mut Vec<Effect>,
     ) -> bool {
-        let service = site.id;
         // Each server has an entry in each of them.
-        let cost = self.services[&service].kernel.len() + site.deserted.len();
+        let cost = self.services[&site.id].kernel.len() + site.deserted.len();
+        let mut looks = 0;
         while *budget > 0 {
-            if let Some(address) = site.leaving.pop_front() {
-                let key = ServerKey { service, address };
-                if site.place.is_some() {
-                    info!("service {key} no longer exist");
-                }
-                self.hide(key, &site.deserted);
-                self.leave_server(now, key, out);
-            } else if let (Some(config), Some(at)) = (config, site.waiting.pop_front()) {
-                let server = &config.real_servers[at];
-                let address = server.address;
-                let key = ServerKey { service, address };
-                self.hide(key, &site.deserted);
-                self.apply_server(now, key, server, out);
-                site.applied.push(address);
-            } else {
-                match config {
-                    Some(_) => self.end_applying(now, site),
-                    None => self.end_leaving(service),
-                }
-                return true;
+            match self.step(now, site, config, out) {
+                Step::Looked => looks += 1,
+                Step::Worked => *budget = budget.saturating_sub(cost.max(1)),
+                Step::Done => return true,
             }
-            *budget = budget.saturating_sub(cost.max(1));
+            *budget = budget.saturating_sub(looks / LOOKS_PER_SERVER);
+            looks %= LOOKS_PER_SERVER;
         }
         false
+    }
+
+    fn step(
+        &mut self,
+        now: Instant,
+        site: &mut Site,
+        config: Option<&VirtualServer>,
+        out: &mut Vec<Effect>,
+    ) -> Step {
+        let wanted = config.map_or(&[][..], |config| &config.real_servers);
+        match &mut site.stage {
+            Stage::Marking(at) => {
+                if let Some(server) = wanted.get(*at) {
+                    *at += 1;
+                    self.mark(site.id, server.address, site.marks[0]);
+                } else {
+                    site.stage = Stage::Leaving;
+                }
+                Step::Looked
+            }
+            Stage::Leaving => self.leave_next(now, site, out),
+            Stage::Applying(at) => {
+                let (Some(config), Some(server)) = (config, wanted.get(*at)) else {
+                    self.end_applying(now, site);
+                    return Step::Done;
+                };
+                *at += 1;
+                self.apply_next(now, site, config, server, out)
+            }
+        }
+    }
+
+    fn mark(&mut self, service: VirtualId, address: SocketAddr, mark: Mark) {
+        if let Some(server) = self.servers.get_mut(&ServerKey { service, address }) {
+            server.mark = mark;
+        }
+    }
+
+    /// The next server of before stays or leaves.
+    fn leave_next(&mut self, now: Instant, site: &mut Site, out: &mut Vec<Effect>) -> Step {
+        let service = site.id;
+        let Some(address) = site.before.pop_front() else {
+            if site.place.is_none() {
+                self.end_leaving(service);
+                return Step::Done;
+            }
+            site.stage = Stage::Applying(0);
+            return Step::Looked;
+        };
+        let key = ServerKey { service, address };
+        if site.place.is_some() {
+            if self.servers[&key].mark == site.marks[0] {
+                self.service_mut(service).servers.push(address);
+                return Step::Looked;
+            }
+            info!("service {key} no longer exist");
+        }
+        self.hide(key, &site.deserted);
+        self.leave_server(now, key, out);
+        Step::Worked
+    }
+
+    fn apply_next(
+        &mut self,
+        now: Instant,
+        site: &mut Site,
+        config: &VirtualServer,
+        server: &RealServer,
+        out: &mut Vec<Effect>,
+    ) -> Step {
+        let (service, address) = (site.id, server.address);
+        let key = ServerKey { service, address };
+        let known = self.servers.get(&key).map(|server| server.mark);
+        if known == Some(site.marks[1]) {
+            let (vs, name) = (&config.key, config.key.name_of(address));
+            warn!("VS {vs}: real server {name} is duplicated - removing second rs");
+            return Step::Looked;
+        }
+        if known.is_some() {
+            self.hide(key, &site.deserted);
+        }
+        self.apply_server(now, (key, site.marks[1]), server, out);
+        site.applied.push(address);
+        Step::Worked
     }
 
     /// Another configuration came in between, or the end: what is there is there.
@@ -139,7 +237,7 @@ impl Core {
         service.is_site = false;
         service.servers.retain(|server| !applied.contains(server));
         service.servers.splice(..0, site.applied);
-        service.servers.extend(site.leaving);
+        service.servers.extend(site.before);
         if !site.deserted.is_empty() {
             for address in service.servers.clone() {
                 let service = id;
@@ -187,17 +285,5 @@ impl Core {
     }
 }
 
-/// Where the real servers stand, without those that are there twice.
-fn distinct_servers(config: &VirtualServer, seen: &mut Set<SocketAddr>) -> VecDeque<usize> {
-    let servers = config.real_servers.iter().enumerate();
-    let distinct = servers.filter(|(_, server)| {
-        let first = seen.insert(server.address);
-        if !first {
-            let key = &config.key;
-            let name = key.name_of(server.address);
-            warn!("VS {key}: real server {name} is duplicated - removing second rs");
-        }
-        first
-    });
-    distinct.map(|(at, _)| at).collect()
-}
+/// To look at a server takes so much less than to work on it.
+const LOOKS_PER_SERVER: usize = 8;

@@ -202,8 +202,8 @@ fn the_second_of_two_equals_is_ignored() {
     world.apply(&config);
     world.expect_lines(
         "2 VS [10.0.0.1]:tcp:80 is duplicated - ignoring the second
-        2 VS [10.0.0.1]:tcp:80: real server [10.0.0.2]:tcp:80 is duplicated - removing second rs
-        2 service [10.0.0.3]:tcp:80 no longer exist",
+        2 service [10.0.0.3]:tcp:80 no longer exist
+        2 VS [10.0.0.1]:tcp:80: real server [10.0.0.2]:tcp:80 is duplicated - removing second rs",
     );
     world.stop();
     assert_eq!(world.kernel.show(), [""; 0]);

@@ -16,7 +16,7 @@ use super::super::Effect;
 use super::super::refusal::Where;
 use super::refused::Subject;
 use super::slot::{Found, Known, Slot};
-use super::{Entry, Reading, Table};
+use super::{Entry, Reading, Table, Task};
 
 impl Table {
     /// Everything is to be read again, when there is time. Nothing happens while the last time is
@@ -49,7 +49,7 @@ impl Table {
         match answer {
             Ok(Some((service, dests))) => {
                 let differing = entry.compare(service, &dests, self.strict);
-                self.pending.extend(differing);
+                self.pending.extend(differing.into_iter().map(Task::One));
             }
             Ok(None) => {
                 warn!(

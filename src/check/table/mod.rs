@@ -14,6 +14,7 @@ mod audit;
 mod modules;
 mod newer;
 mod refused;
+mod settle;
 mod slot;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,10 +30,10 @@ use crate::wire::ipvs::{Dest, DestState, Request, Service, ServiceId};
 use super::Effect;
 use super::refusal::Where;
 use super::service::{ServerKey, VirtualId};
-use modules::{Modules, Readiness};
+use modules::Modules;
 use newer::Newer;
 use refused::{Refusal, Subject};
-use slot::{Correction, Found, Known, Slot, Step};
+use slot::{Correction, Found, Known, Slot};
 
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -40,7 +41,7 @@ pub(super) struct Table {
     ready: bool,
     entries: Map<ServiceId, Entry>,
     /// What may differ from what is wanted, in the order in which it is to be settled.
-    pending: VecDeque<Subject>,
+    pending: VecDeque<Task>,
     /// What the kernel refused for now.
     unsettled: BTreeSet<Subject>,
     /// Services to be read for the audit under way.
@@ -68,6 +69,14 @@ struct Entry {
     audited: bool,
     /// When the service was found missing last.
     missed: Option<Instant>,
+}
+
+/// What is to be settled.
+#[derive(Clone, Copy, Debug)]
+enum Task {
+    One(Subject),
+    /// All destinations of a service, from this address on.
+    Rest(ServiceId, Option<SocketAddr>),
 }
 
 /// What the kernel has under one key.
@@ -103,7 +112,8 @@ impl Table {
 
     /// A service is to be looked at.
     pub(super) fn queue(&mut self, id: ServiceId) {
-        self.pending.push_back(Subject { id, address: None });
+        let address = None;
+        self.pending.push_back(Task::One(Subject { id, address }));
     }
 
     /// IPVS is gone, and with it all that was in it.
@@ -141,7 +151,8 @@ impl Table {
         if let Some(entry) = self.entries.get_mut(&id)
             && entry.service.wish(owner, None)
         {
-            self.pending.push_front(Subject { id, address: None });
+            let address = None;
+            self.pending.push_front(Task::One(Subject { id, address }));
         }
     }
 
@@ -168,7 +179,7 @@ impl Table {
                 return;
             }
             let address = Some(address);
-            self.pending.push_back(Subject { id, address });
+            self.pending.push_back(Task::One(Subject { id, address }));
         } else if slot.is_over() {
             entry.dests.remove(&address);
         }
@@ -181,20 +192,25 @@ impl Table {
             self.pending.clear();
             return;
         }
+        let mut looks = 0;
         while *budget > 0 {
             let made = out.len();
-            if let Some(subject) = self.pending.pop_front() {
-                match subject.address {
-                    None => self.settle_service(subject.id, out),
-                    Some(address) => self.settle_dest(subject.id, address, out),
-                }
-            } else if let Some(id) = self.to_audit.pop_front() {
-                self.read_again(id, out);
-            } else {
-                break;
+            match self.pending.pop_front() {
+                Some(Task::One(Subject { id, address: None })) => self.settle_service(id, out),
+                Some(Task::One(Subject {
+                    id,
+                    address: Some(address),
+                })) => self.settle_dest(id, address, out),
+                Some(Task::Rest(id, from)) => self.settle_rest(id, from, *budget, &mut looks, out),
+                None => match self.to_audit.pop_front() {
+                    Some(id) => self.read_again(id, out),
+                    None => break,
+                },
             }
+            looks += 1;
             let cost: usize = out[made..].iter().map(cost).sum();
-            *budget = budget.saturating_sub(cost);
+            *budget = budget.saturating_sub(cost + looks / LOOKS_PER_REQUEST);
+            looks %= LOOKS_PER_REQUEST;
         }
     }
 
@@ -254,14 +270,9 @@ impl Table {
                 }
             } else {
                 entry.service.pardon();
-                let addresses = entry.dests.keys();
-                let dests = addresses.map(|&address| Subject {
-                    id: subject.id,
-                    address: Some(address),
-                });
-                self.pending.extend(dests);
+                self.pending.push_back(Task::Rest(subject.id, None));
             }
-            self.pending.push_back(subject);
+            self.pending.push_back(Task::One(subject));
         }
     }
 
@@ -296,15 +307,11 @@ impl Table {
             // It is made, and what is there already will be told then.
             Err(_) => entry.believe(Found::Unclear),
         }
-        self.pending.push_front(Subject { id, address: None });
-        let unsettled = entry.dests.iter().filter(|(_, dest)| !dest.is_settled());
-        let subjects = unsettled.map(|(&address, _)| Subject {
-            id,
-            address: Some(address),
-        });
         if !matches!(entry.service.known(), Known::Absent | Known::Unclear) {
-            self.pending.extend(subjects);
+            self.pending.push_back(Task::Rest(id, None));
         }
+        let address = None;
+        self.pending.push_front(Task::One(Subject { id, address }));
     }
 
     /// The kernel refused a request. True when that is worth a line: what is put right at once,
@@ -328,109 +335,6 @@ impl Table {
                 self.leave(subject, found);
                 true
             }
-        }
-    }
-
-    fn settle_service(&mut self, id: ServiceId, out: &mut Vec<Effect>) {
-        self.unsettled.remove(&Subject { id, address: None });
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return;
-        };
-        let Some(wanted) = entry.service.wanted() else {
-            if let Some(Step::Delete) = entry.service.step() {
-                entry.believe_of_dests(Found::Absent);
-                entry.audited = false;
-                count(&mut self.operations);
-                out.push(Effect::Ipvs(Request::DelService(id)));
-            }
-            self.forget_what_is_over(id);
-            return;
-        };
-        match entry.service.known() {
-            Known::Reading => return,
-            Known::Unread => {
-                entry.service.learn(Known::Reading);
-                self.reading += 1;
-                out.push(self.ask(id));
-                return;
-            }
-            Known::Present(known) if known == wanted => return,
-            _ => {}
-        }
-        match self.modules.ask(wanted) {
-            Readiness::Ready => {}
-            Readiness::Waits(modules) => {
-                out.extend(modules.into_iter().map(Effect::LoadModule));
-                return;
-            }
-            Readiness::Hopeless => {
-                self.unsettled.insert(Subject { id, address: None });
-                return;
-            }
-        }
-        count(&mut self.operations);
-        entry.audited = false;
-        match entry.service.step() {
-            Some(Step::New(service)) => {
-                entry.believe_of_dests(Found::Absent);
-                for (&address, _) in entry.dests.iter().rev() {
-                    let address = Some(address);
-                    self.pending.push_front(Subject { id, address });
-                }
-                out.push(Effect::Ipvs(Request::NewService(service)));
-            }
-            Some(Step::Set(service)) => out.push(Effect::Ipvs(Request::SetService(service))),
-            Some(Step::Delete) | None => unreachable!("it is wanted, and another one is known"),
-        }
-    }
-
-    fn settle_dest(&mut self, id: ServiceId, address: SocketAddr, out: &mut Vec<Effect>) {
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return;
-        };
-        let Some(dest) = entry.dests.get_mut(&address) else {
-            return;
-        };
-        self.unsettled.remove(&Subject {
-            id,
-            address: Some(address),
-        });
-        let waits = match entry.service.known() {
-            Known::Absent | Known::Unread => {
-                dest.believe(Found::Absent);
-                true
-            }
-            Known::Reading => true,
-            Known::Unclear => dest.wanted().is_some(),
-            Known::Other | Known::Present(_) => false,
-        };
-        if !waits {
-            let lacking = |wanted: &Dest| self.newer.lacks(id, wanted);
-            let step = if dest.wanted().is_some_and(lacking) {
-                dest.withhold()
-            } else {
-                dest.step()
-            };
-            let (request, made) = match step {
-                Some(Step::New(dest)) => (Some(Request::NewDest(id, dest)), Some(dest)),
-                Some(Step::Set(dest)) => (Some(Request::SetDest(id, dest)), Some(dest)),
-                Some(Step::Delete) => (Some(Request::DelDest(id, address)), None),
-                None => (None, None),
-            };
-            if let Some(request) = request {
-                entry.audited = false;
-                count(&mut self.operations);
-                out.push(Effect::Ipvs(request));
-            }
-            let next = self.asked + 1;
-            if made.is_some_and(|made| self.newer.is_to_be_read(id, &made, next)) {
-                out.push(self.ask(id));
-                return;
-            }
-        }
-        if dest.is_over() {
-            entry.dests.remove(&address);
-            self.forget_what_is_over(id);
         }
     }
 
@@ -458,13 +362,9 @@ impl Table {
         }
         debug!("the IPVS table was not as expected: corrected {subject:?}");
         if address.is_none() {
-            let unsettled = entry.dests.iter().filter(|(_, dest)| !dest.is_settled());
-            for (&address, _) in unsettled.rev() {
-                let address = Some(address);
-                self.pending.push_front(Subject { id, address });
-            }
+            self.pending.push_front(Task::Rest(id, None));
         }
-        self.pending.push_front(subject);
+        self.pending.push_front(Task::One(subject));
         false
     }
 
@@ -577,6 +477,9 @@ fn cost(effect: &Effect) -> usize {
         _ => 1,
     }
 }
+
+/// Entries that turn out to need no request cost something, too.
+const LOOKS_PER_REQUEST: usize = 8;
 
 fn count(operations: &mut Option<u64>) {
     if let Some(operations) = operations {

@@ -13,7 +13,7 @@ use crate::errno::Errno;
 use crate::wire::ipvs::{Dest, Method, ServiceId, Tunnel};
 
 use super::refused::Subject;
-use super::{Reading, Table};
+use super::{Reading, Table, Task};
 
 /// What this kernel is known to understand.
 #[derive(Debug, Default)]
@@ -147,6 +147,6 @@ impl Table {
             "IPVS: this kernel knows {what}: left out, {} in all",
             concerned.len()
         );
-        self.pending.extend(concerned);
+        self.pending.extend(concerned.into_iter().map(Task::One));
     }
 }
