@@ -68,7 +68,7 @@ unpack_packages() {
 debian_keepalived() {
     local command=$CACHE/keepalived.debian
     printf '#!/bin/sh\nexec %s %s "$@"\n' \
-        "$(unpacked_loader)" "$TOOLS_ROOT/usr/sbin/keepalived" >"$command"
+        "$(unpacked_loader "$TOOLS_ROOT")" "$TOOLS_ROOT/usr/sbin/keepalived" >"$command"
     chmod 755 "$command"
     echo "$command"
 }
@@ -108,20 +108,49 @@ need_tools() {
 }
 
 unpack_tools() {
-    local packages="keepalived ipvsadm iproute2 curl bash tcpdump busybox-static" libraries
-    # shellcheck disable=SC2086  # Lists of words, here and below.
-    libraries=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts \
-        --no-breaks --no-replaces --no-enhances $packages 2>/dev/null |
-        grep -E '^(lib|zlib)' | grep -vE ':|perl|^libelogind' | sort -u)
-    [ -n "$libraries" ] || return 1
-    echo "unpacking Debian's $packages to $CACHE" >&2
-    # shellcheck disable=SC2086
-    unpack_packages "$TOOLS_ROOT" $packages $libraries
+    local packages="keepalived ipvsadm iproute2 curl bash tcpdump busybox-static"
+    # shellcheck disable=SC2086  # A list of words, here and below.
+    unpack_with_libraries "$TOOLS_ROOT" $packages
 }
 
-# unpacked_loader: the words that start a program of TOOLS_ROOT on this machine, with its own loader
-# and libraries, whatever the machine's are.
+# Debian's servers that checks are tried on, with their libraries; sets SERVERS_ROOT.
+need_servers() {
+    SERVERS_ROOT=$CACHE/servers
+    [ -d "$SERVERS_ROOT" ] && return 0
+    unpack_with_libraries "$SERVERS_ROOT" nginx exim4-daemon-light nsd && return 0
+    refresh_package_lists
+    unpack_with_libraries "$SERVERS_ROOT" nginx exim4-daemon-light nsd && return 0
+    echo "cannot fetch Debian's nginx, exim4-daemon-light and nsd" >&2
+    exit 1
+}
+
+# unpack_with_libraries DIRECTORY PACKAGE...
+unpack_with_libraries() {
+    local into=$1 libraries
+    shift
+    libraries=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts \
+        --no-breaks --no-replaces --no-enhances "$@" 2>/dev/null |
+        grep -E '^(lib|zlib)' | grep -vE ':|perl|^libelogind' | sort -u)
+    [ -n "$libraries" ] || return 1
+    echo "unpacking Debian's $* to $CACHE" >&2
+    # shellcheck disable=SC2086
+    unpack_packages "$into" "$@" $libraries
+}
+
+# The command that runs one of the servers from the cache: its name and its arguments follow.
+debian_server() {
+    local command=$CACHE/server.debian
+    # shellcheck disable=SC2016  # For the shell that runs it.
+    printf '#!/bin/sh\nprogram=$1\nshift\nexec %s %s/usr/sbin/"$program" "$@"\n' \
+        "$(unpacked_loader "$SERVERS_ROOT")" "$SERVERS_ROOT" >"$command"
+    chmod 755 "$command"
+    echo "$command"
+}
+
+# unpacked_loader [ROOT]: the words that start a program of this root, else of TOOLS_ROOT, on this
+# machine, with its own loader and libraries, whatever the machine's are.
 unpacked_loader() {
-    echo "$TOOLS_ROOT/lib64/ld-linux-x86-64.so.2 --library-path" \
-        "$TOOLS_ROOT/lib/x86_64-linux-gnu:$TOOLS_ROOT/usr/lib/x86_64-linux-gnu"
+    local root=${1:-$TOOLS_ROOT}
+    echo "$root/lib64/ld-linux-x86-64.so.2 --library-path" \
+        "$root/lib/x86_64-linux-gnu:$root/usr/lib/x86_64-linux-gnu"
 }

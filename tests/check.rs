@@ -16,6 +16,8 @@ mod stopwatch;
 #[path = "check/world.rs"]
 mod world;
 
+#[path = "check/arithmetic.rs"]
+mod arithmetic;
 #[path = "check/checks.rs"]
 mod checks;
 #[path = "check/director.rs"]

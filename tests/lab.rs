@@ -18,6 +18,9 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
+#[expect(dead_code, reason = "how often and how long is looked at elsewhere")]
+mod misbehaving;
+
 mod lab {
     pub(crate) mod capture;
     pub(crate) mod clash;
@@ -40,6 +43,7 @@ mod lab {
     pub(crate) mod post;
     pub(crate) mod process;
     pub(crate) mod quorum;
+    pub(crate) mod real;
     pub(crate) mod routing;
     pub(crate) mod scripts;
     pub(crate) mod stall;
@@ -48,6 +52,7 @@ mod lab {
     pub(crate) mod timeline;
     pub(crate) mod trackers;
     pub(crate) mod traffic;
+    pub(crate) mod verdicts;
     pub(crate) mod visitor;
     pub(crate) mod vmac;
     pub(crate) mod vrrp;
@@ -56,8 +61,8 @@ mod lab {
 
 use lab::{
     clash, cluster, crowd, dialects, director, domains, farewell, filter, interfaces, layers, mail,
-    network, no_ipvs, notify, octets, process, quorum, routing, scripts, stall, states, tables,
-    trackers, traffic, vmac, vrrp, wait,
+    network, no_ipvs, notify, octets, process, quorum, real, routing, scripts, stall, states,
+    tables, trackers, traffic, verdicts, vmac, vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -128,6 +133,7 @@ fn main() -> ExitCode {
         scripts::SCENARIOS,
         notify::SCENARIOS,
         trackers::SCENARIOS,
+        real::SCENARIOS,
         mail::routers::SCENARIOS,
         mail::servers::SCENARIOS,
         cluster::SCENARIOS,
@@ -135,6 +141,7 @@ fn main() -> ExitCode {
         director::SCENARIOS,
         traffic::SCENARIOS,
         quorum::SCENARIOS,
+        verdicts::SCENARIOS,
         no_ipvs::SCENARIOS,
     ];
     let chosen: Vec<&Scenario> = all

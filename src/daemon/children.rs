@@ -166,30 +166,32 @@ impl Children {
         }
     }
 
-    /// Who is to hear that a child has ended; None when it was none of ours.
-    pub(super) fn ended(&mut self, pid: Pid, exit: Exit) -> Option<Owner> {
+    /// Who is to hear that a child has ended, and why it did not even begin; None when it was none
+    /// of ours.
+    pub(super) fn ended(&mut self, pid: Pid, exit: Exit) -> Option<(Owner, Option<Errno>)> {
         let child = self.running.remove(&pid)?;
         // Who was to end and has left others behind did not end yet.
         if child.asked {
             pid.kill(Kill::Force);
         }
-        if exit != Exit::SUCCESS {
-            tell_failure(&child.name, &child.started);
-        }
-        Some(child.owner)
+        let failed = exit != Exit::SUCCESS;
+        let failure = failed.then(|| tell_failure(&child.name, &child.started));
+        Some((child.owner, failure.flatten()))
     }
 }
 
 /// Says why a program did not begin, if that is how it ended.
-fn tell_failure(name: &str, started: &Started) {
-    match started.failure() {
-        None => {}
-        Some(Failure::Identity(errno)) => error!("cannot run {name} as its user: {errno}"),
-        Some(Failure::Exec(errno)) => error!(
+fn tell_failure(name: &str, started: &Started) -> Option<Errno> {
+    let failure = started.failure()?;
+    match failure {
+        Failure::Identity(errno) => error!("cannot run {name} as its user: {errno}"),
+        Failure::Exec(errno) => error!(
             "Error exec-ing command '{name}', error {}: {errno}",
             errno.number()
         ),
     }
+    let (Failure::Identity(errno) | Failure::Exec(errno)) = failure;
+    Some(errno)
 }
 
 impl Users {

@@ -506,14 +506,18 @@ impl Daemon {
     fn reap(&mut self, now: Instant) {
         while let Some((pid, exit)) = process::reap() {
             match (self.children.ended(pid, exit), &mut self.check) {
-                (Some(Owner::Notify(run)), _) => {
+                (Some((Owner::Notify(run), _)), _) => {
                     self.tell_notify(|notify, tools| notify.on_exit(now, run, exit, tools));
                 }
-                (Some(Owner::Track(run)), _) => {
+                (Some((Owner::Track(run), _)), _) => {
                     self.tell_track(|track, tools| track.on_exit(now, run, exit, tools));
                 }
-                (Some(Owner::Check(probe)), Some(check)) => {
+                (Some((Owner::Check(probe), None)), Some(check)) => {
                     check.on_program(now, probe, exit, &mut self.reactor);
+                }
+                // Its code says nothing, and is no weight either.
+                (Some((Owner::Check(probe), Some(error))), Some(check)) => {
+                    check.not_started(now, probe, error, &mut self.reactor);
                 }
                 (None, check) => {
                     if let Some(check) = check {
@@ -521,7 +525,7 @@ impl Daemon {
                     }
                     self.tell_notify(|notify, tools| notify.on_other_exit(now, pid, tools));
                 }
-                (Some(Owner::Check(_)), None) => {}
+                (Some((Owner::Check(_), _)), None) => {}
             }
         }
         self.pass_on(now);

@@ -34,6 +34,8 @@ pub(crate) enum Step {
     Answer(Answer),
     /// What a program does, in words of the shell.
     Run(String),
+    /// A program that nobody may execute.
+    Forbid,
     /// What stands in the file.
     File(String),
 }
@@ -99,7 +101,7 @@ fn parse_step(text: &str) -> Step {
         "say" => Step::Say(octets(rest)),
         "spell" => Step::Spell(octets(rest)),
         "drip" => Step::Repeat(octets(rest), DRIP),
-        "flood" => Step::Repeat(octets(rest), Duration::ZERO),
+        "flood" => Step::Repeat(octets(rest), FLOOD),
         "hold" => Step::Hold,
         "reset" => Step::Reset,
         "secure" => Step::Secure(rest.to_owned()),
@@ -107,6 +109,7 @@ fn parse_step(text: &str) -> Step {
         "silence" => Step::Answer(Answer::Silence),
         "answer" => Step::Answer(parse_answer(rest)),
         "run" => Step::Run(words(rest)),
+        "forbid" => Step::Forbid,
         "file" => Step::File(words(rest)),
         _ => panic!("no step of a server: {text}"),
     }
@@ -164,5 +167,7 @@ fn octets(text: &str) -> Vec<u8> {
     octets
 }
 
+/// Between two waves: what is flooded is one machine with all others.
+const FLOOD: Duration = Duration::from_millis(10);
 /// Between two drops.
 const DRIP: Duration = Duration::from_millis(100);

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -88,6 +89,7 @@ impl Place {
         check
             .text
             .replace("$timeout", &timeout.as_secs().to_string())
+            .replace("$short", &(timeout / 2).as_secs().to_string())
             .replace("$directory", &self.directory.display().to_string())
             .replace("$program", &path(&program(number)))
             .replace("$file", &file(number))
@@ -179,6 +181,14 @@ impl Server {
         let number = usize::from(self.address.port() - FIRST_PORT);
         let mark = self.place.directory.join(format!("bad-{number}"));
         match (&self.good[0], phase) {
+            (Step::Run(_), _) if self.bad[0] == Step::Forbid => {
+                if phase == Phase::Bad {
+                    self.turn();
+                    self.permit(number, 0o644);
+                } else {
+                    self.permit(number, 0o755);
+                }
+            }
             (Step::Run(_), Phase::Bad) => {
                 self.turn();
                 fs::write(mark, "").expect("the directory is writable");
@@ -342,18 +352,24 @@ impl Server {
     }
 
     fn write_program(&self, number: usize) {
-        use std::os::unix::fs::PermissionsExt as _;
-        let (Step::Run(good), Step::Run(bad)) = (&self.good[0], &self.bad[0]) else {
-            panic!("a program that does nothing")
+        let words = |step: &Step| match step {
+            Step::Run(words) => words.clone(),
+            _ => "exit 99".to_owned(),
         };
         let mark = self.place.directory.join(format!("bad-{number}"));
         let text = format!(
-            "#!/bin/sh\nif [ -e {} ]; then\n{bad}\nelse\n{good}\nfi\n",
-            mark.display()
+            "#!/bin/sh\nif [ -e {} ]; then\n{}\nelse\n{}\nfi\n",
+            mark.display(),
+            words(&self.bad[0]),
+            words(&self.good[0]),
         );
         self.write(&program(number), &text);
+        self.permit(number, 0o755);
+    }
+
+    fn permit(&self, number: usize, mode: u32) {
         let path = self.place.directory.join(program(number));
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
     }
 }
 

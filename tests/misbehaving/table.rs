@@ -115,6 +115,16 @@ impl Row {
         }
     }
 
+    /// It is not the server that misbehaves.
+    pub(crate) fn is_about_the_way(&self) -> bool {
+        self.bad[0] == Step::NoWay
+    }
+
+    /// A program that prints all the time: an emulated machine is busy enough.
+    pub(crate) fn is_loud(&self) -> bool {
+        matches!(&self.bad[0], Step::Run(words) if words.contains("printf"))
+    }
+
     pub(crate) fn theirs(&self) -> Verdict {
         self.theirs.unwrap_or(self.verdict)
     }

@@ -91,6 +91,8 @@ pub(super) fn talk(socket: TcpStream, steps: &[Step], certificates: &Path) {
                 while line.hear(&mut [0; 512]).is_ok_and(|count| count > 0) {}
                 return;
             }
+            // Whoever came just before it went.
+            Step::Nobody | Step::Vanish | Step::NoWay => return,
             Step::Reset => {
                 let at_once = linger {
                     l_onoff: 1,

@@ -230,7 +230,8 @@ impl Trial {
                 .value(keyword)
                 .and_then(|text| text.parse::<f64>().ok())
         };
-        let timeout = seconds("connect_timeout ").unwrap_or(TIMEOUT.as_secs_f64());
+        let is_short = check.value("connect_timeout ") == Some("$short");
+        let timeout = TIMEOUT.as_secs_f64() / if is_short { 2.0 } else { 1.0 };
         let pause = seconds("delay_before_retry ").unwrap_or_default();
         let wanted = f64::from(retries + 1) * lasts * timeout + f64::from(retries) * pause;
         let took = *self.seen.get(&number)? - self.farm.turned(number)?;
