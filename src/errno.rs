@@ -19,6 +19,7 @@ impl Errno {
     pub const ENODEV: Self = Self(19);
     pub const ENOTDIR: Self = Self(20);
     pub const EINVAL: Self = Self(22);
+    pub const EFBIG: Self = Self(27);
     pub const EMSGSIZE: Self = Self(90);
     pub const ENOPROTOOPT: Self = Self(92);
     pub const EOPNOTSUPP: Self = Self(95);

@@ -9,6 +9,7 @@
 //! * [`notify`] and [`track`]: who is told of what happened, in order, and what is watched beside
 //!   interfaces; cores whose words the others use;
 //! * the cores, [`vrrp`] and [`check`]: events in, effects out; no clock, no descriptor;
+//! * [`journal`]: what the cores are told and what they want done, as text and back;
 //! * [`sys`]: one file per kind of descriptor or system call; decides nothing;
 //! * [`daemon`]: the reactor and the drivers, the only room that sees both a core and `sys`;
 //! * [`cli`]: the command line.
@@ -29,6 +30,8 @@ pub mod track;
 
 pub mod check;
 pub mod vrrp;
+
+pub mod journal;
 
 pub mod sys;
 

@@ -44,6 +44,7 @@ mod lab {
     pub(crate) mod process;
     pub(crate) mod quorum;
     pub(crate) mod real;
+    pub(crate) mod recorded;
     pub(crate) mod routing;
     pub(crate) mod scripts;
     pub(crate) mod stall;
@@ -61,8 +62,8 @@ mod lab {
 
 use lab::{
     clash, cluster, crowd, dialects, director, domains, farewell, filter, interfaces, layers, mail,
-    network, no_ipvs, notify, octets, process, quorum, real, routing, scripts, stall, states,
-    tables, trackers, traffic, verdicts, vmac, vrrp, wait,
+    network, no_ipvs, notify, octets, process, quorum, real, recorded, routing, scripts, stall,
+    states, tables, trackers, traffic, verdicts, vmac, vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -130,6 +131,7 @@ fn main() -> ExitCode {
         farewell::SCENARIOS,
         domains::SCENARIOS,
         process::SCENARIOS,
+        recorded::SCENARIOS,
         scripts::SCENARIOS,
         notify::SCENARIOS,
         trackers::SCENARIOS,

@@ -167,6 +167,15 @@ pub(super) const FLAGS: &[Flag] = &[
         "Write each line to the log file at once, which is done in any case",
         Switch(|options| options.flush_log_file = true),
     ),
+    Flag::long(
+        "log-events",
+        "Append everything that VRRP and the checks are told, and what they want done, to this \
+         file, up to 1 GiB: some 20 MB a day for each advert in a second. It can be replayed; it \
+         holds the configuration with its passwords, and is for its owner only",
+        Value("FILE", |options, file| {
+            options.log_events = Some(file.into());
+        }),
+    ),
     Flag::new(
         'G',
         "no-syslog",

@@ -9,7 +9,8 @@ use mio::Token;
 use super::logging::CHECK;
 use super::probes::Probes;
 use super::reactor::{Reactor, Source};
-use crate::check::{Core, Effect, Event, ProbeId, Snapshot};
+use super::recorder;
+use crate::check::{Effect, Event, ProbeId, Snapshot};
 use crate::child::{Exit, Kill};
 use crate::config::global::Buffers;
 use crate::config::{Config, Script};
@@ -18,14 +19,14 @@ use crate::notify::News;
 use crate::sys::ipvs::Ipvs;
 use crate::sys::netlink::{Monitor, RouteCommand};
 use crate::sys::process::{self, Modprobe, Pid};
-use crate::sys::tls::{self, Files};
+use crate::sys::tls::Files;
 use crate::time::Instant;
 use crate::track::{Condition, Object};
 use crate::wire::ipvs::Request;
 
 #[derive(Debug)]
 pub(super) struct Driver {
-    core: Core,
+    core: recorder::Check,
     part: Part,
     /// Sizes of receive buffers.
     buffers: Buffers,
@@ -103,15 +104,11 @@ struct Loading {
 }
 
 impl Driver {
-    pub(super) fn new(part: Part, seed: u64) -> Self {
+    pub(super) fn new(part: Part, core: recorder::Check) -> Self {
         Self {
             part,
             buffers: Buffers::default(),
-            core: if tls::AVAILABLE {
-                Core::new(seed)
-            } else {
-                Core::new(seed).without_tls()
-            },
+            core,
             ipvs: None,
             probes: Probes::new(Files::default(), Source::Probe),
             buffer: vec![0; BUFFER],

@@ -20,6 +20,7 @@ mod pipes;
 mod probes;
 mod reach;
 mod reactor;
+mod recorder;
 mod reload;
 mod report;
 mod slots;
@@ -46,11 +47,13 @@ use crate::errno::Errno;
 use crate::sys::clock::{Alarm, Clock};
 use crate::sys::process;
 use crate::sys::signal::{Signal, Signals};
+use crate::sys::tls;
 use crate::time::Instant;
 use check::{Order, Part};
 use children::{Children, Owner};
 use notify::Tools;
 use reactor::{Reactor, Source};
+use recorder::Recorder;
 use reload::ConfigFile;
 
 pub use start::run;
@@ -142,11 +145,18 @@ struct Daemon {
     /// Whoever had something to tell at the stop has told it.
     ending: bool,
     manners: Manners,
+    recorder: Recorder,
 }
 
 impl Daemon {
     /// `seed` staggers the checks.
-    fn new(cores: Cores, manners: Manners, files: ConfigFile, seed: u64) -> Result<Self, Error> {
+    fn new(
+        cores: Cores,
+        manners: Manners,
+        files: ConfigFile,
+        seed: u64,
+        recorder: Recorder,
+    ) -> Result<Self, Error> {
         let opening = |what| move |errno| Error::Open { what, errno };
         let mut reactor = Reactor::new().map_err(Error::Poll)?;
         let alarm = Alarm::new().map_err(opening("timer"))?;
@@ -158,15 +168,16 @@ impl Daemon {
             .watch_readable(&signals, Source::Signals)
             .map_err(Error::Poll)?;
         let vrrp = if cores.vrrp {
-            Some(vrrp::Driver::new(
-                Clock.now(),
-                manners.vrrp_core(),
-                &mut reactor,
-            )?)
+            let now = Clock.now();
+            let core = manners.vrrp_core(now, recorder.clone());
+            Some(vrrp::Driver::new(now, core, &mut reactor)?)
         } else {
             None
         };
-        let check = cores.part().map(|part| check::Driver::new(part, seed));
+        let check = cores.part().map(|part| {
+            let core = recorder::Check::new(Clock.now(), seed, tls::AVAILABLE, recorder.clone());
+            check::Driver::new(part, core)
+        });
         Ok(Self {
             reactor,
             clock: Clock,
@@ -185,6 +196,7 @@ impl Daemon {
             stopping: false,
             ending: false,
             manners,
+            recorder,
         })
     }
 
@@ -201,6 +213,7 @@ impl Daemon {
         let now = self.clock.now();
         self.tell_notify(|notify, tools| notify.end(now, tools));
         self.children.end();
+        self.recorder.flush();
         Ok(())
     }
 
@@ -216,6 +229,7 @@ impl Daemon {
         self.on_time(now);
         self.come_to_an_end(now);
         logging::flush();
+        self.recorder.flush();
         Ok(())
     }
 
@@ -591,15 +605,8 @@ struct Manners {
 }
 
 impl Manners {
-    fn vrrp_core(self) -> crate::vrrp::Core {
-        let mut core = crate::vrrp::Core::new();
-        if self.release_vips {
-            core = core.releasing_all();
-        }
-        if self.monitor_addresses {
-            core = core.telling_of_addresses();
-        }
-        core
+    fn vrrp_core(self, now: Instant, recorder: Recorder) -> recorder::Vrrp {
+        recorder::Vrrp::new(now, self.release_vips, self.monitor_addresses, recorder)
     }
 }
 

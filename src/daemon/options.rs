@@ -29,6 +29,8 @@ pub struct Options {
     pub log_file: Option<PathBuf>,
     /// `--flush-log-file`.
     pub flush_log_file: bool,
+    /// `--log-events`: the file that everything the cores are told is written to.
+    pub log_events: Option<PathBuf>,
     /// Set by `-G`.
     pub no_syslog: bool,
     /// `-d`: log the configuration at start.
@@ -84,6 +86,7 @@ impl Options {
             log_facility: Facility::DAEMON,
             log_file: None,
             flush_log_file: false,
+            log_events: None,
             no_syslog: false,
             dump_config: false,
             pid_file: None,

@@ -12,6 +12,7 @@ use log::{error, info};
 
 use super::children::Children;
 use super::options::{Options, Task};
+use super::recorder::Recorder;
 use super::reload::{self, ConfigFile, Machine};
 use super::{Cores, Daemon, Error, Manners, about, inspect, logging, report};
 use crate::config::global::Scripts;
@@ -124,7 +125,8 @@ fn serve(
         ignore_sigint: options.ignore_sigint,
         panic_on_usr2: options.debug.as_deref() == Some("panic"),
     };
-    let mut daemon = Daemon::new(cores, manners, files, seed())?;
+    let recorder = Recorder::open(paths.events.as_deref());
+    let mut daemon = Daemon::new(cores, manners, files, seed(), recorder)?;
     if let Some(ready) = ready {
         daemonize::detach().map_err(Error::Background)?;
         ready.tell();
@@ -171,12 +173,14 @@ fn farewell(daemon: &mut Daemon) -> ExitCode {
     ExitCode::from(EXIT_SOFTWARE)
 }
 
-/// Where the pid files are: keepalived has one for every part, and tools read them.
+/// Where the pid files are: keepalived has one for every part, and tools read them. And what else
+/// is written beside the log.
 #[derive(Debug)]
 struct PidPaths {
     main: PathBuf,
     vrrp: PathBuf,
     checkers: PathBuf,
+    events: Option<PathBuf>,
 }
 
 impl PidPaths {
@@ -190,6 +194,11 @@ impl PidPaths {
             main: path(&options.pid_file, "keepalived.pid"),
             vrrp: path(&options.vrrp_pid_file, "vrrp.pid"),
             checkers: path(&options.checkers_pid_file, "checkers.pid"),
+            // The daemon goes to another directory.
+            events: options
+                .log_events
+                .as_ref()
+                .map(|file| absolute(file).unwrap_or_else(|_| file.clone())),
         }
     }
 

@@ -9,6 +9,7 @@ use mio::Token;
 use super::Error;
 use super::logging::VRRP;
 use super::reactor::{Reactor, Source};
+use super::recorder;
 use crate::addr::{Family, IfIndex};
 use crate::config::{Buffers, Config};
 use crate::errno::Errno;
@@ -23,7 +24,7 @@ use crate::sys::sysctl::Settings;
 use crate::sys::vrrp_socket::{VrrpSocket, Way};
 use crate::time::Instant;
 use crate::track::{Condition, Object};
-use crate::vrrp::{Attempt, Core, Effect, Event, FORWARDING_AGE_MAX, Snapshot, SocketId, Trace};
+use crate::vrrp::{Attempt, Effect, Event, FORWARDING_AGE_MAX, Snapshot, SocketId, Trace};
 use crate::wire::channel::Channel;
 use crate::wire::linkbeat::Question;
 use crate::wire::nft;
@@ -32,7 +33,7 @@ use crate::wire::sysctl::{self, Setting};
 
 #[derive(Debug)]
 pub(super) struct Driver {
-    core: Core,
+    core: recorder::Vrrp,
     sockets: BTreeMap<SocketId, Open>,
     packets: PacketSocket,
     route: RouteCommand,
@@ -70,7 +71,11 @@ struct Open {
 impl Driver {
     /// Subscribes to the kernel's changes before it asks for the present state: nothing falls
     /// between.
-    pub(super) fn new(now: Instant, core: Core, reactor: &mut Reactor) -> Result<Self, Error> {
+    pub(super) fn new(
+        now: Instant,
+        core: recorder::Vrrp,
+        reactor: &mut Reactor,
+    ) -> Result<Self, Error> {
         let opening = |what| move |errno: Errno| Error::Open { what, errno };
         debug!(target: VRRP, "Registering Kernel netlink command channel");
         let route = RouteCommand::open().map_err(opening("netlink command channel"))?;

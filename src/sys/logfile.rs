@@ -17,10 +17,19 @@ pub struct LogFile(File);
 impl LogFile {
     /// Never follows a link that somebody may have laid in /tmp, never waits for a fifo's reader.
     pub fn open(path: &Path) -> Result<Self, Errno> {
+        Self::open_as(path, 0o644)
+    }
+
+    /// The same of one with secrets in it: a new one is for its owner only.
+    pub fn open_secret(path: &Path) -> Result<Self, Errno> {
+        Self::open_as(path, 0o600)
+    }
+
+    fn open_as(path: &Path, mode: u32) -> Result<Self, Errno> {
         let file = OpenOptions::new()
             .append(true)
             .create(true)
-            .mode(0o644)
+            .mode(mode)
             .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
             .open(path)
             .map_err(|error| Errno::of(&error))?;
@@ -29,6 +38,12 @@ impl LogFile {
             return Err(Errno::EINVAL);
         }
         Ok(Self(file))
+    }
+
+    /// Appends whole lines.
+    pub fn write(&mut self, lines: &str) -> Result<(), Errno> {
+        let written = self.0.write_all(lines.as_bytes());
+        written.map_err(|error| Errno::of(&error))
     }
 
     /// Appends a line. A full disk loses it: there is nowhere else to say so.

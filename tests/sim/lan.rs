@@ -9,6 +9,7 @@ use std::time::Duration;
 use keepalived::addr::{Cidr, Family, IfIndex, MacAddr, Vrid};
 use keepalived::config::Config;
 use keepalived::errno::Errno;
+use keepalived::journal::Journal;
 use keepalived::rand::Rand;
 use keepalived::time::Instant;
 use keepalived::vrrp::{
@@ -66,6 +67,8 @@ pub(crate) struct Lan {
     /// So many instances that to look at all of them after every call, and to write down what they
     /// say, takes too long.
     unchecked: bool,
+    /// The routers of a story write down what they hear.
+    pub(crate) records: bool,
 }
 
 /// What has been asked of the cores.
@@ -129,6 +132,8 @@ struct Router {
     last_sent: Option<Rc<Packet>>,
     /// The masters of the last look.
     masters: Vec<(Family, Vrid)>,
+    /// What `--log-events` would write, once somebody wants it.
+    journal: Option<Journal>,
 }
 
 /// What an instance may have while it is master.
@@ -160,6 +165,7 @@ impl Lan {
             tally: Tally::default(),
             split: Split::default(),
             unchecked: false,
+            records: false,
         }
     }
 
@@ -206,6 +212,17 @@ impl Lan {
         self.hear(id);
     }
 
+    /// From its next start on it writes down what it hears.
+    pub(crate) fn record(&mut self, id: Id) {
+        self.routers[id.0].journal = Some(Journal::default());
+    }
+
+    /// What it has written down since.
+    pub(crate) fn journal(&mut self, id: Id) -> String {
+        let journal = self.routers[id.0].journal.as_mut();
+        journal.map(Journal::take).unwrap_or_default()
+    }
+
     /// Adds a machine whose process does not run yet.
     pub(crate) fn configured(&mut self, name: &str, config: &str) -> Id {
         let id = Id(self.routers.len());
@@ -230,6 +247,7 @@ impl Lan {
             clock: 0,
             last_sent: None,
             masters: Vec::new(),
+            journal: None,
         });
         id
     }
@@ -258,6 +276,8 @@ impl Lan {
             core = core.telling_of_addresses();
         }
         router.core = Some(core);
+        let (now, all, tells) = (self.now, router.releases_all, router.tells_of_addresses);
+        router.note(|journal| journal.vrrp_begins(now, all, tells));
         let uptime = router.uptime;
         self.tell(id, Event::Uptime(uptime));
         self.tell_time(id);
@@ -283,9 +303,13 @@ impl Lan {
 
     fn end(&mut self, id: Id) {
         let mut effects = Vec::new();
-        if let Some(core) = &mut self.routers[id.0].core {
-            core.on_time(self.now + SEC, &mut effects);
+        let at = self.now + SEC;
+        let router = &mut self.routers[id.0];
+        router.note(|journal| journal.vrrp_time(at));
+        if let Some(core) = &mut router.core {
+            core.on_time(at, &mut effects);
         }
+        router.note(|journal| journal.vrrp_effects(&effects));
         self.perform(id, effects);
         let core = self.routers[id.0].core.as_ref();
         let deadline = core.and_then(Core::deadline);
@@ -705,29 +729,33 @@ impl Lan {
         if router.asleep_until.is_some() {
             return;
         }
-        let Some(core) = &mut router.core else { return };
+        let Some(core) = &router.core else { return };
         self.tally.events += 1;
         let mut effects = Vec::new();
         let forwards = router.kernel.forwards;
         for (link, _) in core.neighbour_links() {
-            core.on_event(now, Event::Forwarding { link, forwards }, &mut effects);
+            router.hear(now, Event::Forwarding { link, forwards }, &mut effects);
         }
+        router.note(|journal| journal.vrrp_time(now));
+        let Some(core) = &mut router.core else { return };
+        let before = effects.len();
         core.on_time(now, &mut effects);
         assert!(
             core.deadline().is_none_or(|at| at > now),
             "a due timer was left behind"
         );
+        router.note(|journal| journal.vrrp_effects(&effects[before..]));
         self.perform(id, effects);
         self.check(id);
     }
 
     fn tell(&mut self, id: Id, event: Event<'_>) {
-        let now = self.now;
-        let Some(core) = &mut self.routers[id.0].core else {
+        let router = &mut self.routers[id.0];
+        if router.core.is_none() {
             return;
-        };
+        }
         let mut effects = Vec::new();
-        core.on_event(now, event, &mut effects);
+        router.hear(self.now, event, &mut effects);
         self.tally.events += 1;
         self.perform(id, effects);
         self.check(id);
@@ -975,6 +1003,21 @@ impl Lan {
 }
 
 impl Router {
+    fn note(&mut self, write: impl FnOnce(&mut Journal)) {
+        self.journal.as_mut().map(write);
+    }
+
+    /// One call of its core.
+    fn hear(&mut self, now: Instant, event: Event<'_>, effects: &mut Vec<Effect>) {
+        let Some(core) = &mut self.core else { return };
+        if let Some(journal) = &mut self.journal {
+            journal.vrrp_event(now, &event);
+        }
+        let before = effects.len();
+        core.on_event(now, event, effects);
+        self.note(|journal| journal.vrrp_effects(&effects[before..]));
+    }
+
     fn adopt(&mut self, config: Config) {
         self.claims = claims(&config);
         self.config = config;

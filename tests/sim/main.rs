@@ -22,6 +22,7 @@
 //! * `script` and `story`: stories as texts, how they are told, and made short when they go wrong;
 //! * `random`: stories told by a seed, in two phases: faults with invariants, then convergence;
 //! * `random_groups`: the same of sync groups over both segments;
+//! * `replay`: journals of daemons and of the simulator, told to new cores;
 //! * `soak`: those of both for as long as one likes;
 //! * `split`: how long a segment is without a master, or with two, after a fault of each kind.
 
@@ -41,6 +42,7 @@ mod packets;
 mod random;
 mod random_groups;
 mod record;
+mod replay;
 mod scenarios;
 mod script;
 mod soak;

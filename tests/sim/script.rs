@@ -128,6 +128,9 @@ impl Script {
             .iter()
             .map(|(name, conf)| lan.configured(name, conf))
             .collect();
+        if lan.records {
+            ids.iter().for_each(|id| lan.record(*id));
+        }
         for line in &self.lines {
             let past = lan.now.since(Instant::ZERO);
             lan.run(line.at.saturating_sub(past));

@@ -44,6 +44,12 @@ const ROOMS: &[Room] = &[
     core("check"),
     core("bfd"),
     core("supervise"),
+    room(
+        "journal",
+        &[
+            "addr", "child", "errno", "time", "wire", "config", "vrrp", "check",
+        ],
+    ),
     room("sys", &["addr", "child", "errno", "rand", "time", "wire"]),
     room(
         "daemon",
@@ -61,6 +67,7 @@ const ROOMS: &[Room] = &[
             "check",
             "bfd",
             "supervise",
+            "journal",
             "sys",
         ],
     ),
