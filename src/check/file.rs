@@ -27,20 +27,23 @@ impl Core {
                 Probe::File { track_file, .. } => *track_file == name,
                 _ => false,
             };
-            if self.checkers.values().any(looks) {
+            if self.checkers.values().any(|checker| looks(checker)) {
                 self.file_read(&name, value);
             }
         }
     }
 
     fn apply_file(&mut self, name: &str, value: i64) {
-        let concerned = |(id, checker): (&CheckerId, &Checker)| match &checker.config.probe {
+        let concerned = |id: &CheckerId, checker: &Checker| match &checker.config.probe {
             Probe::File { track_file, weight } if track_file == name => {
                 Some((*id, judge(value, *weight)))
             }
             _ => None,
         };
-        let verdicts: Vec<_> = self.checkers.iter().filter_map(concerned).collect();
+        let checkers = self.checkers.iter();
+        let verdicts: Vec<_> = checkers
+            .filter_map(|(id, checker)| concerned(id, checker))
+            .collect();
         for (id, verdict) in verdicts {
             self.settle(id, verdict);
         }

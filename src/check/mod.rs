@@ -241,7 +241,8 @@ pub struct Core {
     ids: Map<ServiceKey, VirtualId>,
     services: Map<VirtualId, Service>,
     servers: Map<ServerKey, Server>,
-    checkers: Map<CheckerId, Checker>,
+    /// Boxed: there are many, and a map that holds them itself has room for twice as many.
+    checkers: Map<CheckerId, Box<Checker>>,
     /// The attempts in flight.
     probes: Map<ProbeId, CheckerId>,
     table: Table,

@@ -326,10 +326,8 @@ impl Core {
         let failed = checkers.iter().filter(says_down).count();
         // What the checks say of the weight stays, where upstream loses it.
         let weight = self.weight_by(dest.weight, &checkers);
-        if known.is_none() {
-            self.servers.insert(key, Server::new(dest));
-        }
-        let server = self.server_mut(key);
+        let server = self.servers.entry(key);
+        let server = server.or_insert_with(|| Server::new(dest));
         server.mark = mark;
         server.inhibit = config.inhibit_on_failure;
         server.own_weight = dest.weight;
@@ -374,7 +372,8 @@ impl Core {
             let made = self.abilities.can_make(&wanted.probe);
             let up = known.filter(|_| made).unwrap_or(!wanted.alpha);
             let id = CheckerId(self.new_id());
-            self.checkers.insert(id, Checker::new(server, wanted, up));
+            let checker = Box::new(Checker::new(server, wanted, up));
+            self.checkers.insert(id, checker);
             if made {
                 self.new_checkers.push_back(id);
             }

@@ -77,8 +77,15 @@ impl Core {
         if self.flush_on_stop.is_none() {
             self.say_goodbye(key);
         }
-        let server = self.servers.remove(&key);
-        for checker in server.into_iter().flat_map(|server| server.checkers) {
+        let Some(server) = self.servers.remove(&key) else {
+            return;
+        };
+        let service = &self.services[&key.service];
+        for &at in &service.kernel {
+            let place = service.place(server.dest(key.address), at);
+            self.table.forget_dest(at, place.address);
+        }
+        for checker in server.checkers {
             self.remove_checker(checker, out);
         }
     }

@@ -246,6 +246,13 @@ impl Table {
         std::mem::take(&mut self.ready)
     }
 
+    /// A destination goes at the end with its service.
+    pub(super) fn forget_dest(&mut self, id: ServiceId, address: SocketAddr) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.dests.remove(&address);
+        }
+    }
+
     /// A service of ours goes at the end, whoever wants it, when it is there.
     pub(super) fn remove(&mut self, id: ServiceId) -> Option<Effect> {
         let entry = self.entries.remove(&id)?;
