@@ -13,6 +13,7 @@ use keepalived::config::{
 };
 use keepalived::errno::Errno;
 use keepalived::rand::Rand;
+use keepalived::time::Instant;
 use keepalived::wire::ipvs::{self, Method, ServiceId};
 
 use crate::kernel::Kernel;
@@ -94,9 +95,11 @@ impl Run {
             if self.trouble == Trouble::None {
                 self.check_table(|run, server| run.believed_alive(server));
             }
+            self.check_quorums();
         }
         self.calm();
         self.check_table(|run, server| run.passes(server));
+        self.check_quorums();
         if self.trouble == Trouble::None {
             assert_eq!(
                 self.world.kernel.surprises, [""; 0],
@@ -267,6 +270,26 @@ impl Run {
             }
         });
         places.collect()
+    }
+
+    /// A quorum is gained with the hysteresis on top of it and lost below it, whatever happens to
+    /// servers, table and configuration.
+    fn check_quorums(&self) {
+        let states = self.world.core.observe(Instant::ZERO).services;
+        assert_eq!(states.len(), self.config.virtual_servers.len());
+        for (service, state) in self.config.virtual_servers.iter().zip(states) {
+            assert_eq!(service.key, state.key);
+            let servers = service.real_servers.iter().zip(&state.servers);
+            let alive = servers.filter(|(_, server)| server.alive);
+            let weight: i64 = alive.map(|(server, _)| i64::from(server.weight)).sum();
+            let [quorum, hysteresis] = [service.quorum, service.hysteresis].map(i64::from);
+            let right = if state.quorum_up {
+                weight >= quorum - hysteresis
+            } else {
+                weight < quorum + hysteresis
+            };
+            assert!(right, "weight {weight}: {state:?}");
+        }
     }
 
     fn believed_alive(&self, server: &RealServer) -> bool {
