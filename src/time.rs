@@ -26,6 +26,12 @@ impl Instant {
         self.0
     }
 
+    /// The first multiple of `step`, which is not zero, that is not before this.
+    pub fn rounded_up_to(self, step: Duration) -> Self {
+        let step = u64::try_from(step.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.checked_next_multiple_of(step).unwrap_or(u64::MAX))
+    }
+
     /// How long ago `earlier` was; zero when it is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use log::{debug, error};
 use mio::Token;
@@ -149,8 +150,15 @@ impl Driver {
         self.settle(now, reactor);
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.core.deadline()
+    /// When the core has something to do. Checks that are due at about the same time are begun in
+    /// one turn of the loop; what cannot wait is due in the turn that was the last one.
+    pub(super) fn deadline(&self, turned: Instant) -> Option<Instant> {
+        let exact = self.core.deadline()?;
+        Some(if exact > turned {
+            exact.rounded_up_to(GATHERING)
+        } else {
+            exact
+        })
     }
 
     pub(super) fn observe(&self, now: Instant) -> Snapshot {
@@ -299,9 +307,12 @@ impl Driver {
     /// Performs what the core wants, and tells it the answers, until it wants nothing more.
     fn settle(&mut self, now: Instant, reactor: &mut Reactor) {
         loop {
-            for effect in std::mem::take(&mut self.effects) {
+            let mut effects = std::mem::take(&mut self.effects);
+            for effect in effects.drain(..) {
                 self.perform(effect, reactor);
             }
+            // Its room is used again.
+            self.effects = effects;
             let Some(event) = self.inbox.pop_front() else {
                 return;
             };
@@ -448,6 +459,9 @@ impl Driver {
 
 /// Datagrams of the monitor, each with as many notices as fit in it.
 const NOTICES_PER_TURN: usize = 32;
+/// A check may come this much later than it is due: with thousands of them the loop wakes up for
+/// many at a time.
+const GATHERING: Duration = Duration::from_millis(10);
 /// One read.
 const BUFFER: usize = 16_384;
 /// Reads from one peer before the others have their turn.

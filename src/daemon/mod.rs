@@ -45,6 +45,7 @@ use mio::Token;
 use crate::config::Config;
 use crate::errno::Errno;
 use crate::sys::clock::{Alarm, Clock};
+use crate::sys::pages;
 use crate::sys::process;
 use crate::sys::signal::{Signal, Signals};
 use crate::sys::tls;
@@ -141,6 +142,8 @@ struct Daemon {
     reload_asked: bool,
     /// The last turn of the loop.
     turned: Instant,
+    /// When what a new configuration needed of the program is not needed any more.
+    settled_at: Option<Instant>,
     stopping: bool,
     /// Whoever had something to tell at the stop has told it.
     ending: bool,
@@ -193,6 +196,7 @@ impl Daemon {
             files,
             reload_asked: false,
             turned: Instant::ZERO,
+            settled_at: None,
             stopping: false,
             ending: false,
             manners,
@@ -248,9 +252,12 @@ impl Daemon {
 
     fn set_alarm(&mut self) -> Result<(), Error> {
         let vrrp = self.vrrp.as_ref().and_then(vrrp::Driver::deadline);
-        let check = self.check.as_ref().and_then(check::Driver::deadline);
+        let turned = self.turned;
+        let check = self.check.as_ref();
+        let check = check.and_then(|check| check.deadline(turned));
         let (track, notify) = (self.track.deadline(), self.notify.deadline());
-        let at = [vrrp, check, track, notify].into_iter().flatten().min();
+        let deadlines = [vrrp, check, track, notify, self.settled_at];
+        let at = deadlines.into_iter().flatten().min();
         if at != self.alarm_at {
             self.alarm.set(at).map_err(|errno| Error::Open {
                 what: "timer",
@@ -318,6 +325,9 @@ impl Daemon {
         }
         self.pass_on(now);
         self.tell_notify(|notify, tools| notify.on_time(now, tools));
+        if self.settled_at.take_if(|at| *at <= now).is_some() {
+            pages::forget_touched();
+        }
     }
 
     /// An alarm that has fired is set no more.
@@ -364,7 +374,7 @@ impl Daemon {
 
     /// A large table takes some turns to be cleared; from then on scripts and mails have a second.
     fn come_to_an_end(&mut self, now: Instant) {
-        let clears = |check: &check::Driver| check.deadline().is_some();
+        let clears = |check: &check::Driver| check.deadline(self.turned).is_some();
         let cleared = self.manners.leave_ipvs || !self.check.as_ref().is_some_and(clears);
         if self.stopping && cleared && !std::mem::replace(&mut self.ending, true) {
             self.tell_notify(|notify, tools| notify.stop(now, tools));
@@ -409,6 +419,7 @@ impl Daemon {
         }
         self.pass_on(now);
         self.tell_notify(|notify, tools| notify.reloaded(now, tools));
+        self.settled_at = Some(now + SETTLING);
     }
 
     /// Between two turns: the loop goes on turning while the file is read.
@@ -610,6 +621,8 @@ impl Manners {
     }
 }
 
+/// The loop turns as usual by then: the first checks have been made, and adverts have been sent.
+const SETTLING: Duration = Duration::from_secs(3);
 /// How long the loop may stand still while something else is done.
 const MEANWHILE: Duration = Duration::from_millis(2);
 /// How soon messages that syslog had no room for are tried again.

@@ -187,7 +187,7 @@ impl Probes {
     pub(super) fn close(&mut self, probe: ProbeId, reactor: &mut Reactor) {
         if let Some(mut conversation) = self.open.remove(&probe) {
             conversation.part();
-            reactor.forget(&conversation.socket, conversation.token);
+            reactor.forget_closing(conversation.token);
         }
     }
 }

@@ -114,6 +114,11 @@ impl Reactor {
             .deregister(&mut SourceFd(&descriptor.as_raw_fd()));
     }
 
+    /// For a descriptor that is closed in the next moment, which tells the kernel as well.
+    pub(super) fn forget_closing(&mut self, token: Token) {
+        self.slots.remove(token);
+    }
+
     /// Sleeps until a descriptor is ready, or patience ends; does not sleep when somebody asked to
     /// be called again. Timers need no time-out here: one of the descriptors is a timerfd.
     pub(super) fn wait(&mut self, patience: Option<Duration>) -> io::Result<()> {
@@ -127,9 +132,16 @@ impl Reactor {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
             Err(error) => return Err(error),
         }
+        // A descriptor has one event at most, but may have asked to be called again as well.
         self.ready.extend(self.again.drain(..));
+        let again = self.ready.len();
         for event in &self.events {
-            if !self.ready.contains(&event.token()) {
+            if !self
+                .ready
+                .iter()
+                .take(again)
+                .any(|&one| one == event.token())
+            {
                 self.ready.push_back(event.token());
             }
         }

@@ -19,6 +19,7 @@ pub mod netns;
 pub mod nft;
 pub mod outgoing;
 pub mod packet_socket;
+pub mod pages;
 pub mod pidfile;
 pub mod process;
 pub mod resolve;

@@ -35,20 +35,19 @@ impl TcpProbe {
 
     /// What became of it; to be called when the socket is writable.
     pub fn finish(&self) -> Result<Progress, Errno> {
-        match getsockopt(&self.0, sockopt::SocketError)? {
-            0 => {}
-            error => {
-                return match Errno::new(error) {
-                    Errno::EINPROGRESS => Ok(Progress::Pending),
-                    error => Err(error),
-                };
-            }
-        }
-        // No error is not yet a connection: a wake-up may come without a reason.
+        // Who has a peer is connected; an error of the socket is asked for only without one.
         match getpeername::<SockaddrStorage>(self.0.as_raw_fd()) {
-            Ok(_) => Ok(Progress::Connected),
-            Err(nix::errno::Errno::ENOTCONN) => Ok(Progress::Pending),
-            Err(error) => Err(error.into()),
+            Ok(_) => return Ok(Progress::Connected),
+            Err(nix::errno::Errno::ENOTCONN) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match getsockopt(&self.0, sockopt::SocketError)? {
+            // No error is not yet a connection: a wake-up may come without a reason.
+            0 => Ok(Progress::Pending),
+            error => match Errno::new(error) {
+                Errno::EINPROGRESS => Ok(Progress::Pending),
+                error => Err(error),
+            },
         }
     }
 
