@@ -218,6 +218,29 @@ fn omega_tells_at_the_end_and_rs_init_notifies_at_the_beginning() {
     );
 }
 
+/// At the end a server is told of that was alive, and every service, with or without its quorum.
+#[test]
+fn omega_does_not_tell_again_of_servers_that_are_down() {
+    let mut world = World::new();
+    world.set("192.168.200.2:80", Backend::Refusing);
+    world.set("192.168.200.3:80", Backend::Refusing);
+    world.reload(RECORDED);
+    world.run(30.0);
+    world.forget();
+    world.stop();
+    world.expect_notices("30 VS [192.168.200.254]:tcp:80 DOWN");
+    let mut world = World::running(RECORDED);
+    world.run(10.0);
+    world.set("192.168.200.3:80", Backend::Refusing);
+    world.run(20.0);
+    world.forget();
+    world.stop();
+    world.expect_notices(
+        "30 RS [192.168.200.2]:tcp:80 [192.168.200.254]:tcp:80 DOWN
+        30 VS [192.168.200.254]:tcp:80 DOWN",
+    );
+}
+
 #[test]
 fn who_leaves_the_configuration_is_told_down() {
     let text = RECORDED.replace("        alpha\n", "");
