@@ -191,7 +191,13 @@ impl Checker {
             return config.delay_loop;
         };
         if self.course.stage == Stage::Returning {
-            return config.delay_before_retry;
+            // Without a pause a server that refuses would be asked again at once, for ever.
+            let pause = config.delay_before_retry;
+            return if pause.is_zero() {
+                config.delay_loop
+            } else {
+                pause
+            };
         }
         self.course.stage = Stage::Failed;
         config.delay_loop.max(config.delay_before_retry)

@@ -144,7 +144,8 @@ const DIFFERENCES: &[&str] = &[
     "A FILE_CHECK heeds reverse with weight 0 from the start.",
     "genhash ends when the announced length has come.",
     "regex_stack and the options that only tune PCRE have no effect.",
-    "fast_recovery waits delay_before_retry after a failure on the way back.",
+    "After a failure on the way back HTTP_GET waits delay_before_retry, with fast_recovery too, and \
+     delay_loop when that is 0.",
     "A check that fails says why, with a number, in a line of its own.",
     "Notify scripts of one instance, group or server run one after the other, and side by side only \
      where one takes longer than notify_timeout; notify_timeout, notify_kill and notify_coalesce are \

@@ -402,6 +402,28 @@ fn a_fast_recovery_is_fast_and_no_storm() {
     assert!(world.server("10.0.0.2:80").alive);
 }
 
+/// Found by `random`: the check of a server that refuses on its way back had no pause and no end.
+#[test]
+fn a_way_back_without_a_pause_between_attempts_is_no_storm() {
+    let mut world = World::new();
+    world.set("10.0.0.2:80", BUSY);
+    world.reload(&pages(ONE).replace("delay_before_retry 1", "delay_before_retry 0"));
+    world.run(5.0);
+    assert!(!world.server("10.0.0.2:80").alive);
+    world.set("10.0.0.2:80", OK);
+    world.forget();
+    while world.sent().is_empty() {
+        world.run(0.01);
+    }
+    world.set("10.0.0.2:80", Backend::Refusing);
+    world.forget();
+    world.run(25.0);
+    assert_eq!(world.connects().len(), 2, "one in ten seconds");
+    world.set("10.0.0.2:80", OK);
+    world.run(10.0);
+    assert!(world.server("10.0.0.2:80").alive);
+}
+
 #[test]
 fn single_failures_are_told_in_keepalived_s_words() {
     let check = format!("log_all_failures\nretry 2\n{ONE}");

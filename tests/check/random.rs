@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use keepalived::addr::Family;
 use keepalived::config::{
-    Checker, Config, Endpoint, Forwarding, GroupEntry, Persistence, Probe, Protocol, RealServer,
-    Scheduler, ServiceAddress, ServiceKey, Tunnel, VirtualServer, VirtualServerGroup,
+    Checker, Config, Endpoint, Forwarding, GroupEntry, HttpProbe, HttpVersion, Persistence, Probe,
+    Protocol, RealServer, Scheduler, Script, ServiceAddress, ServiceKey, SorryServer, TlsTrust,
+    Tunnel, Url, VirtualServer, VirtualServerGroup,
 };
 use keepalived::errno::Errno;
 use keepalived::rand::Rand;
@@ -17,7 +18,8 @@ use keepalived::time::Instant;
 use keepalived::wire::ipvs::{self, Method, ServiceId};
 
 use crate::kernel::Kernel;
-use crate::world::{Backend, Modprobe, World};
+use crate::world::Move::{Break, End, Hear, Pause, Say};
+use crate::world::{Backend, Modprobe, Move, World};
 
 /// What else goes wrong, apart from the backends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,13 +95,13 @@ impl Run {
             self.world.run_for(pause);
             self.disturb();
             if self.trouble == Trouble::None {
-                self.check_table(|run, server| run.believed_alive(server));
+                self.check_table(Self::believed_weight);
             }
-            self.check_quorums();
+            self.check_quorums(self.trouble == Trouble::None);
         }
         self.calm();
-        self.check_table(|run, server| run.passes(server));
-        self.check_quorums();
+        self.check_table(Self::deserved_weight);
+        self.check_quorums(true);
         if self.trouble == Trouble::None {
             assert_eq!(
                 self.world.kernel.surprises, [""; 0],
@@ -129,14 +131,34 @@ impl Run {
     }
 
     fn flip_backend(&mut self) {
-        let backend = match self.rand.below(8) {
-            0..=2 => Backend::Accepting,
-            3..=5 => Backend::Refusing,
-            6 => Backend::Silent,
-            _ => Backend::Unbindable,
+        let backend = match self.rand.below(12) {
+            0..=3 => Backend::Talking(PAGE),
+            4 => Backend::Accepting,
+            5..=7 => Backend::Refusing,
+            8 => Backend::Silent,
+            9 => Backend::Unbindable,
+            _ => self.wrong_answer(),
         };
         let address = self.backend();
         self.world.backends.insert(address, backend);
+        let code = match self.rand.below(3) {
+            0 => 0,
+            1 => 1,
+            _ => 2 + self.rand.below(6),
+        };
+        self.set_program(address, code);
+    }
+
+    /// One that makes connections, but gives no page.
+    fn wrong_answer(&mut self) -> Backend {
+        let count = u64::try_from(WRONG.len()).unwrap();
+        Backend::Talking(WRONG[usize::try_from(self.rand.below(count)).unwrap()])
+    }
+
+    fn set_program(&mut self, server: SocketAddr, code: u64) {
+        let code = i32::try_from(code).unwrap();
+        let name = program(server.ip()).argv.join(" ");
+        self.world.programs.insert(name, code);
     }
 
     fn backend(&mut self) -> SocketAddr {
@@ -183,14 +205,16 @@ impl Run {
         kernel.refusing = None;
         kernel.faults = None;
         for (server, port) in (0..SERVERS).flat_map(|server| [(server, 0), (server, 1)]) {
-            let backend = if self.rand.chance(60) {
-                Backend::Accepting
-            } else {
-                Backend::Refusing
+            let backend = match self.rand.below(10) {
+                0..=5 => Backend::Talking(PAGE),
+                6 | 7 => Backend::Refusing,
+                8 => Backend::Accepting,
+                _ => self.wrong_answer(),
             };
-            self.world
-                .backends
-                .insert(server_address(server, port), backend);
+            let address = server_address(server, port);
+            self.world.backends.insert(address, backend);
+            let code = [0, 0, 1, 2, 5][usize::try_from(self.rand.below(5)).unwrap()];
+            self.set_program(address, code);
         }
         self.world.run_for(ROUND);
         if self.trouble == Trouble::Everything {
@@ -203,6 +227,9 @@ impl Run {
                 for server in &mut service.real_servers {
                     server.forwarding = Forwarding::Tunnel(Tunnel::default());
                 }
+                if let Some(sorry) = &mut service.sorry_server {
+                    sorry.forwarding = Forwarding::Tunnel(Tunnel::default());
+                }
             }
             self.world.apply(&self.config);
             self.world.run_for(ROUND);
@@ -210,27 +237,39 @@ impl Run {
         assert_eq!(self.world.directing, Some(true));
     }
 
-    /// Every server that is up is in the table with its weight, and nothing else is.
-    fn check_table(&self, alive: impl Fn(&Self, &RealServer) -> bool) {
+    /// Every server that is up is in the table with its weight, and nothing else is; without the
+    /// quorum the sorry server is, and none of the others.
+    fn check_table(&self, weight: impl Fn(&Self, &RealServer) -> Option<i32>) {
         let mut expected = Vec::new();
         let mut services = Vec::new();
-        for service in &self.config.virtual_servers {
+        let states = self.world.core.observe(Instant::ZERO).services;
+        for (service, state) in self.config.virtual_servers.iter().zip(states) {
             let places = self.places(&service.key);
             services.extend(&places);
+            let mut dests = BTreeMap::new();
+            let sorry = service.sorry_server.as_ref();
+            assert_eq!(state.sorry, sorry.is_some() && !state.quorum_up);
             for server in &service.real_servers {
-                let up = alive(self, server);
-                if up || server.inhibit_on_failure {
-                    let weight = if up { server.weight } else { 0 };
-                    let method = match server.forwarding {
-                        Forwarding::Tunnel(_) => Method::Tunnel(ipvs::Tunnel::Ipip),
-                        _ => Method::Route,
-                    };
-                    expected.extend(places.iter().map(|&id| {
-                        let mut address = server.address;
-                        address.set_port(port(id));
-                        (id, address, weight, method)
-                    }));
+                let up = (!state.sorry).then(|| weight(self, server)).flatten();
+                let unused = server.inhibit_on_failure.then_some(0);
+                if let Some(weight) = up.or(unused) {
+                    dests.insert(server.address, (weight, method(server.forwarding)));
                 }
+            }
+            let is_real = |sorry: &SorryServer| {
+                let mut servers = service.real_servers.iter();
+                servers.any(|server| server.address == sorry.address)
+            };
+            let stays = |sorry: &SorryServer| sorry.inhibit && !is_real(sorry);
+            if let Some(sorry) = sorry.filter(|sorry| state.sorry || stays(sorry)) {
+                let weight = i32::from(state.sorry);
+                dests.insert(sorry.address, (weight, method(sorry.forwarding)));
+            }
+            for &id in &places {
+                expected.extend(dests.iter().map(|(&(mut address), &(weight, method))| {
+                    address.set_port(port(id));
+                    (id, address, weight, method)
+                }));
             }
         }
         expected.sort_by_key(|(service, server, ..)| (*service, *server));
@@ -273,15 +312,27 @@ impl Run {
     }
 
     /// A quorum is gained with the hysteresis on top of it and lost below it, whatever happens to
-    /// servers, table and configuration.
-    fn check_quorums(&self) {
+    /// servers, table and configuration. What a program makes of a weight is seen in the table
+    /// only, when that is `exact`.
+    fn check_quorums(&self, exact: bool) {
         let states = self.world.core.observe(Instant::ZERO).services;
         assert_eq!(states.len(), self.config.virtual_servers.len());
         for (service, state) in self.config.virtual_servers.iter().zip(states) {
             assert_eq!(service.key, state.key);
             let servers = service.real_servers.iter().zip(&state.servers);
             let alive = servers.filter(|(_, server)| server.alive);
-            let weight: i64 = alive.map(|(server, _)| i64::from(server.weight)).sum();
+            let is_weighed = |server: &RealServer| {
+                let mut checkers = server.checkers.iter();
+                checkers.any(|checker| matches!(checker.probe, Probe::Misc { .. }))
+            };
+            if service.real_servers.iter().any(is_weighed) && !exact {
+                continue;
+            }
+            let weights = alive.map(|(server, state)| match state.weight {
+                Some(weight) if is_weighed(server) => i64::from(weight),
+                _ => i64::from(server.weight),
+            });
+            let weight: i64 = weights.sum();
             let [quorum, hysteresis] = [service.quorum, service.hysteresis].map(i64::from);
             let right = if state.quorum_up {
                 weight >= quorum - hysteresis
@@ -292,17 +343,65 @@ impl Run {
         }
     }
 
-    fn believed_alive(&self, server: &RealServer) -> bool {
+    /// What the core makes of the attempts it has seen; None: down.
+    fn believed_weight(&self, server: &RealServer) -> Option<i32> {
         let state = self.world.server(&server.address.to_string());
         assert_eq!(state.alive, state.failed_checks == 0);
-        state.alive
+        state
+            .alive
+            .then(|| state.weight.expect("without a sorry server"))
     }
 
-    fn passes(&self, server: &RealServer) -> bool {
-        server.checkers.iter().all(|checker| {
-            let to = checker.probe.endpoint().unwrap().to;
-            self.world.backends[&to] == Backend::Accepting
-        })
+    /// What every attempt of the last round came to; None: down.
+    fn deserved_weight(&self, server: &RealServer) -> Option<i32> {
+        let mut weight = server.weight;
+        for checker in &server.checkers {
+            let answer = |endpoint: &Endpoint| self.world.backends[&endpoint.to];
+            let passes = match &checker.probe {
+                Probe::Tcp(endpoint) => {
+                    matches!(answer(endpoint), Backend::Accepting | Backend::Talking(_))
+                }
+                Probe::Http(page) => answer(&page.endpoint) == Backend::Talking(PAGE),
+                Probe::Misc { script, .. } => {
+                    let code = self.world.programs[&script.argv.join(" ")];
+                    if code >= 2 {
+                        weight = code - 2;
+                    }
+                    code != 1
+                }
+                other => unreachable!("no such check is made up: {other:?}"),
+            };
+            if !passes {
+                return None;
+            }
+        }
+        Some(weight)
+    }
+}
+
+/// A page as it should be.
+const PAGE: &[Move] = &[Hear, Say(b"HTTP/1.0 200 OK\r\n\r\nhello"), End];
+/// What is none.
+const WRONG: [&[Move]; 5] = [
+    &[Hear, Say(b"HTTP/1.0 503 Not today\r\n\r\n"), End],
+    &[Hear, Say(b"HTTP/1.0 200 OK\r\nServer"), End],
+    &[Hear, Say(b"-ERR what is it you want?\r\n"), End],
+    &[Hear, Pause(700), Break(Errno::ECONNRESET)],
+    &[End],
+];
+
+/// What says how heavy a server is.
+fn program(server: IpAddr) -> Script {
+    Script {
+        argv: vec!["/usr/bin/load".to_owned(), server.to_string()],
+        user: None,
+    }
+}
+
+fn method(forwarding: Forwarding) -> Method {
+    match forwarding {
+        Forwarding::Tunnel(_) => Method::Tunnel(ipvs::Tunnel::Ipip),
+        _ => Method::Route,
     }
 }
 
@@ -373,6 +472,7 @@ fn config(rand: &mut Rand) -> Config {
                 family: Family::V4,
             };
         }
+        let sorry = rand.chance(40).then(|| sorry_server(rand, first));
         config.virtual_servers.push(VirtualServer {
             scheduler: if rand.chance(50) {
                 Scheduler::RoundRobin
@@ -381,9 +481,10 @@ fn config(rand: &mut Rand) -> Config {
             },
             quorum: 1 + below(rand, 3),
             hysteresis: below(rand, 2),
+            sorry_server: sorry,
             real_servers: servers
                 .into_iter()
-                .map(|server| real_server(rand, server))
+                .map(|server| real_server(rand, server, sorry.is_none()))
                 .collect(),
             ..VirtualServer::new(key)
         });
@@ -391,32 +492,85 @@ fn config(rand: &mut Rand) -> Config {
     config
 }
 
-fn real_server(rand: &mut Rand, server: u64) -> RealServer {
-    let checkers = rand.below(3);
+/// One of the real servers, or one beside them.
+fn sorry_server(rand: &mut Rand, first: u64) -> SorryServer {
+    let ours = first + rand.below(SERVERS / 2);
+    let another = if first == 0 {
+        "10.0.1.99:80"
+    } else {
+        "[fd00::99]:80"
+    };
+    SorryServer {
+        address: if rand.chance(30) {
+            server_address(ours, 0)
+        } else {
+            another.parse().unwrap()
+        },
+        forwarding: Forwarding::DirectRouting,
+        inhibit: rand.chance(50),
+    }
+}
+
+fn real_server(rand: &mut Rand, server: u64, is_weighed: bool) -> RealServer {
     let address = server_address(server, 0);
+    let mut checkers: Vec<Arc<Checker>> = Vec::new();
+    for _ in 0..rand.below(3) {
+        let probe = connecting(rand, server);
+        checkers.push(Arc::new(checker(rand, probe)));
+    }
+    if is_weighed && rand.chance(30) {
+        let probe = Probe::Misc {
+            script: program(address.ip()),
+            timeout: Duration::from_secs(5),
+            dynamic: true,
+        };
+        checkers.push(Arc::new(checker(rand, probe)));
+    }
     RealServer {
         weight: i32::try_from(rand.below(4)).unwrap(),
         inhibit_on_failure: rand.chance(30),
-        checkers: (0..checkers)
-            .map(|_| Arc::new(checker(rand, server)))
-            .collect(),
+        checkers,
         ..RealServer::new(address, Forwarding::DirectRouting)
     }
 }
 
-fn checker(rand: &mut Rand, server: u64) -> Checker {
+/// A connection, or a page.
+fn connecting(rand: &mut Rand, server: u64) -> Probe {
+    let endpoint = Endpoint {
+        timeout: Duration::from_secs(1 + rand.below(3)),
+        to: server_address(server, rand.below(2)),
+        from: None,
+        device: None,
+        mark: 0,
+    };
+    if rand.chance(60) {
+        return Probe::Tcp(endpoint);
+    }
+    Probe::Http(HttpProbe {
+        endpoint,
+        tls: false,
+        version: HttpVersion::Http10,
+        trust: TlsTrust::default(),
+        fast_recovery: rand.chance(30),
+        urls: vec![Url {
+            path: "/".to_owned(),
+            host: None,
+            server_name: None,
+            digest: None,
+            status: vec![200..=299],
+            regex: None,
+            close_notify: false,
+        }],
+    })
+}
+
+fn checker(rand: &mut Rand, probe: Probe) -> Checker {
     let mut seconds = |bound| Duration::from_secs(rand.below(bound));
     Checker {
         delay_before_retry: seconds(3),
         delay_loop: Duration::from_secs(1) + seconds(5),
         warmup: seconds(3),
-        probe: Probe::Tcp(Endpoint {
-            timeout: Duration::from_secs(1) + seconds(3),
-            to: server_address(server, rand.below(2)),
-            from: None,
-            device: None,
-            mark: 0,
-        }),
+        probe,
         retry: below(rand, 3),
         alpha: rand.chance(30),
         log_all_failures: rand.chance(30),

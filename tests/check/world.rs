@@ -98,6 +98,8 @@ pub(crate) struct World {
     talks: BTreeMap<ProbeId, Talk>,
     running: BTreeSet<ProbeId>,
     runs: Vec<String>,
+    /// Programs that end at once, with the code they end with.
+    pub(crate) programs: BTreeMap<String, i32>,
     kills: Vec<String>,
     /// What was sent to peers.
     sent: Vec<Vec<u8>>,
@@ -134,6 +136,7 @@ impl World {
             talks: BTreeMap::new(),
             running: BTreeSet::new(),
             runs: Vec::new(),
+            programs: BTreeMap::new(),
             kills: Vec::new(),
             sent: Vec::new(),
             last_probe: None,
@@ -378,7 +381,7 @@ impl World {
             match effect {
                 Effect::Connect(connect) => inbox.extend(self.connect(&connect)),
                 Effect::Send { probe, bytes } => self.send(probe, bytes),
-                Effect::Run { probe, script } => self.begin(probe, &script),
+                Effect::Run { probe, script } => inbox.extend(self.begin(probe, &script)),
                 Effect::Kill { probe, kill } => {
                     assert!(self.running.contains(&probe), "killed while running");
                     self.kills.push(self.stamp(&format!("{kill:?}")));
@@ -444,10 +447,13 @@ impl World {
         self.answer(connect.probe, connect.to)
     }
 
-    fn begin(&mut self, probe: ProbeId, script: &Script) {
+    fn begin(&mut self, probe: ProbeId, script: &Script) -> Option<Event<'static>> {
         self.last_probe = Some(probe);
         self.running.insert(probe);
-        self.runs.push(self.stamp(&script.argv.join(" ")));
+        let command = script.argv.join(" ");
+        self.runs.push(self.stamp(&command));
+        let exit = Exit::Code(*self.programs.get(&command)?);
+        Some(Event::Exited { probe, exit })
     }
 
     /// The program begun last ends.
