@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::TIME;
 use super::text::{self, Fields, Record, Word, hex, octets};
 use super::vrrp::{read_notice, write_notice};
-use super::{TIME, printed};
 use crate::check::{Core, Effect, Event, ProbeId, Reading};
 use crate::child::Exit;
+use crate::config::print;
 use crate::errno::Errno;
 use crate::time::Instant;
 use crate::wire::ipvs::{self, DestState, Service, ServiceId, Timeouts};
@@ -17,7 +18,7 @@ use crate::wire::tls::Failure;
 /// The words of an event, and the lines that belong to it.
 pub(super) fn write(event: &Event<'_>) -> (String, String) {
     let words = match event {
-        Event::Reload(config) => return ("reload".to_owned(), printed(config)),
+        Event::Reload(config) => return ("reload".to_owned(), print(config)),
         Event::Connected(probe) => format!("connected {}", probe.0),
         Event::Failed {
             probe,

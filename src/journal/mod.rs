@@ -26,7 +26,6 @@ mod vrrp;
 
 use std::fmt::Write as _;
 
-use crate::config;
 use crate::time::Instant;
 
 pub use replay::{Replayed, replay};
@@ -127,11 +126,6 @@ impl Journal {
     fn effect(&mut self, words: &str) {
         let _ = writeln!(self.text, "{EFFECT}{words}");
     }
-}
-
-/// A configuration reads back as the same from what is printed of it.
-fn printed(config: &config::Config) -> String {
-    config::print(config)
 }
 
 /// The names of the cores.

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::printed;
 use super::text::{self, Fields, Record, Word, hex, octets};
-use crate::config::Config;
+use crate::config::{Config, print};
 use crate::errno::Errno;
 use crate::time::Instant;
 use crate::vrrp::{Attempt, Condition, Core, Effect, Event, Object, SocketId, Trace};
@@ -65,7 +64,7 @@ pub(super) fn write(event: &Event<'_>) -> (String, String) {
         Event::Tracked { object, condition } => tracked(object, *condition),
         Event::Uptime(uptime) => format!("uptime {}", uptime.write()),
         Event::Reloading => "reloading".to_owned(),
-        Event::Reload(config) => return ("reload".to_owned(), printed(config)),
+        Event::Reload(config) => return ("reload".to_owned(), print(config)),
         Event::Stop => "stop".to_owned(),
         Event::Leave => "leave".to_owned(),
     };

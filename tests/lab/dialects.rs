@@ -246,9 +246,8 @@ fn play(dialect: &Dialect, first: Make, second: Make) {
     }
     if dialect.is_v6 {
         // Debian's sends from a tentative address, too, and complains that it may not.
-        let settled = |host: &Host| !host.ip(&["address", "show"]).contains("tentative");
         wait_until(seconds(5), "own addresses are certain", || {
-            settled(&high) && settled(&low)
+            high.is_settled() && low.is_settled()
         });
     }
     let (own, peer) = if dialect.is_v6 {

@@ -84,12 +84,11 @@ fn the_ipvlan_is_the_one_debians_keepalived_makes() {
             host.ip(&["link", "set", "eth0", "up"]);
             let own = "fe80::ff:fe00:1621";
             wait_until(PATIENCE, "it has its own address", || host.owns(own));
-            let settled = || !host.ip(&["address", "show"]).contains("tentative");
-            wait_until(PATIENCE, "its own address is certain", settled);
+            wait_until(PATIENCE, "its own address is certain", || host.is_settled());
             let before = picture(&host);
             let daemon = Daemon::start_make(make, &host, &alone(layer, address));
             wait_until(PATIENCE, "it is master", || host.owns(address));
-            wait_until(PATIENCE, "every address is certain", settled);
+            wait_until(PATIENCE, "every address is certain", || host.is_settled());
             let picture = picture(&host);
             daemon.stop();
             if make == Make::Ours {

@@ -241,6 +241,11 @@ impl Host {
             .any(|line| line.contains(&v4) || line.contains(&v6))
     }
 
+    /// Every address is certain: duplicate address detection is over.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.ip(&["address", "show"]).contains("tentative")
+    }
+
     /// Runs `ip` for this host and returns what it prints; panics if it fails.
     pub(crate) fn ip(&self, arguments: &[&str]) -> String {
         ip(&[&["-n", &self.namespace], arguments].concat())
