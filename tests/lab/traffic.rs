@@ -218,14 +218,19 @@ fn hashing_schedulers_keep_a_client_with_its_server() {
         let node = site.lab.existing(&format!("node{number}"));
         node.ip(&["route", "add", "10.2.1.0/24", "dev", "eth0"]);
     }
+    // Each time from a port of its own: the kernel goes on with a connection that it remembers, and
+    // it remembers those of the other scheduler for two minutes.
+    let mut ports = 20_001..;
     for scheduler in ["sh", "mh"] {
         let daemon = Daemon::start(&site.director, &config(Way::Direct, scheduler));
         wait_until(seconds(5), "somebody answers", || {
             site.shares(1).iter().sum::<usize>() == 1
         });
-        let answers = || {
+        let mut answers = || {
+            let port = ports.next().expect("there are ports");
             inside(&site.client, || {
                 let clients = (1..=CLIENTS).map(|last| Ipv4Addr::new(10, 2, 1, last));
+                let clients = clients.map(|client| SocketAddrV4::new(client, port));
                 let pages = clients.filter_map(|client| page(Some(client), PAGE));
                 pages.collect::<Vec<_>>()
             })

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::net::{SocketAddrV4, TcpStream};
 use std::os::fd::AsRawFd;
 
 use nix::sched::{CloneFlags, setns};
@@ -27,8 +27,8 @@ pub(crate) fn inside<T: Send>(host: &Host, work: impl FnOnce() -> T + Send) -> T
     })
 }
 
-/// A connection from that address, or from any; None when it is not made in time.
-pub(crate) fn connection(from: Option<Ipv4Addr>, to: SocketAddrV4) -> Option<TcpStream> {
+/// A connection from there, or from anywhere; None when it is not made in time.
+pub(crate) fn connection(from: Option<SocketAddrV4>, to: SocketAddrV4) -> Option<TcpStream> {
     let (family, kind) = (AddressFamily::Inet, SockType::Stream);
     let socket = socket(family, kind, SockFlag::SOCK_CLOEXEC, None).expect("a descriptor is free");
     // Also the patience of connect(2).
@@ -36,7 +36,7 @@ pub(crate) fn connection(from: Option<Ipv4Addr>, to: SocketAddrV4) -> Option<Tcp
     setsockopt(&socket, sockopt::SendTimeout, &patience).expect("an option of sockets");
     setsockopt(&socket, sockopt::ReceiveTimeout, &patience).expect("an option of sockets");
     if let Some(from) = from {
-        let from = SockaddrIn::from(SocketAddrV4::new(from, 0));
+        let from = SockaddrIn::from(from);
         bind(socket.as_raw_fd(), &from).expect("the client has the address");
     }
     connect(socket.as_raw_fd(), &SockaddrIn::from(to)).ok()?;
@@ -44,7 +44,7 @@ pub(crate) fn connection(from: Option<Ipv4Addr>, to: SocketAddrV4) -> Option<Tcp
 }
 
 /// The first line of a page.
-pub(crate) fn page(from: Option<Ipv4Addr>, to: SocketAddrV4) -> Option<String> {
+pub(crate) fn page(from: Option<SocketAddrV4>, to: SocketAddrV4) -> Option<String> {
     let mut stream = connection(from, to)?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
     let mut text = String::new();
