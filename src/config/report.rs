@@ -230,16 +230,21 @@ impl<'a> Report<'a> {
     /// An address as keepalived reads those of servers: cut at `/` and `-`.
     pub(crate) fn address(&mut self, word: &Word) -> Option<IpAddr> {
         let read = value::address(&word.text);
+        if read.is_none() {
+            self.no_address(word);
+        }
+        read
+    }
+
+    fn no_address(&mut self, word: &Word) {
         match word.text.parse::<SocketAddr>() {
-            Ok(both) if read.is_none() => {
+            Ok(both) => {
                 let message = format!("`{}` is not an IP address", word.text);
                 let help = format!("write `{} {}`", both.ip(), both.port());
                 self.add(Problem::error(word.span, message).help(help));
             }
-            Err(_) if read.is_none() => self.reject(word, "an IP address"),
-            Ok(_) | Err(_) => {}
+            Err(_) => self.reject(word, "an IP address"),
         }
-        read
     }
 
     /// A port that may be left out: zeros mean none.

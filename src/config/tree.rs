@@ -78,7 +78,7 @@ const SHARE: usize = 512;
 const DEPTH_MAX: usize = 32;
 
 /// What the text is made of; as small as can be, since there is one for nearly every line.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Piece {
     /// Its words are those from the end of the statement before it up to this.
     Statement {
@@ -88,7 +88,7 @@ enum Piece {
     Close(Brace),
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Brace {
     at: u32,
     /// How many octets it has: more than one in a Chinese or Japanese input method.
@@ -96,6 +96,11 @@ struct Brace {
 }
 
 impl Brace {
+    fn ascii(at: usize) -> Self {
+        let at = short(at);
+        Self { at, length: 1 }
+    }
+
     fn span(self) -> Span {
         let start = self.at as usize;
         let end = start + usize::from(self.length);
@@ -171,11 +176,12 @@ fn pieces(
     (found.pieces, found.words)
 }
 
-/// What a byte means to the grammar.
+/// What an octet means to the grammar.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Part of a statement, and so are blanks inside one.
+    /// Part of a word.
     Ordinary,
+    Blank,
     Newline,
     Open,
     Close,
@@ -183,26 +189,33 @@ enum Kind {
     Special,
 }
 
-impl Kind {
-    const fn of(byte: u8) -> Self {
-        match byte {
-            b'\n' => Self::Newline,
-            b'{' => Self::Open,
-            b'}' => Self::Close,
-            b'#' | b'!' | b'"' | b'\\' | 0x80.. => Self::Special,
-            _ => Self::Ordinary,
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Ordinary; 256];
+    let mut octet = u8::MAX;
+    loop {
+        kinds[octet as usize] = match octet {
+            b'\n' => Kind::Newline,
+            b'{' => Kind::Open,
+            b'}' => Kind::Close,
+            b'#' | b'!' | b'"' | b'\\' | 0x80.. => Kind::Special,
+            octet if word::is_blank(octet) => Kind::Blank,
+            _ => Kind::Ordinary,
+        };
+        if octet == 0 {
+            break kinds;
         }
+        octet -= 1;
     }
-}
+};
 
 /// Whether a line, which starts the text, is plain, and where the next one starts.
 fn first_line(text: &[u8]) -> (bool, usize) {
     let mut plain = true;
-    for (at, byte) in text.iter().enumerate() {
-        match Kind::of(*byte) {
+    for (at, &byte) in text.iter().enumerate() {
+        match KINDS[usize::from(byte)] {
             Kind::Newline => return (plain, at + 1),
             Kind::Special => plain = false,
-            Kind::Ordinary | Kind::Open | Kind::Close => {}
+            Kind::Ordinary | Kind::Blank | Kind::Open | Kind::Close => {}
         }
     }
     (plain, text.len())
@@ -213,43 +226,64 @@ impl Pieces<'_, '_> {
     /// to this, which takes a tenth of its time. Gives the start of the first line that is not
     /// read.
     fn plain_lines(&mut self, mut start: usize) -> usize {
-        let bytes = self.text.as_bytes();
-        let end = start + PORTION;
-        while start < bytes.len() && start < end {
-            let (plain, length) = first_line(&bytes[start..]);
-            if !plain {
-                break;
+        let end = self.text.len().min(start + PORTION);
+        while start < end {
+            match self.plain_line(start) {
+                Some(next) => start = next,
+                None => break,
             }
-            self.plain_line(Span {
-                start,
-                end: start + length,
-            });
-            start += length;
         }
         start
     }
 
-    fn plain_line(&mut self, line: Span) {
-        let mut start = line.start;
-        let bytes = &self.text.as_bytes()[line.start..line.end];
-        for (offset, byte) in bytes.iter().enumerate() {
-            let end = line.start + offset;
-            let brace = Brace {
-                at: short(end),
-                length: 1,
+    /// Reads a line if it is plain. Gives where the next one starts.
+    fn plain_line(&mut self, start: usize) -> Option<usize> {
+        let before = (self.pieces.len(), self.words.len());
+        let text = self.text;
+        let (mut word, mut words) = (None, before.1);
+        for (&byte, at) in text.as_bytes()[start..].iter().zip(start..) {
+            let kind = KINDS[usize::from(byte)];
+            let piece = match kind {
+                Kind::Ordinary => {
+                    word.get_or_insert(at);
+                    continue;
+                }
+                Kind::Special => {
+                    self.pieces.truncate(before.0);
+                    self.words.truncate(before.1);
+                    return None;
+                }
+                Kind::Blank | Kind::Newline => None,
+                Kind::Open => Some(Piece::Open(Brace::ascii(at))),
+                Kind::Close => Some(Piece::Close(Brace::ascii(at))),
             };
-            let piece = match Kind::of(*byte) {
-                Kind::Ordinary | Kind::Special => continue,
-                Kind::Newline => None,
-                Kind::Open => Some(Piece::Open(brace)),
-                Kind::Close => Some(Piece::Close(brace)),
-            };
-            self.statement(Span { start, end });
+            self.end_word(word.take(), at);
+            if kind != Kind::Blank {
+                self.end_statement(words);
+                words = self.words.len();
+            }
             self.pieces.extend(piece);
-            start = end + 1;
+            if kind == Kind::Newline {
+                return Some(at + 1);
+            }
         }
-        let end = line.end;
-        self.statement(Span { start, end });
+        self.end_word(word, text.len());
+        self.end_statement(words);
+        Some(text.len())
+    }
+
+    fn end_word(&mut self, start: Option<usize>, end: usize) {
+        if let Some(start) = start {
+            self.words.push(Word::plain(self.text, Span { start, end }));
+        }
+    }
+
+    /// Makes a statement of the words since then, if there are any.
+    fn end_statement(&mut self, before: usize) {
+        if self.words.len() > before {
+            let end = short(self.words.len());
+            self.pieces.push(Piece::Statement { end });
+        }
     }
 
     /// What the grammar makes of a portion of the text, up to a plain line. Gives where it ends.
@@ -263,9 +297,13 @@ impl Pieces<'_, '_> {
             }
             end += length;
         }
-        if end == start {
-            return end;
+        if end > start {
+            self.by_grammar(start, end);
         }
+        end
+    }
+
+    fn by_grammar(&mut self, start: usize, end: usize) {
         let portion = self.text.get(start..end);
         let portion = portion.expect("a portion ends at a line's end");
         let mut pairs = Grammar::parse(Rule::config, portion).expect("it accepts every text");
@@ -285,16 +323,12 @@ impl Pieces<'_, '_> {
                 _ => {}
             }
         }
-        end
     }
 
     fn statement(&mut self, span: Span) {
         let before = self.words.len();
         word::split(self.text, span, &mut self.words, self.problems);
-        if self.words.len() > before {
-            let end = short(self.words.len());
-            self.pieces.push(Piece::Statement { end });
-        }
+        self.end_statement(before);
     }
 }
 
@@ -563,6 +597,53 @@ mod tests {
         let (statements, problems) = tree(text);
         assert!(problems.is_empty(), "{problems:?}");
         shape(&statements)
+    }
+
+    /// Plain lines are read without the grammar; it makes the same of them.
+    #[test]
+    fn a_plain_line_is_what_the_grammar_makes_of_it() {
+        let mut rand = crate::rand::Rand::new(7);
+        let parts = [
+            "{",
+            "}",
+            " ",
+            "\t",
+            "\r",
+            "\u{b}",
+            "\u{1}",
+            "$",
+            "'",
+            "word",
+            "10.0.0.1/24",
+        ];
+        let count = u64::try_from(parts.len()).unwrap();
+        for _ in 0..20_000 {
+            let mut line = String::new();
+            for _ in 0..rand.below(9) {
+                line += parts[usize::try_from(rand.below(count)).unwrap()];
+            }
+            let text = Rc::new(line + "\n");
+            let mut problems = Vec::new();
+            let mut read = |by_hand: bool| {
+                let mut found = Pieces {
+                    text: &text,
+                    pieces: Vec::new(),
+                    words: Vec::new(),
+                    problems: &mut problems,
+                };
+                if by_hand {
+                    assert_eq!(found.plain_line(0), Some(text.len()));
+                } else {
+                    found.by_grammar(0, text.len());
+                }
+                let words = found.words.iter();
+                let words =
+                    words.map(|word| (word.text.to_string(), word.span.start, word.span.end));
+                (format!("{:?}", found.pieces), words.collect::<Vec<_>>())
+            };
+            assert_eq!(read(true), read(false), "{text:?}");
+            assert!(problems.is_empty());
+        }
     }
 
     #[test]

@@ -40,6 +40,14 @@ pub(crate) fn short(offset: usize) -> u32 {
     u32::try_from(offset).expect("a text is limited to some megabytes")
 }
 
+impl Word {
+    /// One that says what stands there.
+    pub(crate) fn plain(all: &Rc<String>, span: Span) -> Self {
+        let text = Text::new(Rc::clone(all), span.start, span.end);
+        Self { text, span }
+    }
+}
+
 impl Text {
     fn new(all: Rc<String>, start: usize, end: usize) -> Self {
         Self {
@@ -173,14 +181,11 @@ pub(crate) fn split(
 }
 
 fn word(all: &Rc<String>, span: Span, escaped: bool) -> Word {
-    let Span { start, end } = span;
-    let text = Text::new(Rc::clone(all), start, end);
-    let text = if escaped {
-        Text::from(text.replace("\\#", "#").replace("\\!", "!"))
-    } else {
-        text
-    };
-    Word { text, span }
+    let mut word = Word::plain(all, span);
+    if escaped {
+        word.text = Text::from(word.text.replace("\\#", "#").replace("\\!", "!"));
+    }
+    word
 }
 
 /// Where a word without quotes ends, and whether there is an escape in it.
@@ -202,6 +207,6 @@ fn bare(bytes: &[u8], start: usize) -> (usize, bool) {
     (next, escaped)
 }
 
-fn is_blank(byte: u8) -> bool {
+pub(crate) const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c)
 }

@@ -57,6 +57,74 @@ pub(super) struct FileFrame<'a> {
     pub(super) outer_checks: Checks,
 }
 
+/// A line of a file, without its newline.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a> {
+    pub(super) number: usize,
+    pub(super) bytes: &'a [u8],
+    /// It has nothing in it that expands, ends or hides anything: it is copied as it is.
+    pub(super) everyday: bool,
+}
+
+/// What an octet may be to a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Newline,
+    Blank,
+    /// Behind it something may start again.
+    Brace,
+    /// The first letter of a condition, a sequence, an include or a seed, where one can stand.
+    Starts,
+    /// A use of a definition, or no printable ASCII.
+    Odd,
+    Other,
+}
+
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Odd; 256];
+    let mut byte = 0x20;
+    while byte < 0x7f {
+        kinds[byte] = Kind::Other;
+        byte += 1;
+    }
+    kinds[b'\n' as usize] = Kind::Newline;
+    kinds[b'\t' as usize] = Kind::Blank;
+    kinds[b' ' as usize] = Kind::Blank;
+    kinds[b'{' as usize] = Kind::Brace;
+    kinds[b'}' as usize] = Kind::Brace;
+    kinds[b'@' as usize] = Kind::Starts;
+    kinds[b'~' as usize] = Kind::Starts;
+    kinds[b'i' as usize] = Kind::Starts;
+    kinds[b'r' as usize] = Kind::Starts;
+    kinds[b'$' as usize] = Kind::Odd;
+    kinds
+};
+
+/// Whether a line that begins so may make other lines.
+pub(super) fn leads_elsewhere(start: &[u8]) -> bool {
+    let begins = |word: &[u8]| start.starts_with(word);
+    begins(b"@") || begins(b"~") || begins(b"include") || begins(b"random_seed")
+}
+
+/// How long the first line is, and whether it surely is an everyday one.
+pub(super) fn first_line(text: &[u8]) -> (usize, bool) {
+    let (mut starting, mut everyday) = (true, true);
+    for (at, &byte) in text.iter().enumerate() {
+        match KINDS[usize::from(byte)] {
+            Kind::Other => starting = false,
+            Kind::Blank => {}
+            Kind::Brace => starting = true,
+            Kind::Starts => {
+                everyday &= !(starting && leads_elsewhere(&text[at..]));
+                starting = false;
+            }
+            Kind::Odd => everyday = false,
+            Kind::Newline => return (at, everyday),
+        }
+    }
+    (text.len(), everyday)
+}
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl<'a> FileFrame<'a> {
@@ -90,14 +158,17 @@ impl<'a> FileFrame<'a> {
         self.plain == other.plain && self.bytes == other.bytes
     }
 
-    /// The next line with its number, without its newline.
-    pub(super) fn next(&mut self) -> Option<(usize, &[u8])> {
+    /// The next line.
+    pub(super) fn next(&mut self) -> Option<Line<'_>> {
         let rest = self.bytes.get(self.at..self.end)?;
-        let length = rest.iter().position(|byte| *byte == b'\n');
-        let line = &rest[..length.unwrap_or(rest.len())];
-        self.at += line.len() + 1;
+        let (length, everyday) = first_line(rest);
+        self.at += length + 1;
         self.line += 1;
-        Some((self.line, line))
+        Some(Line {
+            number: self.line,
+            bytes: &rest[..length],
+            everyday,
+        })
     }
 }
 
@@ -132,9 +203,9 @@ mod tests {
             let bytes = Cow::Borrowed(bytes);
             let mut file = FileFrame::new(id, PathBuf::new(), bytes, Checks::default());
             let mut lines = Vec::new();
-            while let Some((number, line)) = file.next() {
-                lines.push(line.to_vec());
-                assert_eq!(number, lines.len());
+            while let Some(line) = file.next() {
+                lines.push(line.bytes.to_vec());
+                assert_eq!(line.number, lines.len());
             }
             assert_eq!(lines, expected);
         }

@@ -31,7 +31,7 @@ use crate::rand::Rand;
 
 use define::{Collecting, Definition};
 use directive::Directive;
-use frame::{FileFrame, Frame};
+use frame::{FileFrame, Frame, leads_elsewhere};
 use sequence::Turns;
 use substitute::Outcome;
 use text::{Scanner, Text, comment};
@@ -231,20 +231,33 @@ impl<'a> Expander<'a> {
     fn read_on(&mut self, file: &mut FileFrame<'a>) -> bool {
         self.directory = file.path.parent().map(PathBuf::from).unwrap_or_default();
         let file_id = file.id;
-        while let Some((line, bytes)) = file.next() {
-            if line.is_multiple_of(SHARE) {
+        while let Some(line) = file.next() {
+            if line.number.is_multiple_of(SHARE) {
                 self.host.meanwhile();
             }
             let position = Position {
                 file: file_id,
-                line,
+                line: line.number,
             };
-            self.file_line(position, bytes);
+            match str::from_utf8(line.bytes) {
+                Ok(text) if line.everyday && self.collecting.is_none() => {
+                    self.plain_line(position, text, text.len());
+                }
+                Ok(_) | Err(_) => self.file_line(position, line.bytes),
+            }
             if !self.opened.is_empty() {
                 return true;
             }
         }
         false
+    }
+
+    /// One that stays as it is; in its file it has so many octets.
+    fn plain_line(&mut self, position: Position, text: &str, octets: usize) {
+        let span = self.source.push(position, text);
+        if octets > LINE_MAX {
+            self.problems.push(too_long(octets, span));
+        }
     }
 
     /// A physical line.
@@ -259,10 +272,7 @@ impl<'a> Expander<'a> {
         }
         let text = lossless::decode_line(bytes);
         if self.collecting.is_none() && is_plain(&text) {
-            let span = self.source.push(position, &text);
-            if bytes.len() > LINE_MAX {
-                self.problems.push(too_long(bytes.len(), span));
-            }
+            self.plain_line(position, &text, bytes.len());
             return;
         }
         if text.len() > EXPANDED_MAX {
@@ -474,12 +484,7 @@ impl<'a> Expander<'a> {
 
 /// Nothing in this line makes other lines of it.
 fn is_plain(text: &str) -> bool {
-    let makes_lines = |rest: &str| match rest.as_bytes().first() {
-        Some(b'@' | b'~') => true,
-        Some(b'i') => rest.starts_with("include"),
-        Some(b'r') => rest.starts_with("random_seed"),
-        Some(_) | None => false,
-    };
+    let makes_lines = |rest: &str| leads_elsewhere(rest.as_bytes());
     let start = text.trim_start_matches(text::is_blank);
     if start.starts_with(['#', '!']) {
         return true;
@@ -514,4 +519,57 @@ fn behind_brace(text: &str) -> Option<usize> {
 fn too_long(octets: usize, at: impl Into<At>) -> Problem {
     let message = format!("line of {octets} octets, the limit is {LINE_MAX}");
     Problem::error(at, message).help("it is read in full here, but not by every keepalived")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::frame::first_line;
+    use super::*;
+
+    /// Lines that are copied after one look at each octet are among those that may be.
+    #[test]
+    fn an_everyday_line_is_a_plain_one() {
+        let mut rand = Rand::new(7);
+        let parts = [
+            "{",
+            "}",
+            " ",
+            "\t",
+            "@",
+            "~",
+            "$",
+            "include",
+            "in",
+            "random_seed",
+            "r",
+            "#",
+            "!",
+            "\"",
+            "\\",
+            "\r",
+            "x",
+            "重",
+            "\u{b}",
+            "\0",
+        ];
+        let count = u64::try_from(parts.len()).unwrap();
+        let mut everyday_lines = 0;
+        for _ in 0..100_000 {
+            let mut line = String::new();
+            for _ in 0..rand.below(6) {
+                line += parts[usize::try_from(rand.below(count)).unwrap()];
+            }
+            let (length, everyday) = first_line(format!("{line}\nnext").as_bytes());
+            assert_eq!(length, line.len());
+            if everyday {
+                everyday_lines += 1;
+                assert!(is_plain(&line), "{line:?}");
+                assert!(
+                    line.bytes()
+                        .all(|octet| octet.is_ascii_graphic() || b" \t".contains(&octet))
+                );
+            }
+        }
+        assert!(everyday_lines > 10_000, "{everyday_lines}");
+    }
 }

@@ -69,6 +69,9 @@ pub(crate) struct Entry {
     pub(crate) name: &'static str,
     /// As in the manual: `INT 1..255`; what stands in brackets may be left out.
     pub(crate) arguments: &'static str,
+    /// How many arguments cannot be left out, and how many there may be.
+    needs: usize,
+    takes: usize,
     pub(crate) doc: &'static str,
     pub(crate) shape: Shape,
     pub(crate) standing: Standing,
@@ -198,6 +201,8 @@ impl<T> Keyword<T> {
         let entry = Entry {
             name,
             arguments,
+            needs: count(arguments, false),
+            takes: count(arguments, true),
             doc,
             shape: Shape::Line,
             standing: Standing::Works,
@@ -269,28 +274,26 @@ impl<T> Keyword<T> {
     }
 }
 
-impl Entry {
-    /// How many arguments cannot be left out.
-    fn needs(&self) -> usize {
-        let words = self.arguments.split(' ');
-        words
-            .take_while(|word| !word.is_empty() && !word.starts_with('['))
-            .filter(|word| !is_range(word))
-            .count()
+/// The words of a list of arguments that stand for one, all or those before the first that may be
+/// left out. A range is none itself: `1..255` tells what an argument may be.
+const fn count(arguments: &str, all: bool) -> usize {
+    let bytes = arguments.as_bytes();
+    let (mut words, mut next) = (0, 0);
+    while next < bytes.len() {
+        if bytes[next] == b'[' && !all {
+            return words;
+        }
+        let (start, mut range) = (next, false);
+        while next < bytes.len() && bytes[next] != b' ' {
+            range |= next > start && bytes[next] == b'.' && bytes[next - 1] == b'.';
+            next += 1;
+        }
+        if next > start && !range {
+            words += 1;
+        }
+        next += 1;
     }
-
-    /// How many arguments there may be.
-    fn takes(&self) -> usize {
-        let words = self.arguments.split(' ');
-        words
-            .filter(|word| !word.is_empty() && !is_range(word))
-            .count()
-    }
-}
-
-/// `1..255` tells what an argument may be, it is none itself.
-fn is_range(word: &str) -> bool {
-    word.as_bytes().windows(2).any(|two| two == b"..")
+    words
 }
 
 impl<T> Table<T> {
@@ -344,10 +347,7 @@ impl<T> Table<T> {
 
     /// keepalived says nothing about the rest of a line, but nobody writes it for nothing.
     fn too_many(&self, entry: Entry, statement: &Statement, report: &mut Report<'_>) {
-        let extra = statement
-            .arguments()
-            .get(entry.takes()..)
-            .unwrap_or_default();
+        let extra = statement.arguments().get(entry.takes..).unwrap_or_default();
         let (Some(first), Some(last)) = (extra.first(), extra.last()) else {
             return;
         };
@@ -367,10 +367,7 @@ impl<T> Table<T> {
 
 /// Reports words between a keyword and the block of its values.
 fn extra_before_block(entry: Entry, statement: &Statement, report: &mut Report<'_>) {
-    let extra = statement
-        .arguments()
-        .get(entry.takes()..)
-        .unwrap_or_default();
+    let extra = statement.arguments().get(entry.takes..).unwrap_or_default();
     if let (Some(first), Some(last)) = (extra.first(), extra.last()) {
         let message = format!("`{}` takes no words here, they are ignored", entry.name);
         report.add(Problem::error(first.span.to(last.span), message));
@@ -476,7 +473,7 @@ fn fits(entry: Entry, statement: &Statement, report: &mut Report<'_>) -> bool {
         report.add(Problem::error(statement.head(), message));
     }
     let given = statement.arguments().len();
-    let needs = entry.needs();
+    let needs = entry.needs;
     if given < needs {
         let message = format!("`{name}` lacks an argument: {name} {}", entry.arguments);
         let problem = Problem::error(statement.span(), message);
@@ -530,6 +527,16 @@ mod tests {
 
     use super::*;
     use crate::config::{AnyHost, Reading, expand, tree};
+
+    #[test]
+    fn ranges_and_what_may_be_left_out_are_told_from_arguments() {
+        let counts = |arguments| (count(arguments, false), count(arguments, true));
+        assert_eq!(counts(""), (0, 0));
+        assert_eq!(counts("[BOOL]"), (0, 1));
+        assert_eq!(counts("INT 1..255"), (1, 1));
+        assert_eq!(counts("INT 0.."), (1, 1));
+        assert_eq!(counts("NAME INT 1..255 [INT 0..9] [WORD]"), (2, 4));
+    }
 
     type Written = BTreeSet<(&'static str, &'static str)>;
 

@@ -1,6 +1,6 @@
 //! `real_server`: inheritance from its service, its port, and whether it can be one at all.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use crate::config::keywords::server::RealServerDraft;
 use crate::config::report::Report;
 use crate::config::source::Span;
 use crate::config::value::print_seconds;
+use crate::hash::Map;
 
 use super::check::Outline;
 use super::checker::{Above, DELAY_LOOP, checkers};
@@ -23,23 +24,27 @@ pub(super) fn real_servers(
     drafts: Vec<RealServerDraft>,
     report: &mut Report<'_>,
 ) -> Vec<RealServer> {
-    let mut taken: HashMap<SocketAddr, Span> = HashMap::new();
+    let mut taken: Map<SocketAddr, Span> = Map::default();
+    taken.reserve(drafts.len());
     let mut servers = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let span = draft.span;
         let Some(server) = real_server(draft, service, report) else {
             continue;
         };
-        if let Some(first) = taken.get(&server.address) {
-            let name = service.key.name_of(server.address);
-            let message = format!("a second real server {name}, it is skipped");
-            report.add(Problem::error(span, message).note(*first, "first defined here"));
-            continue;
+        match taken.entry(server.address) {
+            Entry::Vacant(place) => _ = place.insert(span),
+            Entry::Occupied(first) => {
+                let name = service.key.name_of(server.address);
+                let message = format!("a second real server {name}, it is skipped");
+                let problem = Problem::error(span, message);
+                report.add(problem.note(*first.get(), "first defined here"));
+                continue;
+            }
         }
         if let Some(hasty) = server.checkers.iter().find(|checker| is_hasty(checker)) {
             report.once("hasty check", || Problem::warning(span, told_hasty(hasty)));
         }
-        taken.insert(server.address, span);
         servers.push(server);
     }
     servers
