@@ -602,7 +602,7 @@ mod tests {
     /// Plain lines are read without the grammar; it makes the same of them.
     #[test]
     fn a_plain_line_is_what_the_grammar_makes_of_it() {
-        let mut rand = crate::rand::Rand::new(7);
+        let mut rand = Rand::new(7);
         let parts = [
             "{",
             "}",
