@@ -39,6 +39,9 @@ pub fn decode_line(bytes: &[u8]) -> Cow<'_, str> {
 
 /// Text to the octets it was read from.
 pub fn encode(text: &str) -> Vec<u8> {
+    if text.is_ascii() {
+        return text.as_bytes().to_vec();
+    }
     let mut bytes = Vec::with_capacity(text.len());
     for character in text.chars() {
         match octet(character) {

@@ -9,7 +9,7 @@ use mio::Token;
 
 use super::logging::CHECK;
 use super::probes::Probes;
-use super::reactor::{Reactor, Source};
+use super::reactor::{Reactor, Ready, Source};
 use super::recorder;
 use crate::check::{Effect, Event, ProbeId, Snapshot};
 use crate::child::{Exit, Kill};
@@ -180,12 +180,12 @@ impl Driver {
         &mut self,
         now: Instant,
         probe: ProbeId,
-        token: Token,
+        (token, ready): (Token, Ready),
         reactor: &mut Reactor,
     ) {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut budget = READS_PER_TURN;
-        while let Some(heard) = self.probes.hear(probe, &mut buffer) {
+        while let Some(heard) = self.probes.hear(probe, ready, &mut buffer) {
             let event = heard.event(probe, &buffer);
             self.tell(now, event, reactor);
             budget -= 1;

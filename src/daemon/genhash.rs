@@ -143,12 +143,13 @@ impl<'a> Fetch<'a> {
                 return Ok(Said::failure(self.lateness()));
             }
             self.reactor.wait(Some(left)).map_err(Error::Poll)?;
-            while self.reactor.next().is_some() {}
-            while let Some(heard) = self.probes.hear(PROBE, &mut buffer) {
-                if let Some(said) = self.on(heard, &buffer) {
-                    return Ok(said);
+            while let Some((_, _, ready)) = self.reactor.next() {
+                while let Some(heard) = self.probes.hear(PROBE, ready, &mut buffer) {
+                    if let Some(said) = self.on(heard, &buffer) {
+                        return Ok(said);
+                    }
+                    ends = self.patience();
                 }
-                ends = self.patience();
             }
         }
     }

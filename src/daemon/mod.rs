@@ -53,7 +53,7 @@ use crate::time::Instant;
 use check::{Order, Part};
 use children::{Children, Owner};
 use notify::Tools;
-use reactor::{Reactor, Source};
+use reactor::{Reactor, Ready, Source};
 use recorder::Recorder;
 use reload::ConfigFile;
 
@@ -227,8 +227,8 @@ impl Daemon {
         // The one clock read of this turn.
         let now = self.clock.now();
         self.turned = now;
-        while let Some((token, source)) = self.reactor.next() {
-            self.on_ready(now, source, token);
+        while let Some((token, source, ready)) = self.reactor.next() {
+            self.on_ready(now, source, token, ready);
         }
         self.on_time(now);
         self.come_to_an_end(now);
@@ -268,9 +268,10 @@ impl Daemon {
         Ok(())
     }
 
-    fn on_ready(&mut self, now: Instant, source: Source, token: Token) {
+    fn on_ready(&mut self, now: Instant, source: Source, token: Token, ready: Ready) {
         match (source, &mut self.vrrp, &mut self.check) {
-            (Source::Alarm, ..) => self.on_alarm(),
+            // It is not read: to set it again takes the event back.
+            (Source::Alarm, ..) => self.alarm_at = None,
             (Source::Signals, ..) => self.on_signals(now),
             (Source::Monitor, Some(vrrp), _) => vrrp.on_notices(now, token, &mut self.reactor),
             (Source::Vrrp(socket), Some(vrrp), _) => {
@@ -283,10 +284,10 @@ impl Daemon {
                 check.on_addresses(now, token, &mut self.reactor);
             }
             (Source::Probe(probe), _, Some(check)) => {
-                check.on_probe(now, probe, token, &mut self.reactor);
+                check.on_probe(now, probe, (token, ready), &mut self.reactor);
             }
             (Source::Reach(probe), ..) => {
-                self.tell_track(|track, tools| track.on_reach(now, probe, token, tools));
+                self.tell_track(|track, tools| track.on_reach(now, probe, (token, ready), tools));
             }
             (Source::Files, ..) => {
                 self.tell_track(|track, tools| track.on_files(now, token, tools));
@@ -327,13 +328,6 @@ impl Daemon {
         self.tell_notify(|notify, tools| notify.on_time(now, tools));
         if self.settled_at.take_if(|at| *at <= now).is_some() {
             pages::forget_touched();
-        }
-    }
-
-    /// An alarm that has fired is set no more.
-    fn on_alarm(&mut self) {
-        if self.alarm.drain().unwrap_or(true) {
-            self.alarm_at = None;
         }
     }
 

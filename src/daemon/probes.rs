@@ -6,7 +6,7 @@ use log::error;
 use mio::Token;
 
 use super::logging::CHECK;
-use super::reactor::{Reactor, Source};
+use super::reactor::{Reactor, Ready, Source};
 use crate::check::{Connect, Event, ProbeId, Transport};
 use crate::errno::Errno;
 use crate::sys::icmp::EchoProbe;
@@ -169,12 +169,17 @@ impl Probes {
     }
 
     /// The next thing that a ready socket has to tell; None when it has told all.
-    pub(super) fn hear(&mut self, probe: ProbeId, buffer: &mut [u8]) -> Option<Heard> {
+    pub(super) fn hear(
+        &mut self,
+        probe: ProbeId,
+        ready: Ready,
+        buffer: &mut [u8],
+    ) -> Option<Heard> {
         let conversation = self.open.get_mut(&probe)?;
         if conversation.ended {
             return None;
         }
-        let heard = conversation.hear(buffer);
+        let heard = conversation.hear(ready, buffer);
         let heard = heard.unwrap_or_else(|error| Some(Heard::Failed(error)));
         let last = matches!(
             heard,
@@ -193,14 +198,17 @@ impl Probes {
 }
 
 impl Conversation {
-    fn hear(&mut self, buffer: &mut [u8]) -> Result<Option<Heard>, Errno> {
+    fn hear(&mut self, ready: Ready, buffer: &mut [u8]) -> Result<Option<Heard>, Errno> {
         if !self.connected {
-            self.connected = self.socket.finish()?;
+            // While a connection is made there is no room to write.
+            self.connected = ready.writable || self.socket.finish()?;
             return Ok(self.connected.then_some(Heard::Connected));
         }
         self.flush()?;
         match &self.secret {
             Some(_) => self.hear_secret(buffer),
+            // What comes from now on is another event.
+            None if !ready.readable => Ok(None),
             None => self.socket.hear(buffer),
         }
     }

@@ -8,7 +8,7 @@ use mio::Token;
 
 use super::logging::VRRP;
 use super::probes::Probes;
-use super::reactor::{Reactor, Source};
+use super::reactor::{Reactor, Ready, Source};
 use crate::check::{Answer, Effect, Event, Lone, ProbeId};
 use crate::child::{Exit, RunId};
 use crate::config::Probe;
@@ -59,7 +59,7 @@ impl Reach {
         &mut self,
         now: Instant,
         probe: ProbeId,
-        token: Token,
+        (token, ready): (Token, Ready),
         reactor: &mut Reactor,
     ) -> Option<(RunId, Exit)> {
         let run = RunId(probe.0);
@@ -70,7 +70,7 @@ impl Reach {
                 reactor.again(token);
                 break;
             }
-            let Some(heard) = self.probes.hear(probe, &mut buffer) else {
+            let Some(heard) = self.probes.hear(probe, ready, &mut buffer) else {
                 break;
             };
             let Some(attempt) = self.attempts.get_mut(&run) else {

@@ -41,12 +41,37 @@ pub(super) enum Source {
     Processes,
 }
 
+/// What a descriptor is ready for, as far as the kernel has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ready {
+    /// There is something to be heard: octets, their end or an error.
+    pub(super) readable: bool,
+    /// There is room to write, and no error.
+    pub(super) writable: bool,
+}
+
+impl Ready {
+    /// Of who asked to be called again: to be found out.
+    const AGAIN: Self = Self {
+        readable: true,
+        writable: false,
+    };
+
+    fn of(event: &mio::event::Event) -> Self {
+        let broken = event.is_error() || event.is_write_closed();
+        Self {
+            readable: event.is_readable() || event.is_read_closed() || broken,
+            writable: event.is_writable() && !broken,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Reactor {
     poll: Poll,
     events: Events,
     slots: Slots<Source>,
-    ready: VecDeque<Token>,
+    ready: VecDeque<(Token, Ready)>,
     again: Vec<Token>,
 }
 
@@ -133,27 +158,25 @@ impl Reactor {
             Err(error) => return Err(error),
         }
         // A descriptor has one event at most, but may have asked to be called again as well.
-        self.ready.extend(self.again.drain(..));
+        let again = self.again.drain(..).map(|token| (token, Ready::AGAIN));
+        self.ready.extend(again);
         let again = self.ready.len();
         for event in &self.events {
-            if !self
-                .ready
-                .iter()
-                .take(again)
-                .any(|&one| one == event.token())
-            {
-                self.ready.push_back(event.token());
+            let token = event.token();
+            let mut asked = self.ready.iter().take(again);
+            if !asked.any(|&(one, _)| one == token) {
+                self.ready.push_back((token, Ready::of(event)));
             }
         }
         Ok(())
     }
 
     /// The next source that is ready; those that were closed meanwhile are left out.
-    pub(super) fn next(&mut self) -> Option<(Token, Source)> {
+    pub(super) fn next(&mut self) -> Option<(Token, Source, Ready)> {
         loop {
-            let token = self.ready.pop_front()?;
+            let (token, ready) = self.ready.pop_front()?;
             if let Some(source) = self.slots.get(token) {
-                return Some((token, *source));
+                return Some((token, *source, ready));
             }
         }
     }

@@ -13,7 +13,7 @@ use super::children::Owner;
 use super::logging::VRRP;
 use super::notify::Tools;
 use super::reach::{self, Reach};
-use super::reactor::{Reactor, Source};
+use super::reactor::{Reactor, Ready, Source};
 use crate::check::ProbeId;
 use crate::child::{Exit, RunId};
 use crate::config::{Config, lossless};
@@ -112,10 +112,10 @@ impl Driver {
         &mut self,
         now: Instant,
         probe: ProbeId,
-        token: Token,
+        ready: (Token, Ready),
         tools: &mut Tools<'_>,
     ) {
-        if let Some((run, exit)) = self.reach.on_ready(now, probe, token, tools.reactor) {
+        if let Some((run, exit)) = self.reach.on_ready(now, probe, ready, tools.reactor) {
             self.tell(now, Event::Exited { run, exit }, tools);
         }
     }

@@ -40,7 +40,7 @@ impl Alarm {
         Ok(Self(TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?))
     }
 
-    /// Replaces what was set before; None for no alarm.
+    /// Replaces what was set before, also when that has come; None for no alarm.
     pub fn set(&self, at: Option<Instant>) -> Result<(), Errno> {
         let Some(at) = at else {
             return Ok(self.0.unset()?);
@@ -49,15 +49,6 @@ impl Alarm {
         let at = Duration::from_nanos(at.as_nanos().max(1));
         let once = Expiration::OneShot(TimeSpec::from_duration(at));
         Ok(self.0.set(once, TimerSetTimeFlags::TFD_TIMER_ABSTIME)?)
-    }
-
-    /// Takes the readiness away; true when the alarm had fired.
-    pub fn drain(&self) -> Result<bool, Errno> {
-        match self.0.wait() {
-            Ok(()) => Ok(true),
-            Err(nix::errno::Errno::EAGAIN) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 

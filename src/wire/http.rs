@@ -9,7 +9,6 @@
 use std::fmt;
 
 use super::chunks::Chunks;
-use super::cursor::Writer;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +25,13 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// keepalived's octets, header by header.
     pub fn emit(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
         let version: &[u8] = if self.version_1_1 { b"1.1" } else { b"1.0" };
         let close: &[u8] = if self.close {
             b"Connection: close\r\n"
         } else {
             b""
         };
-        for part in [
+        [
             b"GET ",
             self.path,
             b" HTTP/",
@@ -43,10 +41,8 @@ impl Request<'_> {
             b"Host: ",
             self.host,
             b"\r\n\r\n",
-        ] {
-            writer.bytes(part);
-        }
-        writer.finish()
+        ]
+        .concat()
     }
 }
 
@@ -182,8 +178,16 @@ impl Response {
     }
 
     fn end_line(&mut self) -> Result<(), Malformed> {
-        let line = std::mem::take(&mut self.line);
-        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+        let mut whole = std::mem::take(&mut self.line);
+        let ended = self.use_line(&whole);
+        // Its room is for the next one.
+        whole.clear();
+        self.line = whole;
+        ended
+    }
+
+    fn use_line(&mut self, line: &[u8]) -> Result<(), Malformed> {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.place {
             Place::StatusLine => {

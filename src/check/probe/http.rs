@@ -81,9 +81,11 @@ impl Exchange {
             search: search.map(|(pattern, regex)| Search::new(pattern, regex)),
             ends: around.now + timeout.saturating_mul(PATIENCE),
         });
-        let address = probe.endpoint.to.to_string();
         let path = Octets::of(&url.path);
-        let host = Octets::of(url.host.as_deref().unwrap_or(&address));
+        let host = match &url.host {
+            Some(host) => Octets::of(host),
+            None => Octets(probe.endpoint.to.to_string().into_bytes()),
+        };
         let request = Request {
             path: &path.0,
             host: &host.0,
