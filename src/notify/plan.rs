@@ -54,11 +54,11 @@ impl Plan {
         let mut wants: BTreeMap<_, _> = instances.chain(groups).collect();
         for service in &config.virtual_servers {
             let subject = Subject::Service(service.key.clone());
-            Wants::of_server(&service.quorum_up, &service.quorum_down)
+            Wants::of_server(service.quorum_up.as_ref(), service.quorum_down.as_ref())
                 .and_then(|scripts| wants.insert(subject, scripts));
             for server in &service.real_servers {
                 let subject = Subject::Server(service.key.clone(), server.address);
-                Wants::of_server(&server.notify_up, &server.notify_down)
+                Wants::of_server(server.notify_up.as_deref(), server.notify_down.as_deref())
                     .and_then(|scripts| wants.insert(subject, scripts));
             }
         }
@@ -138,10 +138,10 @@ impl Wants {
     }
 
     /// None where nothing is to run: a director has thousands of servers.
-    fn of_server(up: &Option<Script>, down: &Option<Script>) -> Option<Rc<Self>> {
+    fn of_server(up: Option<&Script>, down: Option<&Script>) -> Option<Rc<Self>> {
         let wants = Self {
-            up: up.clone().map(Rc::new),
-            down: down.clone().map(Rc::new),
+            up: up.cloned().map(Rc::new),
+            down: down.cloned().map(Rc::new),
             ..Self::default()
         };
         (wants.up.is_some() || wants.down.is_some()).then(|| Rc::new(wants))

@@ -20,8 +20,9 @@ pub struct RealServer {
     pub lower_threshold: u32,
     /// `inhibit_on_failure`: weight 0 in place of removal.
     pub inhibit_on_failure: bool,
-    pub notify_up: Option<Script>,
-    pub notify_down: Option<Script>,
+    /// Few of many servers have scripts.
+    pub notify_up: Option<Box<Script>>,
+    pub notify_down: Option<Box<Script>>,
     /// `smtp_alert`: mail when it goes up or down; yes unless here or in `global_defs` it says
     /// otherwise.
     pub smtp_alert: bool,
