@@ -100,8 +100,8 @@ fn real_server(
     })
 }
 
-/// In room of its own: collected from one list to the other, the pointers would keep the room of what
-/// they point to, a quarter of all that a check needs.
+/// In room of its own: collected from one list to the other, the pointers would keep the room of
+/// what they point to, a tenth of all that a check needs.
 fn shared(checkers: Vec<Checker>) -> Vec<Arc<Checker>> {
     let mut shared = Vec::with_capacity(checkers.len());
     shared.extend(checkers.into_iter().map(Arc::new));
