@@ -57,6 +57,22 @@ fn the_digest_of_a_page_is_said_and_nothing_else() {
         0,
     );
     says("-s 127.0.0.1 -p 83 -u /", "Connection failed\n", "", 0);
+    let no_way = "HTTP_CHECK - network unreachable\n";
+    says("-s 10.9.9.9 -p 80 -u /", no_way, "", 0);
+    says("-s ::1 -p 80 -u / -t 5000 --", HELLO, "", 0);
+    says(
+        "-s ::1 -p 80 -u / -t 1e1",
+        "",
+        "invalid timeout '1e1'\nUsage: ",
+        1,
+    );
+    says(
+        "-s ::1 -p 80 -u / -- -v",
+        "",
+        "Unexpected argument(s): -v\nUsage: ",
+        1,
+    );
+    says("-s", "", "Missing parameter for option -s\nUsage: ", 1);
     let usage = "Usage: ";
     says("", "", usage, 1);
     says("-h", "", usage, 1);
