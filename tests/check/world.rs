@@ -338,6 +338,16 @@ impl World {
         std::mem::take(&mut self.requests)
     }
 
+    /// Where connections are being made, or are open.
+    pub(crate) fn open(&self) -> impl Iterator<Item = SocketAddr> {
+        self.open.values().copied()
+    }
+
+    /// What was to be told since the last call.
+    pub(crate) fn notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
+    }
+
     /// How often IPVS was looked for since the last call.
     pub(crate) fn searches(&mut self) -> usize {
         std::mem::take(&mut self.searches)
