@@ -14,7 +14,7 @@ use crate::time::Instant;
 use super::probe::{self, Around, Input, Patterns, State, Step, Told, Verdict, Weight};
 use super::rhythm::Course;
 use super::service::ServerKey;
-use super::share::Shared;
+use super::share::{Ride, Rider, Shared};
 use super::{Core, Effect, ProbeId, Reason, Timer};
 use crate::notify::{Notice, Why};
 
@@ -36,8 +36,8 @@ pub(super) struct Checker {
     pub(super) reason: Option<Reason>,
     /// The attempt in flight. Boxed: few are at a time.
     pub(super) attempt: Option<Box<Attempt>>,
-    /// The attempt of another that it waits for.
-    pub(super) joined: Option<ProbeId>,
+    /// It waits for the attempt of another.
+    pub(super) ride: Option<Ride>,
     /// Of the pages it asks for.
     pub(super) course: Course,
     /// What it does to the weight of the server.
@@ -55,9 +55,8 @@ pub(super) struct Attempt {
     state: State,
     /// Until the server's certificate expires, as far as it is known.
     days_left: Option<i64>,
-    /// Others that wait for its verdict. Some may have left, and some of those may have returned to
-    /// wait for another.
-    pub(super) followers: Vec<CheckerId>,
+    /// Others that wait for its verdict.
+    pub(super) followers: Vec<Rider>,
 }
 
 impl Checker {
@@ -72,7 +71,7 @@ impl Checker {
             retries: if patient { 0 } else { config.retry },
             reason: None,
             attempt: None,
-            joined: None,
+            ride: None,
             course: Course::default(),
             weight: Weight::Own,
             patterns: Patterns::of(&config.probe),
@@ -136,11 +135,11 @@ impl Checker {
 impl Core {
     /// A checker is due.
     pub(super) fn start_attempt(&mut self, now: Instant, id: CheckerId, out: &mut Vec<Effect>) {
-        if !self.checkers.contains_key(&id) || self.join(id) {
+        if !self.checkers.contains_key(&id) || self.join(now, id) {
             return;
         }
         let probe = ProbeId(self.new_id());
-        let followers = self.gather(now, id, probe);
+        let followers = self.depart(id, probe);
         let checker = self.checker_mut(id);
         checker.attempt = Some(Box::new(Attempt {
             id: probe,
@@ -205,16 +204,20 @@ impl Core {
             config::Probe::Misc { .. } => attempt.begun,
             _ => now,
         };
+        let checker = &self.checkers[&id];
         let shared = Shared {
-            probe,
+            leader: id,
+            config: Arc::clone(&checker.config),
+            page: checker.course.page,
             verdict: verdict.clone(),
             days_left: attempt.days_left,
             ended: now,
-            waiting: attempt.followers.into_iter(),
+            walkers: Some(CheckerId(0)),
+            riders: attempt.followers.into(),
         };
         let next = self.settle(id, verdict);
         self.plan(now, id, from + next);
-        self.share(now, id, shared);
+        self.share(now, shared);
     }
 
     /// The next attempt of a check. One that was suspended meanwhile has none: its last one counts
@@ -263,10 +266,10 @@ impl Core {
 
     /// A checker of a server that is leaving.
     pub(super) fn remove_checker(&mut self, id: CheckerId, out: &mut Vec<Effect>) {
-        self.timers.cancel(Timer::Due(id));
         if self.checkers.contains_key(&id) {
             self.strike(id);
         }
+        self.timers.cancel(Timer::Due(id));
         let attempt = self.checkers.remove(&id).and_then(|gone| gone.attempt);
         if let Some(attempt) = attempt.and_then(|attempt| self.pass_on(attempt)) {
             self.close(attempt.id, out);

@@ -405,10 +405,10 @@ impl Core {
             checker.up = false;
         }
         if checker.config == *config {
-            // Maybe nothing was shared before.
-            return self.enlist(id);
+            // Maybe nothing was shared before, or is any more.
+            return self.stay(now, id);
         }
-        self.strike(id);
+        self.part(now, id);
         let checker = self.checker_mut(id);
         checker.retries = checker.retries.min(config.retry);
         checker.config = Arc::clone(config);
@@ -443,7 +443,7 @@ impl Core {
         }
         info!("Activating healthchecker for service {server} for VS {key}");
         // The end of an attempt plans the next one.
-        if checker.attempt.is_some() || checker.joined.is_some() {
+        if checker.attempt.is_some() || checker.ride.is_some() {
             return;
         }
         let at = now + checker.first_delay(&mut self.rand);

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keepalived::addr::Family;
+use keepalived::addr::{Family, IfIndex};
 use keepalived::config::{
     Checker, Config, Endpoint, Forwarding, GroupEntry, HttpProbe, HttpVersion, Persistence, Probe,
     Protocol, RealServer, Scheduler, Script, ServiceAddress, ServiceKey, SorryServer, TlsTrust,
@@ -16,6 +16,7 @@ use keepalived::errno::Errno;
 use keepalived::rand::Rand;
 use keepalived::time::Instant;
 use keepalived::wire::ipvs::{self, Method, ServiceId};
+use keepalived::wire::rtnl::Address;
 
 use crate::kernel::Kernel;
 use crate::world::Move::{Break, End, Hear, Pause, Say};
@@ -123,16 +124,21 @@ impl Run {
     fn disturb(&mut self) {
         match self
             .rand
-            .below(if self.trouble == Trouble::None { 6 } else { 12 })
+            .below(if self.trouble == Trouble::None { 8 } else { 14 })
         {
             0..=4 => self.flip_backend(),
-            5 => {
+            5 | 6 => {
+                let vip = VIPS[usize::try_from(self.rand.below(2)).unwrap()];
+                let here = self.rand.chance(60);
+                self.world.set_address(&virtual_ip(vip), here);
+            }
+            7 => {
                 self.config = config(&mut self.rand);
                 self.loaded = self.world.now();
                 self.world.apply(&self.config);
             }
-            6 => self.world.kernel.refusing = Some(Errno::ENOMEM),
-            7 => self.world.kernel.refusing = None,
+            8 => self.world.kernel.refusing = Some(Errno::ENOMEM),
+            9 => self.world.kernel.refusing = None,
             _ if self.trouble == Trouble::Everything => self.meddle(),
             _ => {}
         }
@@ -223,6 +229,9 @@ impl Run {
             self.world.backends.insert(address, backend);
             let code = [0, 0, 1, 2, 5][usize::try_from(self.rand.below(5)).unwrap()];
             self.set_program(address, code);
+        }
+        for vip in VIPS {
+            self.world.set_address(&virtual_ip(vip), true);
         }
         self.world.run_for(ROUND);
         if self.trouble == Trouble::Everything {
@@ -490,6 +499,25 @@ fn server_address(server: u64, port: u64) -> SocketAddr {
     SocketAddr::new(ip, if port == 0 { 80 } else { 81 })
 }
 
+/// The services' own.
+const VIPS: [&str; 2] = ["10.0.0.1:80", "[fd00::ff]:80"];
+
+/// On some interface of this machine.
+fn virtual_ip(service: &str) -> Address {
+    let address: SocketAddr = service.parse().unwrap();
+    let length = if address.is_ipv4() { 32 } else { 128 };
+    Address {
+        link: IfIndex(2),
+        cidr: format!("{}/{length}", address.ip()).parse().unwrap(),
+        peer: None,
+        broadcast: None,
+        label: None,
+        scope: 0,
+        flags: 0,
+        preferred: None,
+    }
+}
+
 /// The port of the servers there: packets reach them as they came.
 fn port(id: ServiceId) -> u16 {
     match id {
@@ -526,7 +554,7 @@ fn group(rand: &mut Rand) -> VirtualServerGroup {
 fn config(rand: &mut Rand) -> Config {
     let mut config = Config::default();
     config.global.checker_share_probes = rand.chance(50);
-    for (first, address) in [(0, "10.0.0.1:80"), (SERVERS / 2, "[fd00::ff]:80")] {
+    for (first, address) in [(0, VIPS[0]), (SERVERS / 2, VIPS[1])] {
         if rand.chance(20) {
             continue;
         }
@@ -545,6 +573,8 @@ fn config(rand: &mut Rand) -> Config {
                 family: Family::V4,
             };
         }
+        // Marks are nowhere.
+        let is_here = matches!(key, ServiceKey::Address(_));
         let sorry = rand.chance(40).then(|| sorry_server(rand, first));
         config.virtual_servers.push(VirtualServer {
             scheduler: if rand.chance(50) {
@@ -552,6 +582,7 @@ fn config(rand: &mut Rand) -> Config {
             } else {
                 Scheduler::WeightedRoundRobin
             },
+            ha_suspend: is_here && rand.chance(40),
             quorum: 1 + below(rand, 3),
             hysteresis: below(rand, 2),
             sorry_server: sorry,

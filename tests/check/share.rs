@@ -273,6 +273,26 @@ fn who_leaves_passes_its_attempt_on() {
 }
 
 #[test]
+fn who_leaves_between_attempts_leaves_the_next_one_to_others() {
+    let mut world = World::running(&sharing(&services(&[1, 2, 3, 4], CHECK)));
+    world.run(2.0);
+    for rest in [[2, 3, 4].as_slice(), &[3, 4], &[3]] {
+        world.reload(&sharing(&services(rest, CHECK)));
+        world.run(6.0);
+    }
+    world.expect_connects("1 10.0.0.9:80\n7 10.0.0.9:80\n13 10.0.0.9:80\n19 10.0.0.9:80");
+    // It comes back behind the others.
+    world.reload(&sharing(&services(&[1, 3], CHECK)));
+    world.run(6.0);
+    world.expect_connects("21 10.0.0.9:80");
+    world.set("10.0.0.9:80", Backend::Refusing);
+    world.run(8.0);
+    assert_eq!(alive(&world), [false, false]);
+    world.expect_connects("27 10.0.0.9:80\n28 10.0.0.9:80\n29 10.0.0.9:80");
+    world.stop();
+}
+
+#[test]
 fn who_leaves_while_others_try_is_forgotten() {
     let mut world = World::new();
     world.set("10.0.0.9:80", Backend::Silent);
@@ -385,6 +405,73 @@ fn who_is_at_another_page_makes_its_own_attempt() {
     world.stop();
 }
 
+/// The first and the second go together, and so do the third and the fourth, until the latter are
+/// due first.
+#[test]
+fn those_who_go_together_fall_in_with_others() {
+    let mut world = World::running(&sharing(&services(&[1, 2], CHECK)));
+    world.run(2.0);
+    world.reload(&sharing(&services(&[1, 2, 3, 4], CHECK)));
+    world.run(6.0);
+    world.expect_connects("1 10.0.0.9:80\n3 10.0.0.9:80");
+    world.set("10.0.0.9:80", Backend::Refusing);
+    world.run(4.0);
+    world.expect_connects("9 10.0.0.9:80\n10 10.0.0.9:80\n11 10.0.0.9:80");
+    assert_eq!(alive(&world), [false; 4]);
+    world.stop();
+}
+
+/// As above, with pauses of one length: who is between retries waits for the same moment as who is
+/// down, but not for an earlier one.
+#[test]
+fn who_is_between_retries_does_not_go_with_who_is_down() {
+    let check = "TCP_CHECK {
+        delay_loop 4
+        retry 1
+        delay_before_retry 4
+    }";
+    let mut world = World::running(&sharing(&services(&[1], check)));
+    world.run(2.0);
+    world.set("10.0.0.9:80", Backend::Refusing);
+    world.reload(&sharing(&services(&[1, 2], check)));
+    world.run(2.0);
+    world.reload(&sharing(&services(&[1, 2, 3], check)));
+    world.run(1.5);
+    assert_eq!(alive(&world), [true, false, false]);
+    world.run(1.4);
+    assert_eq!(alive(&world), [true, false, false]);
+    world.run(0.2);
+    assert_eq!(alive(&world), [false, false, false]);
+    world.expect_connects("1 10.0.0.9:80\n3 10.0.0.9:80\n5 10.0.0.9:80\n7 10.0.0.9:80");
+    world.stop();
+}
+
+/// The first one's page was right at its retry, and it goes on to the next; the other was down by
+/// then, and begins again.
+#[test]
+fn who_goes_on_to_another_page_goes_alone() {
+    let (check, good) = KINDS[1];
+    let mut world = World::new();
+    world.set("10.0.0.9:80", good);
+    world.reload(&sharing(&service(1, "", check)));
+    // Its first page is due again at second 13.6.
+    world.run(9.0);
+    world.set("10.0.0.9:80", Backend::Refusing);
+    world.reload(&sharing(&services(&[1, 2], check)));
+    world.run(1.5);
+    world.set("10.0.0.9:80", good);
+    assert_eq!(alive(&world), [true, false]);
+    world.run(1.8);
+    world.sent();
+    world.forget();
+    world.run(7.0);
+    let asked = world.sent();
+    let pages = asked.iter().map(|text| text.split(' ').nth(1).unwrap());
+    let pages: Vec<&str> = pages.collect();
+    assert_eq!(pages, ["/two", "/one"], "{:?}", world.connects());
+    world.stop();
+}
+
 fn vip(number: u8) -> Address {
     Address {
         link: IfIndex(2),
@@ -420,6 +507,55 @@ fn who_is_suspended_holds_nobody_up_and_is_not_taken_along() {
         13 10.0.0.9:80",
     );
     assert_eq!(alive(&world), [false, false]);
+    world.stop();
+}
+
+#[test]
+fn who_is_suspended_while_others_try_hears_of_that_and_of_nothing_more() {
+    let mut world = World::new();
+    world.addresses.extend([vip(1), vip(2)]);
+    world.set("10.0.0.9:80", Backend::Silent);
+    let text = [1, 2].map(|number| service(number, "ha_suspend", CHECK));
+    world.reload(&sharing(&text.concat()));
+    world.run(2.0);
+    world.event(Event::Network(Notice::AddressGone(vip(2))));
+    world.run(5.0);
+    assert_eq!(alive(&world), [false, false]);
+    world.set("10.0.0.9:80", Backend::Accepting);
+    world.run(20.0);
+    assert_eq!(alive(&world), [true, false]);
+    world.stop();
+}
+
+/// The second of three, which has no timer of its own; then the first, which has.
+#[test]
+fn who_is_suspended_between_attempts_does_not_make_the_next() {
+    let mut world = World::new();
+    world.addresses.extend([vip(1), vip(2), vip(3)]);
+    let text = [1, 2, 3].map(|number| service(number, "ha_suspend", CHECK));
+    world.reload(&sharing(&text.concat()));
+    world.run(2.0);
+    world.event(Event::Network(Notice::AddressGone(vip(2))));
+    world.run(6.0);
+    world.event(Event::Network(Notice::AddressGone(vip(1))));
+    world.set("10.0.0.9:80", Backend::Refusing);
+    world.run(8.0);
+    world.expect_connects(
+        "1 10.0.0.9:80
+        7 10.0.0.9:80
+        13 10.0.0.9:80
+        14 10.0.0.9:80
+        15 10.0.0.9:80",
+    );
+    assert_eq!(alive(&world), [true, true, false]);
+    world.event(Event::Network(Notice::AddressGone(vip(3))));
+    world.run(20.0);
+    world.expect_connects("");
+    world.event(Event::Network(Notice::Address(vip(2))));
+    world.event(Event::Network(Notice::Address(vip(1))));
+    world.run(4.0);
+    world.expect_connects("37 10.0.0.9:80\n38 10.0.0.9:80\n39 10.0.0.9:80");
+    assert_eq!(alive(&world), [false, false, false]);
     world.stop();
 }
 
@@ -465,6 +601,33 @@ fn a_reload_begins_and_ends_it() {
     world.stop();
 }
 
+#[test]
+fn a_reload_between_attempts_ends_it_and_disturbs_no_rhythm() {
+    let text = services(&[1, 2, 3], CHECK);
+    let mut world = World::running(&sharing(&text));
+    world.run(2.0);
+    let before = world.core.observe(world.now());
+    world.reload(&text);
+    assert_eq!(
+        world.core.observe(world.now()),
+        before,
+        "the next check comes when it was to"
+    );
+    world.run(6.0);
+    world.expect_connects("1 10.0.0.9:80\n7 10.0.0.9:80\n7 10.0.0.9:80\n7 10.0.0.9:80");
+    world.reload(&sharing(&text));
+    world.run(6.0);
+    world.expect_connects("13 10.0.0.9:80");
+    // One of them gets another rhythm, which counts from now on.
+    let faster = CHECK.replace('}', "delay_loop 2\n}");
+    world.reload(&sharing(
+        &(services(&[1, 3], CHECK) + &services(&[2], &faster)),
+    ));
+    world.run(4.5);
+    world.expect_connects("16 10.0.0.9:80\n18 10.0.0.9:80");
+    world.stop();
+}
+
 /// The probe is the same, and the rhythm is not: who changes belongs to others from then on.
 #[test]
 fn who_is_configured_anew_shares_with_others() {
@@ -485,6 +648,22 @@ fn who_is_configured_anew_shares_with_others() {
     world.reload(&sharing(&services(&[1, 2], &faster)));
     world.run(10.0);
     world.expect_connects("14 10.0.0.9:80\n18 10.0.0.9:80\n22 10.0.0.9:80");
+    world.stop();
+}
+
+/// Its pauses are those of the others, and still it is not the same check.
+#[test]
+fn who_is_configured_anew_while_others_try_leaves_them() {
+    let other = CHECK.replace("retry 2", "retry 1");
+    let mut world = World::new();
+    world.set("10.0.0.9:80", Backend::Silent);
+    world.reload(&sharing(&services(&[1, 2], CHECK)));
+    world.run(2.0);
+    let text = services(&[1], CHECK) + &services(&[2], &other);
+    world.reload(&sharing(&text));
+    world.set("10.0.0.9:80", Backend::Accepting);
+    world.run(11.0);
+    world.expect_connects("1 10.0.0.9:80\n12 10.0.0.9:80\n12 10.0.0.9:80");
     world.stop();
 }
 
