@@ -294,7 +294,7 @@ impl Core {
             return false;
         };
         self.timers.deadline_of(Timer::Due(leader)) == Some(due)
-            && !self.services[&one.server.service].suspended
+            && !self.is_suspended(id)
             && one.course.page == other.course.page
             && one.is_between_retries() == other.is_between_retries()
             && one.config == other.config
@@ -325,13 +325,22 @@ impl Core {
         };
         while let Some(rider) = train.pop() {
             let ride = self.checkers.get(&rider.id).and_then(|rider| rider.ride);
-            if let Some(ride) = ride.filter(|_| self.alight(rider)) {
-                self.timers.set(Timer::Due(rider.id), ride.due);
-                self.enlist(rider.id);
-                self.shares.trains.insert(rider.id, train);
-                return;
+            let Some(ride) = ride.filter(|_| self.alight(rider)) else {
+                continue;
+            };
+            self.enlist(rider.id);
+            // It was overdue when its service was suspended.
+            if self.is_suspended(rider.id) {
+                continue;
             }
+            self.timers.set(Timer::Due(rider.id), ride.due);
+            self.shares.trains.insert(rider.id, train);
+            return;
         }
+    }
+
+    fn is_suspended(&self, id: CheckerId) -> bool {
+        self.services[&self.checkers[&id].server.service].suspended
     }
 
     /// Who made an attempt goes, and the next of those who wait for it takes it over; gives it back
