@@ -44,5 +44,7 @@ mod random;
 mod reload;
 #[path = "check/services.rs"]
 mod services;
+#[path = "check/share.rs"]
+mod share;
 #[path = "check/sorry.rs"]
 mod sorry;

@@ -32,6 +32,7 @@ mod lab {
     pub(crate) mod domains;
     pub(crate) mod farewell;
     pub(crate) mod filter;
+    pub(crate) mod genhash;
     pub(crate) mod interfaces;
     pub(crate) mod layers;
     pub(crate) mod mail;
@@ -61,9 +62,9 @@ mod lab {
 }
 
 use lab::{
-    clash, cluster, crowd, dialects, director, domains, farewell, filter, interfaces, layers, mail,
-    network, no_ipvs, notify, octets, process, quorum, real, recorded, routing, scripts, stall,
-    states, tables, trackers, traffic, verdicts, vmac, vrrp, wait,
+    clash, cluster, crowd, dialects, director, domains, farewell, filter, genhash, interfaces,
+    layers, mail, network, no_ipvs, notify, octets, process, quorum, real, recorded, routing,
+    scripts, stall, states, tables, trackers, traffic, verdicts, vmac, vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -136,6 +137,7 @@ fn main() -> ExitCode {
         notify::SCENARIOS,
         trackers::SCENARIOS,
         real::SCENARIOS,
+        genhash::SCENARIOS,
         mail::routers::SCENARIOS,
         mail::servers::SCENARIOS,
         cluster::SCENARIOS,

@@ -18,6 +18,8 @@ mod misbehaving;
 mod namespace;
 #[path = "probes/servers.rs"]
 mod servers;
+#[path = "probes/share.rs"]
+mod share;
 #[path = "probes/tls.rs"]
 mod tls;
 #[path = "probes/verdicts.rs"]

@@ -14,6 +14,7 @@ use crate::time::Instant;
 use super::probe::{self, Around, Input, Patterns, State, Step, Told, Verdict, Weight};
 use super::rhythm::Course;
 use super::service::ServerKey;
+use super::share::{Ride, Rider, Shared};
 use super::{Core, Effect, ProbeId, Reason, Timer};
 use crate::notify::{Notice, Why};
 
@@ -33,8 +34,10 @@ pub(super) struct Checker {
     pub(super) retries: u32,
     /// Why the last attempt failed, if it did.
     pub(super) reason: Option<Reason>,
-    /// The attempt in flight.
-    pub(super) attempt: Option<Attempt>,
+    /// The attempt in flight. Boxed: few are at a time.
+    pub(super) attempt: Option<Box<Attempt>>,
+    /// It waits for the attempt of another.
+    pub(super) ride: Option<Ride>,
     /// Of the pages it asks for.
     pub(super) course: Course,
     /// What it does to the weight of the server.
@@ -47,9 +50,13 @@ pub(super) struct Checker {
 /// An attempt in flight.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    id: ProbeId,
+    pub(super) id: ProbeId,
     begun: Instant,
     state: State,
+    /// Until the server's certificate expires, as far as it is known.
+    days_left: Option<i64>,
+    /// Others that wait for its verdict.
+    pub(super) followers: Vec<Rider>,
 }
 
 impl Checker {
@@ -64,6 +71,7 @@ impl Checker {
             retries: if patient { 0 } else { config.retry },
             reason: None,
             attempt: None,
+            ride: None,
             course: Course::default(),
             weight: Weight::Own,
             patterns: Patterns::of(&config.probe),
@@ -72,7 +80,7 @@ impl Checker {
     }
 
     /// Once for each number of days.
-    fn warn_of_expiry(&mut self, days: i64) {
+    pub(super) fn warn_of_expiry(&mut self, days: i64) {
         let config::Probe::Http(http) = &self.config.probe else {
             return;
         };
@@ -97,6 +105,9 @@ impl Checker {
         let Some(attempt) = &mut self.attempt else {
             return Step::Wait { limit: None };
         };
+        if let Input::Secured { days_left } = input {
+            attempt.days_left = days_left;
+        }
         let around = Around {
             now,
             id,
@@ -124,15 +135,19 @@ impl Checker {
 impl Core {
     /// A checker is due.
     pub(super) fn start_attempt(&mut self, now: Instant, id: CheckerId, out: &mut Vec<Effect>) {
-        let probe = ProbeId(self.new_id());
-        let Some(checker) = self.checkers.get_mut(&id) else {
+        if !self.checkers.contains_key(&id) || self.join(now, id) {
             return;
-        };
-        checker.attempt = Some(Attempt {
+        }
+        let probe = ProbeId(self.new_id());
+        let followers = self.depart(id, probe);
+        let checker = self.checker_mut(id);
+        checker.attempt = Some(Box::new(Attempt {
             id: probe,
             begun: now,
             state: State::new(&checker.config.probe),
-        });
+            days_left: None,
+            followers,
+        }));
         self.probes.insert(probe, id);
         self.advance(now, probe, Input::Start, out);
     }
@@ -183,17 +198,34 @@ impl Core {
     ) {
         self.close(probe, out);
         let attempt = self.checker_mut(id).attempt.take();
-        let begun = attempt.map_or(now, |attempt| attempt.begun);
-        let next = self.settle(id, verdict);
-        let checker = &self.checkers[&id];
+        let attempt = attempt.expect("it has just ended");
         // The rhythm of programs is that of their starts.
-        let from = match checker.config.probe {
-            config::Probe::Misc { .. } => begun,
+        let from = match self.checkers[&id].config.probe {
+            config::Probe::Misc { .. } => attempt.begun,
             _ => now,
         };
-        // The last attempt of a check that was suspended meanwhile counts, too.
-        if !self.services[&checker.server.service].suspended {
-            self.timers.set(Timer::Due(id), now.max(from + next));
+        let checker = &self.checkers[&id];
+        let shared = Shared {
+            leader: id,
+            config: Arc::clone(&checker.config),
+            page: checker.course.page,
+            verdict: verdict.clone(),
+            days_left: attempt.days_left,
+            ended: now,
+            walkers: Some(CheckerId(0)),
+            riders: attempt.followers.into(),
+        };
+        let next = self.settle(id, verdict);
+        self.plan(now, id, from + next);
+        self.share(now, shared);
+    }
+
+    /// The next attempt of a check. One that was suspended meanwhile has none: its last one counts
+    /// all the same.
+    pub(super) fn plan(&mut self, now: Instant, id: CheckerId, at: Instant) {
+        let service = self.checkers[&id].server.service;
+        if !self.services[&service].suspended {
+            self.timers.set(Timer::Due(id), at.max(now));
         }
     }
 
@@ -234,13 +266,17 @@ impl Core {
 
     /// A checker of a server that is leaving.
     pub(super) fn remove_checker(&mut self, id: CheckerId, out: &mut Vec<Effect>) {
+        if self.checkers.contains_key(&id) {
+            self.strike(id);
+        }
         self.timers.cancel(Timer::Due(id));
-        if let Some(probe) = self.checkers.remove(&id).and_then(|gone| gone.attempt) {
-            self.close(probe.id, out);
+        let attempt = self.checkers.remove(&id).and_then(|gone| gone.attempt);
+        if let Some(attempt) = attempt.and_then(|attempt| self.pass_on(attempt)) {
+            self.close(attempt.id, out);
         }
     }
 
-    fn checker_mut(&mut self, id: CheckerId) -> &mut Checker {
+    pub(super) fn checker_mut(&mut self, id: CheckerId) -> &mut Checker {
         self.checkers
             .get_mut(&id)
             .expect("a checker outlives its attempts")

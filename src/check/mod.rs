@@ -24,6 +24,7 @@ mod reload;
 mod rhythm;
 mod server;
 mod service;
+mod share;
 mod site;
 mod stop;
 mod suspend;
@@ -59,6 +60,7 @@ use probe::{Abilities, Input};
 use reload::Rebuild;
 use server::Server;
 use service::{ServerKey, Service, VirtualId};
+use share::Shares;
 use stop::Farewell;
 use suspend::Addresses;
 use sync::Sync;
@@ -245,6 +247,7 @@ pub struct Core {
     checkers: Map<CheckerId, Box<Checker>>,
     /// The attempts in flight.
     probes: Map<ProbeId, CheckerId>,
+    shares: Shares,
     table: Table,
     director: Director,
     timeouts: TimeoutState,
@@ -278,6 +281,8 @@ enum Timer {
     Director,
     /// More of a configuration is to be applied, or of the end to be done, than fits into one turn.
     Rebuild,
+    /// More checks are to hear a verdict that they share than fit into one turn.
+    Verdicts,
     /// More of the table is to be settled than fits into one turn.
     Table,
     /// The table is read back.
@@ -303,6 +308,7 @@ impl Core {
             servers: Map::default(),
             checkers: Map::default(),
             probes: Map::default(),
+            shares: Shares::default(),
             table: Table::default(),
             director: Director::default(),
             timeouts: TimeoutState::default(),
@@ -337,7 +343,7 @@ impl Core {
     /// All timers due at `now`.
     pub fn on_time(&mut self, now: Instant, out: &mut Vec<Effect>) {
         self.begin_turn(now);
-        let mut rebuilds = false;
+        let (mut rebuilds, mut verdicts) = (false, false);
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 // Nothing new begins at the end.
@@ -346,6 +352,7 @@ impl Core {
                 Timer::Limit(probe) => self.advance(now, probe, Input::Limit, out),
                 Timer::Director => self.director_due(now, out),
                 Timer::Rebuild => rebuilds = true,
+                Timer::Verdicts => verdicts = true,
                 // What is left is settled in any case.
                 Timer::Table => {}
                 Timer::Drain => self.look_at_draining(now, out),
@@ -355,6 +362,9 @@ impl Core {
                     self.plan_audit(now);
                 }
             }
+        }
+        if verdicts {
+            self.hand_out(now);
         }
         if rebuilds && self.farewell.is_some() {
             self.go_on_leaving(now, out);

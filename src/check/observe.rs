@@ -38,7 +38,11 @@ impl Core {
     fn observe_server(&self, now: Instant, key: ServerKey) -> ServerState {
         let server = &self.servers[&key];
         let service = &self.services[&key.service];
-        let due = server.checkers.iter().filter_map(|&id| self.due(id)).min();
+        let due = server
+            .checkers
+            .iter()
+            .filter_map(|&id| self.due(now, id))
+            .min();
         // In a group it is the same everywhere, but for what was done by hand.
         let weight = service.kernel.first().and_then(|&at| {
             let place = service.place(server.dest(key.address), at);
@@ -65,7 +69,10 @@ impl Core {
         Some((checker.config.probe.keyword(), reason))
     }
 
-    fn due(&self, checker: CheckerId) -> Option<Instant> {
-        self.timers.deadline_of(Timer::Due(checker))
+    /// By its own timer, or that of another.
+    fn due(&self, now: Instant, checker: CheckerId) -> Option<Instant> {
+        let ride = self.checkers[&checker].ride.map(|ride| ride.due);
+        let own = self.timers.deadline_of(Timer::Due(checker));
+        own.or_else(|| ride.filter(|&due| due > now))
     }
 }

@@ -96,6 +96,7 @@ impl Core {
             .reserve(servers.saturating_sub(self.servers.len()));
         self.checkers
             .reserve(checkers.saturating_sub(self.checkers.len()));
+        self.configure_sharing(config.global.checker_share_probes, checkers);
     }
 
     /// Services that are not done with run on as they are.
@@ -374,6 +375,7 @@ impl Core {
             let id = CheckerId(self.new_id());
             let checker = Box::new(Checker::new(server, wanted, up));
             self.checkers.insert(id, checker);
+            self.enlist(id);
             if made {
                 self.new_checkers.push_back(id);
             }
@@ -403,10 +405,14 @@ impl Core {
             checker.up = false;
         }
         if checker.config == *config {
-            return;
+            // Maybe nothing was shared before, or is any more.
+            return self.stay(now, id);
         }
+        self.part(now, id);
+        let checker = self.checker_mut(id);
         checker.retries = checker.retries.min(config.retry);
         checker.config = Arc::clone(config);
+        self.enlist(id);
         // A shorter period counts from now on and not after the old one has run out.
         let latest = now + config.delay_loop;
         if self
@@ -436,6 +442,10 @@ impl Core {
             return;
         }
         info!("Activating healthchecker for service {server} for VS {key}");
+        // The end of an attempt plans the next one.
+        if checker.attempt.is_some() || checker.ride.is_some() {
+            return;
+        }
         let at = now + checker.first_delay(&mut self.rand);
         self.timers.set(Timer::Due(id), at);
     }

@@ -13,7 +13,7 @@ use crate::wire::ipvs::ServiceId;
 use crate::wire::rtnl::{Address, Notice};
 
 use super::service::{ServerKey, Service, VirtualId};
-use super::{Core, Effect, Timer};
+use super::{Core, Effect};
 
 /// The addresses of this machine, while anybody wants to know.
 #[derive(Debug, Default)]
@@ -109,7 +109,7 @@ impl Core {
                     continue;
                 }
                 info!("Suspending healthchecker for service {server} for VS {key}");
-                self.timers.cancel(Timer::Due(checker));
+                self.stand_down(now, checker);
             }
         }
     }

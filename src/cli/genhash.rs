@@ -102,9 +102,6 @@ fn read(words: &[String], name: &str) -> Result<Request, Answer> {
         stderr: format!("{message}{}", usage(name)),
         exit_code: EXIT_USAGE,
     };
-    if words.len() < 2 {
-        return Err(refuse(String::new()));
-    }
     let mut reader = Reader {
         words: words.iter(),
         draft: Draft::default(),
@@ -138,13 +135,13 @@ struct Draft {
 impl Reader<'_> {
     fn read(&mut self) -> Result<Request, String> {
         while let Some(word) = self.words.next() {
-            if let Some(long) = word.strip_prefix("--").filter(|long| !long.is_empty()) {
+            if word == "--" {
+                self.unexpected
+                    .extend(self.words.by_ref().map(String::as_str));
+            } else if let Some(long) = word.strip_prefix("--") {
                 self.long(long)?;
             } else if let Some(letters) = word.strip_prefix('-').filter(|rest| !rest.is_empty()) {
                 self.short(letters)?;
-            } else if word == "--" {
-                self.unexpected
-                    .extend(self.words.by_ref().map(String::as_str));
             } else {
                 self.unexpected.push(word);
             }
@@ -232,7 +229,8 @@ impl Reader<'_> {
                 *server = Some(ip);
             }
             Option::Port => {
-                let number = value.parse().ok().filter(|number| *number > 0);
+                let number = value.trim_start().parse();
+                let number = number.ok().filter(|number| *number > 0);
                 *port = Some(number.ok_or_else(|| format!("invalid port number '{value}'"))?);
             }
             Option::Url => request.path = value.to_owned(),
@@ -248,15 +246,11 @@ impl Reader<'_> {
                 };
             }
             Option::Timeout => {
-                let seconds = value
-                    .parse::<f64>()
-                    .ok()
-                    .filter(|s| (0.0..=4294.0).contains(s));
-                let seconds = seconds.ok_or_else(|| format!("invalid timeout '{value}'"))?;
-                request.timeout = Duration::from_secs_f64(seconds);
+                let seconds = seconds(value.trim_start());
+                request.timeout = seconds.ok_or_else(|| format!("invalid timeout '{value}'"))?;
             }
             Option::Mark => {
-                let mark = value.parse();
+                let mark = value.trim_start().parse();
                 request.mark = mark.map_err(|_| format!("invalid fwmark '{value}'"))?;
             }
             Option::Verbose => request.verbose = true,
@@ -264,6 +258,15 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
+
+/// A number with or without a fraction. As good as for ever is what waits longer than keepalived
+/// does when it is not told.
+fn seconds(text: &str) -> std::option::Option<Duration> {
+    let is_plain = text.chars().all(|c| matches!(c, '0'..='9' | '.' | '+'));
+    let seconds = text.parse::<f64>().ok().filter(|_| is_plain)?;
+    let most = Request::default().timeout;
+    Some(Duration::from_secs_f64(seconds.min(most.as_secs_f64())))
 }
 
 fn usage(name: &str) -> String {

@@ -35,6 +35,8 @@ pub struct Global {
     pub log_unknown_vrids: bool,
     /// `checker_log_all_failures`.
     pub checker_log_all_failures: bool,
+    /// `checker_share_probes`: checks that agree in everything make one attempt for all of them.
+    pub checker_share_probes: bool,
     /// `rs_init_notifies`: real servers are told of at start.
     pub rs_init_notifies: bool,
     /// `dynamic_interfaces`: interfaces may come and go; None: all must exist.

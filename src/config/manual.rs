@@ -174,6 +174,8 @@ const DIFFERENCES: &[&str] = &[
      removed.",
     "The IPVS table is read again every lvs_audit_interval seconds: what somebody else deleted comes \
      back; what he changed or added is told, and undone only with lvs_audit_undo.",
+    "checker_share_probes is not in keepalived: without it every real server of every service is \
+     tried by itself.",
     "lvs_drain_timeout is not in keepalived: a real server that leaves the configuration stays with \
      weight 0 while it has connections, for that many seconds at most.",
     "Without IPVS nothing ends: it is looked for every 10 seconds, and meanwhile instances with the \

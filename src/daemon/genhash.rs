@@ -132,6 +132,11 @@ impl<'a> Fetch<'a> {
         match self.probes.connect(&connect, &mut self.reactor) {
             Some(Event::Connected(_)) => self.ask(),
             Some(Event::Insecure { .. }) => return Ok(Said::failure(NOT_SECURED)),
+            // Told at once, and not by the network.
+            Some(Event::Failed {
+                error: Errno::ENETUNREACH | Errno::EHOSTUNREACH,
+                ..
+            }) => return Ok(Said::failure(NO_WAY)),
             Some(_) => return Ok(Said::failure(NOT_CONNECTED)),
             None => {}
         }
@@ -297,6 +302,7 @@ const BUFFER: usize = 16_384;
 /// keepalived's patience without `-t`.
 const ALMOST_FOR_EVER: Duration = Duration::from_secs(4294);
 const NOT_CONNECTED: &str = "Connection failed";
+const NO_WAY: &str = "HTTP_CHECK - network unreachable";
 const NOT_SECURED: &str = "SSL handshake/communication error connecting to";
 const HEADER_RULER: &str =
     "-----------------------[    HTTP Header Buffer    ]-----------------------";

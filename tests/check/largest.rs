@@ -9,8 +9,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keepalived::check::{Core, Effect, Event};
+use keepalived::check::{Core, Effect, Event, ProbeId};
 use keepalived::config::Config;
+use keepalived::errno::Errno;
 use keepalived::time::Instant;
 use keepalived::wire::ipvs::{Dest, DestState, Request, Service, ServiceId};
 
@@ -91,8 +92,51 @@ fn a_service_of_thousands_is_configured_in_slices() {
     }
 }
 
+/// With `checker_share_probes`, and few addresses that answer for all of the servers: what is found
+/// of one of them concerns every service.
+#[test]
+fn a_verdict_that_all_services_share_is_handed_out_in_slices() {
+    let mut machine = Machine::new();
+    let checks = text_with(SERVICES, |number| {
+        format!("connect_ip 10.9.9.{number}\nretry 0")
+    });
+    let checks = checks.replace("lb_kind DR", "lb_kind DR\ndelay_loop 4");
+    let config = load(&format!(
+        "global_defs {{\nchecker_share_probes\n}}\n{checks}"
+    ));
+    let addresses = SERVERS.div_ceil(SERVICES);
+    let started = machine.apply("shared checks, start", &config);
+    machine.answers = true;
+    let first = machine.pass("the first attempts", Duration::from_secs(4));
+    machine.answers = false;
+    let failing = machine.pass("those that fail", Duration::from_secs(4));
+    machine.answers = true;
+    let passing = machine.pass("those that pass", Duration::from_secs(4));
+    assert_eq!([first.requests, first.connects], [0, addresses]);
+    assert_eq!([failing.requests, failing.connects], [SERVERS, addresses]);
+    assert_eq!([passing.requests, passing.connects], [SERVERS, addresses]);
+
+    let mut changed = config.clone();
+    changed.virtual_servers.truncate(SERVICES / 2);
+    let halved = machine.apply("half of it gone", &changed);
+    let whole = machine.apply("and back", &config);
+    let stopped = machine.stop();
+    machine.is_empty();
+    for phase in [first, failing, passing, stopped] {
+        phase.is_sliced();
+    }
+    for phase in [started, halved, whole] {
+        phase.is_quick();
+    }
+}
+
 /// All servers, in so many services of about the same size.
 fn text(services: usize) -> String {
+    text_with(services, |_| String::new())
+}
+
+/// With more lines for each check, by the number of the server in its service.
+fn text_with(services: usize, lines: impl Fn(usize) -> String) -> String {
     let mut text = String::new();
     let mut servers = 0;
     for service in 0..services {
@@ -103,7 +147,8 @@ fn text(services: usize) -> String {
         for server in servers..until {
             let (a, b, c) = (server / 62_500, server / 250 % 250, server % 250 + 1);
             text += &format!("real_server 10.{}.{b}.{c} 80 {{\nweight 3\n", 100 + a);
-            text += "TCP_CHECK {\nconnect_timeout 3\n}\n}\n";
+            let lines = lines(server - servers);
+            text += &format!("TCP_CHECK {{\nconnect_timeout 3\n{lines}\n}}\n}}\n");
         }
         servers = until;
         text += "}\n";
@@ -117,11 +162,14 @@ struct Machine {
     now: Instant,
     table: BTreeMap<ServiceId, (Service, BTreeMap<SocketAddr, Dest>)>,
     modules: HashSet<String>,
+    /// The servers take connections.
+    answers: bool,
 }
 
 /// What something took.
 struct Phase {
     requests: usize,
+    connects: usize,
     turns: usize,
     /// Until the last request, and until nothing was left to be done.
     requested: Duration,
@@ -132,6 +180,7 @@ struct Phase {
 impl Phase {
     const BEGINNING: Self = Self {
         requests: 0,
+        connects: 0,
         turns: 0,
         requested: Duration::ZERO,
         whole: Duration::ZERO,
@@ -145,6 +194,7 @@ impl Phase {
             requested,
             whole,
             longest,
+            ..
         } = self;
         println!(
             "{what}: {requests} requests by {requested:.1?}, all done by {whole:.1?}, in {turns} \
@@ -175,6 +225,7 @@ impl Machine {
             now: Instant::ZERO,
             table: BTreeMap::new(),
             modules: HashSet::new(),
+            answers: false,
         }
     }
 
@@ -202,6 +253,19 @@ impl Machine {
         while self.core.deadline().is_some_and(|at| at <= self.now) {
             self.turn(&mut phase, None);
         }
+        phase.tell(what);
+        phase
+    }
+
+    /// What is due until then.
+    fn pass(&mut self, what: &str, time: Duration) -> Phase {
+        let until = self.now + time;
+        let mut phase = Phase::BEGINNING;
+        while let Some(at) = self.core.deadline().filter(|&at| at <= until) {
+            self.now = self.now.max(at);
+            self.turn(&mut phase, None);
+        }
+        self.now = self.now.max(until);
         phase.tell(what);
         phase
     }
@@ -267,8 +331,23 @@ impl Machine {
                 self.change(request);
                 None
             }
-            Effect::Directing(_) | Effect::Notify(_) => None,
+            Effect::Connect(connect) => {
+                phase.connects += 1;
+                Some(self.answer(connect.probe))
+            }
+            Effect::Directing(_) | Effect::Notify(_) | Effect::Close(_) => None,
             other => panic!("nobody asks for {other:?} here"),
+        }
+    }
+
+    fn answer(&self, probe: ProbeId) -> Event<'static> {
+        if self.answers {
+            return Event::Connected(probe);
+        }
+        Event::Failed {
+            probe,
+            error: Errno::ECONNREFUSED,
+            started: true,
         }
     }
 

@@ -1,12 +1,12 @@
 //! Seeded runs in two phases: everything flaps, then nothing does, and the table must be what the
 //! checks say. A failure names its seed; the same seed gives the same run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keepalived::addr::Family;
+use keepalived::addr::{Family, IfIndex};
 use keepalived::config::{
     Checker, Config, Endpoint, Forwarding, GroupEntry, HttpProbe, HttpVersion, Persistence, Probe,
     Protocol, RealServer, Scheduler, Script, ServiceAddress, ServiceKey, SorryServer, TlsTrust,
@@ -16,6 +16,7 @@ use keepalived::errno::Errno;
 use keepalived::rand::Rand;
 use keepalived::time::Instant;
 use keepalived::wire::ipvs::{self, Method, ServiceId};
+use keepalived::wire::rtnl::Address;
 
 use crate::kernel::Kernel;
 use crate::world::Move::{Break, End, Hear, Pause, Say};
@@ -37,6 +38,8 @@ struct Run {
     rand: Rand,
     trouble: Trouble,
     config: Config,
+    /// When the configuration was read last.
+    loaded: Instant,
 }
 
 const SEEDS: u64 = 1_000;
@@ -45,6 +48,8 @@ const STEPS: usize = 20;
 /// Seconds in which everything has been looked at: the next look at IPVS (10 s), then a check with
 /// its delay, its limits and its retries (at most 5 + 3 x 3 + 2 x 2 s).
 const ROUND: Duration = Duration::from_secs(30);
+/// No attempt lasts longer: ten times the longest patience.
+const LONGEST: Duration = Duration::from_secs(30);
 
 #[test]
 fn the_table_is_what_the_checks_say_once_the_trouble_is_over() {
@@ -85,6 +90,7 @@ impl Run {
             rand,
             trouble,
             config,
+            loaded: Instant::ZERO,
         }
     }
 
@@ -98,10 +104,12 @@ impl Run {
                 self.check_table(Self::believed_weight);
             }
             self.check_quorums(self.trouble == Trouble::None);
+            self.check_attempts();
         }
         self.calm();
         self.check_table(Self::deserved_weight);
         self.check_quorums(true);
+        self.check_rounds();
         if self.trouble == Trouble::None {
             assert_eq!(
                 self.world.kernel.surprises, [""; 0],
@@ -116,15 +124,21 @@ impl Run {
     fn disturb(&mut self) {
         match self
             .rand
-            .below(if self.trouble == Trouble::None { 6 } else { 12 })
+            .below(if self.trouble == Trouble::None { 8 } else { 14 })
         {
             0..=4 => self.flip_backend(),
-            5 => {
+            5 | 6 => {
+                let vip = VIPS[usize::try_from(self.rand.below(2)).unwrap()];
+                let here = self.rand.chance(60);
+                self.world.set_address(&virtual_ip(vip), here);
+            }
+            7 => {
                 self.config = config(&mut self.rand);
+                self.loaded = self.world.now();
                 self.world.apply(&self.config);
             }
-            6 => self.world.kernel.refusing = Some(Errno::ENOMEM),
-            7 => self.world.kernel.refusing = None,
+            8 => self.world.kernel.refusing = Some(Errno::ENOMEM),
+            9 => self.world.kernel.refusing = None,
             _ if self.trouble == Trouble::Everything => self.meddle(),
             _ => {}
         }
@@ -216,6 +230,9 @@ impl Run {
             let code = [0, 0, 1, 2, 5][usize::try_from(self.rand.below(5)).unwrap()];
             self.set_program(address, code);
         }
+        for vip in VIPS {
+            self.world.set_address(&virtual_ip(vip), true);
+        }
         self.world.run_for(ROUND);
         if self.trouble == Trouble::Everything {
             for service in &mut self.config.virtual_servers {
@@ -235,6 +252,60 @@ impl Run {
             self.world.run_for(ROUND);
         }
         assert_eq!(self.world.directing, Some(true));
+    }
+
+    /// What is asked of an address: the checks that differ from each other.
+    fn checks_of(&self, address: SocketAddr) -> HashSet<&Checker> {
+        let services = self.config.virtual_servers.iter();
+        let servers = services.flat_map(|service| &service.real_servers);
+        let checkers = servers.flat_map(|server| &server.checkers);
+        let concerned = |checker: &&Checker| {
+            let endpoint = checker.probe.endpoint();
+            endpoint.is_some_and(|endpoint| endpoint.to == address)
+        };
+        checkers.map(Arc::as_ref).filter(concerned).collect()
+    }
+
+    /// Where checks are shared, none of those that differ makes two attempts at the same time. What
+    /// is under way when the configuration changes may become the same as another.
+    fn check_attempts(&self) {
+        let settled = self.world.now() > self.loaded + LONGEST;
+        if !self.config.global.checker_share_probes || !settled {
+            return;
+        }
+        let mut attempts = BTreeMap::<SocketAddr, usize>::new();
+        for address in self.world.open() {
+            *attempts.entry(address).or_default() += 1;
+        }
+        for (address, count) in attempts {
+            let checks = self.checks_of(address);
+            assert!(count <= checks.len(), "{count} attempts of {checks:?}");
+        }
+    }
+
+    /// When nothing changes every check is made once in a period: by each server, or for all.
+    fn check_rounds(&mut self) {
+        self.world.connects();
+        self.world.run_for(ROUND);
+        let mut attempts = BTreeMap::<SocketAddr, u64>::new();
+        for connect in self.world.connects() {
+            let (_, address) = connect.split_once(' ').unwrap();
+            *attempts.entry(address.parse().unwrap()).or_default() += 1;
+        }
+        let addresses = (0..SERVERS).flat_map(|server| [(server, 0), (server, 1)]);
+        for (server, port) in addresses {
+            let address = server_address(server, port);
+            let checks = self.checks_of(address);
+            let count = attempts.remove(&address).unwrap_or(0);
+            let fewest = u64::from(!checks.is_empty());
+            let rounds = |checker: &&Checker| ROUND.as_secs() / shortest_pause(checker) + 1;
+            let most: u64 = checks.iter().map(rounds).sum();
+            assert!(count >= fewest, "no attempt of {checks:?}");
+            if self.config.global.checker_share_probes {
+                assert!(count <= most, "{count} attempts of {checks:?}");
+            }
+        }
+        assert!(attempts.is_empty(), "nobody asked for {attempts:?}");
     }
 
     /// Every server that is up is in the table with its weight, and nothing else is; without the
@@ -379,6 +450,16 @@ impl Run {
     }
 }
 
+/// Seconds between two attempts of a check whose outcome stays. One that failed on the way back
+/// goes by its retries.
+fn shortest_pause(checker: &Checker) -> u64 {
+    let (pause, retry) = (checker.delay_loop, checker.delay_before_retry);
+    match checker.probe {
+        Probe::Http(_) if !retry.is_zero() => pause.min(retry).as_secs(),
+        _ => pause.as_secs(),
+    }
+}
+
 /// A page as it should be.
 const PAGE: &[Move] = &[Hear, Say(b"HTTP/1.0 200 OK\r\n\r\nhello"), End];
 /// What is none.
@@ -418,6 +499,25 @@ fn server_address(server: u64, port: u64) -> SocketAddr {
     SocketAddr::new(ip, if port == 0 { 80 } else { 81 })
 }
 
+/// The services' own.
+const VIPS: [&str; 2] = ["10.0.0.1:80", "[fd00::ff]:80"];
+
+/// On some interface of this machine.
+fn virtual_ip(service: &str) -> Address {
+    let address: SocketAddr = service.parse().unwrap();
+    let length = if address.is_ipv4() { 32 } else { 128 };
+    Address {
+        link: IfIndex(2),
+        cidr: format!("{}/{length}", address.ip()).parse().unwrap(),
+        peer: None,
+        broadcast: None,
+        label: None,
+        scope: 0,
+        flags: 0,
+        preferred: None,
+    }
+}
+
 /// The port of the servers there: packets reach them as they came.
 fn port(id: ServiceId) -> u16 {
     match id {
@@ -453,7 +553,8 @@ fn group(rand: &mut Rand) -> VirtualServerGroup {
 /// Up to two services, each with any of its half of the servers; the first may be a group.
 fn config(rand: &mut Rand) -> Config {
     let mut config = Config::default();
-    for (first, address) in [(0, "10.0.0.1:80"), (SERVERS / 2, "[fd00::ff]:80")] {
+    config.global.checker_share_probes = rand.chance(50);
+    for (first, address) in [(0, VIPS[0]), (SERVERS / 2, VIPS[1])] {
         if rand.chance(20) {
             continue;
         }
@@ -472,6 +573,8 @@ fn config(rand: &mut Rand) -> Config {
                 family: Family::V4,
             };
         }
+        // Marks are nowhere.
+        let is_here = matches!(key, ServiceKey::Address(_));
         let sorry = rand.chance(40).then(|| sorry_server(rand, first));
         config.virtual_servers.push(VirtualServer {
             scheduler: if rand.chance(50) {
@@ -479,6 +582,7 @@ fn config(rand: &mut Rand) -> Config {
             } else {
                 Scheduler::WeightedRoundRobin
             },
+            ha_suspend: is_here && rand.chance(40),
             quorum: 1 + below(rand, 3),
             hysteresis: below(rand, 2),
             sorry_server: sorry,
@@ -515,8 +619,12 @@ fn real_server(rand: &mut Rand, server: u64, is_weighed: bool) -> RealServer {
     let address = server_address(server, 0);
     let mut checkers: Vec<Arc<Checker>> = Vec::new();
     for _ in 0..rand.below(3) {
-        let probe = connecting(rand, server);
-        checkers.push(Arc::new(checker(rand, probe)));
+        checkers.push(Arc::new(if rand.chance(50) {
+            common(rand)
+        } else {
+            let probe = connecting(rand, server);
+            checker(rand, probe)
+        }));
     }
     if is_weighed && rand.chance(30) {
         let probe = Probe::Misc {
@@ -532,6 +640,14 @@ fn real_server(rand: &mut Rand, server: u64, is_weighed: bool) -> RealServer {
         checkers,
         ..RealServer::new(address, Forwarding::DirectRouting)
     }
+}
+
+/// One of few that servers of all services have, whatever their own address is.
+fn common(rand: &mut Rand) -> Checker {
+    let mut choices = Rand::new(rand.below(4));
+    let server = choices.below(SERVERS);
+    let probe = connecting(&mut choices, server);
+    checker(&mut choices, probe)
 }
 
 /// A connection, or a page.

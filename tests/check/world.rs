@@ -11,7 +11,7 @@ use keepalived::child::Exit;
 use keepalived::config::{self, AnyHost, Config, Script};
 use keepalived::errno::Errno;
 use keepalived::time::Instant;
-use keepalived::wire::rtnl::Address;
+use keepalived::wire::rtnl::{Address, Notice};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::kernel::{Kernel, command};
@@ -336,6 +336,32 @@ impl World {
     /// The changes asked of IPVS since the last call.
     pub(crate) fn requests(&mut self) -> Vec<String> {
         std::mem::take(&mut self.requests)
+    }
+
+    /// An address of this machine comes or goes.
+    pub(crate) fn set_address(&mut self, address: &Address, here: bool) {
+        self.addresses.retain(|other| other != address);
+        if here {
+            self.addresses.push(address.clone());
+        }
+        if self.watching {
+            let address = address.clone();
+            self.event(Event::Network(if here {
+                Notice::Address(address)
+            } else {
+                Notice::AddressGone(address)
+            }));
+        }
+    }
+
+    /// Where connections are being made, or are open.
+    pub(crate) fn open(&self) -> impl Iterator<Item = SocketAddr> {
+        self.open.values().copied()
+    }
+
+    /// What was to be told since the last call.
+    pub(crate) fn notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
     }
 
     /// How often IPVS was looked for since the last call.

@@ -159,9 +159,23 @@ impl Trial {
 }
 
 /// A program of the cache, on the node.
-fn start(node: &Host, command: &[String]) -> Background {
+pub(crate) fn start(node: &Host, command: &[String]) -> Background {
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     node.spawn(&words, &node.directory.join("server.log"))
+}
+
+/// nginx with its files in a directory.
+pub(crate) fn nginx(directory: &str) -> Vec<String> {
+    let server = cached_server();
+    let words = ["nginx", "-p", directory, "-c", "nginx.conf", "-e", "stderr"];
+    let words = [&[server.as_str()], &words[..]].concat();
+    words.into_iter().map(str::to_owned).collect()
+}
+
+/// A certificate or a key of the server, by the name of its file.
+pub(crate) fn pem(name: &str) -> String {
+    let path = format!("{}/tests/misbehaving/{name}", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(path).expect("it is part of the source")
 }
 
 /// Stands for the directory of the node.
@@ -231,10 +245,6 @@ http {
 /// Shows a page of three megabytes and one in chunks, three versions of the protocol, hosts by
 /// name and by SNI, versions of TLS and whose certificate it is.
 fn a_web_server_with_several_hosts_is_checked_in_every_way() {
-    let pem = |name: &str| {
-        let path = format!("{}/tests/misbehaving/{name}", env!("CARGO_MANIFEST_DIR"));
-        fs::read_to_string(path).expect("it is part of the source")
-    };
     let large = "0123456789ab".repeat(262_144);
     let (good, good_key) = (pem("good.pem"), pem("good.key"));
     let (other, other_key) = (pem("other.pem"), pem("other.key"));
@@ -251,17 +261,8 @@ fn a_web_server_with_several_hosts_is_checked_in_every_way() {
         ("other.pem", &other),
         ("other.key", &other_key),
     ];
-    let server = cached_server();
-    let command = [
-        server.as_str(),
-        "nginx",
-        "-p",
-        "@DIR",
-        "-c",
-        "nginx.conf",
-        "-e",
-        "stderr",
-    ];
+    let command = nginx(DIRECTORY);
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
     let mut trial = Trial::begin(&files, &command, web_checks());
     trial.go_and_return();
     trial.hang(&[

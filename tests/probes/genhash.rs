@@ -57,6 +57,27 @@ fn the_digest_of_a_page_is_said_and_nothing_else() {
         0,
     );
     says("-s 127.0.0.1 -p 83 -u /", "Connection failed\n", "", 0);
+    says(
+        "-s 10.9.9.9 -p 80 -u /",
+        "HTTP_CHECK - network unreachable\n",
+        "",
+        0,
+    );
+    says("-s ::1 -p 80 -u / -t 5000 --", HELLO, "", 0);
+
+    let link = std::env::temp_dir().join(format!("probes-{}", std::process::id()));
+    std::fs::create_dir_all(&link).unwrap();
+    let name = link.join("genhash");
+    symlink(env!("CARGO_BIN_EXE_keepalived"), &name).unwrap();
+    let by_name = Command::new(&name)
+        .args(["-s", "::1", "-p", "80", "-u", "/"])
+        .output();
+    assert_eq!(by_name.unwrap().stdout, HELLO.as_bytes());
+    std::fs::remove_dir_all(&link).unwrap();
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
     let usage = "Usage: ";
     says("", "", usage, 1);
     says("-h", "", usage, 1);
@@ -87,16 +108,19 @@ fn the_digest_of_a_page_is_said_and_nothing_else() {
         "invalid HTTP protocol version '2'\nUsage: ",
         1,
     );
-
-    let link = std::env::temp_dir().join(format!("probes-{}", std::process::id()));
-    std::fs::create_dir_all(&link).unwrap();
-    let name = link.join("genhash");
-    symlink(env!("CARGO_BIN_EXE_keepalived"), &name).unwrap();
-    let by_name = Command::new(&name)
-        .args(["-s", "::1", "-p", "80", "-u", "/"])
-        .output();
-    assert_eq!(by_name.unwrap().stdout, HELLO.as_bytes());
-    std::fs::remove_dir_all(&link).unwrap();
+    says(
+        "-s ::1 -p 80 -u / -t 1e1",
+        "",
+        "invalid timeout '1e1'\nUsage: ",
+        1,
+    );
+    says(
+        "-s ::1 -p 80 -u / -- -v",
+        "",
+        "Unexpected argument(s): -v\nUsage: ",
+        1,
+    );
+    says("-s", "", "Missing parameter for option -s\nUsage: ", 1);
 }
 
 #[test]

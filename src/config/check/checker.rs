@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::Script;
 
 /// One check of a real server. All of a server's checks must pass for it to be up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Checker {
     pub probe: Probe,
     /// Additional attempts before a server that is up counts as down.
@@ -24,7 +24,7 @@ pub struct Checker {
 }
 
 /// What is tried.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Probe {
     /// `TCP_CHECK`: up when the handshake completes.
     Tcp(Endpoint),
@@ -79,7 +79,7 @@ pub enum Probe {
 }
 
 /// Where a check connects to and where from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// `connect_ip`, `connect_port`.
     pub to: SocketAddr,
@@ -93,7 +93,7 @@ pub struct Endpoint {
     pub timeout: Duration,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HttpProbe {
     pub endpoint: Endpoint,
     /// `SSL_GET`.
@@ -109,7 +109,7 @@ pub struct HttpProbe {
 }
 
 /// `tls_verify` and what belongs to it. keepalived asks for nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TlsTrust {
     pub verify: TlsVerify,
     /// `tls_ca`: a file of authorities; None: those of the `SSL` block, else of the system.
@@ -119,7 +119,7 @@ pub struct TlsTrust {
 }
 
 /// `tls_verify`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TlsVerify {
     #[default]
     None,
@@ -130,7 +130,7 @@ pub enum TlsVerify {
 }
 
 /// `http_protocol`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum HttpVersion {
     #[default]
     Http10,
@@ -140,7 +140,7 @@ pub enum HttpVersion {
 }
 
 /// One `url` of an HTTP check.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Url {
     pub path: String,
     /// `virtualhost` of the URL, the check, the server or the service; None: the address.
@@ -157,7 +157,7 @@ pub struct Url {
 }
 
 /// What the body of an answer must hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Regex {
     /// As written, escapes of the file resolved; not compiled yet.
     pub pattern: String,
@@ -174,7 +174,7 @@ pub struct Regex {
 }
 
 /// Options of PCRE2 when it compiles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RegexOption {
     AllowEmptyClass,
     AltBsux,
@@ -203,7 +203,7 @@ pub enum RegexOption {
 }
 
 /// `type` of `DNS_CHECK`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RecordType {
     A,
     Ns,
@@ -218,7 +218,7 @@ pub enum RecordType {
 }
 
 /// `require_reply` of `UDP_CHECK`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Reply {
     /// Silence is fine.
     NotNeeded,
@@ -228,7 +228,7 @@ pub enum Reply {
 }
 
 /// An octet of which some bits do not matter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MaskedOctet {
     /// The bits that matter, the others are zero.
     pub value: u8,
@@ -237,7 +237,7 @@ pub struct MaskedOctet {
 }
 
 /// How the number in a file becomes a weight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileWeight {
     /// The number is multiplied by this; 0: any number but 0 is down.
     pub factor: i32,

@@ -188,6 +188,11 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
             read::lvs_sync_daemon).judging_itself().first_counts(),
         Row::truth("checker_log_all_failures", "Log every check that fails.",
             |all| &mut all.global.checker_log_all_failures),
+        Row::truth("checker_share_probes",
+            "Checks that agree in everything (kind, endpoint, times, retries, what is expected) make \
+             one attempt for all real servers that have them; what comes of it is each server's own. \
+             Programs of MISC_CHECK are not shared: what else they do is not known.",
+            |all| &mut all.global.checker_share_probes),
         Row::truth("rs_init_notifies", "Real servers are told of at start.",
             |all| &mut all.global.rs_init_notifies),
 
