@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 #[path = "tidy/citation.rs"]
 mod citation;
+#[path = "tidy/mutants.rs"]
+mod mutants;
 #[path = "tidy/rfc.rs"]
 mod rfc;
 #[path = "tidy/rows.rs"]
@@ -37,6 +39,25 @@ fn the_house_is_tidy() {
         complaints.extend(rules::text(&path.to_string_lossy(), &lines, &|_| false));
     }
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+/// `scripts/mutants` takes an hour; whether it can be run is known at once.
+#[test]
+fn every_mistake_made_on_purpose_fits_the_sources() {
+    let diffs = files(&["tests/mutants"], &["diff"]);
+    assert!(diffs.len() >= 10, "{} mistakes", diffs.len());
+    for path in diffs {
+        let misfits = mutants::misfits(&read(&path), &|source| read(Path::new(source)));
+        assert_eq!(misfits, [""; 0], "{}", path.display());
+    }
+}
+
+#[test]
+fn a_mistake_that_does_not_fit_is_told() {
+    let diff =
+        "Why.\n\n--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n@@ -9 +9 @@\n-nine\n";
+    let read = |_: &str| "zero\none\ntwo\n".to_owned();
+    assert_eq!(mutants::misfits(diff, &read), ["nine\n"]);
 }
 
 /// What the RFC asks of a virtual router step by step is in the core, and a test says so.
