@@ -172,6 +172,7 @@ impl Core {
         match self.director.state {
             State::Ready => {
                 self.table.retry();
+                self.marks.retry();
                 self.sync.settle(out);
             }
             State::Missing => {

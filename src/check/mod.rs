@@ -16,6 +16,7 @@ mod file;
 mod kernel;
 mod left_out;
 mod lone;
+mod marks;
 mod observe;
 mod probe;
 mod reason;
@@ -45,6 +46,7 @@ use crate::hash::Map;
 use crate::rand::Rand;
 use crate::time::{Instant, Timers};
 use crate::wire::ipvs::{ServiceId, Timeouts};
+use crate::wire::nft;
 use crate::wire::tls::{Failure, Wish};
 use crate::wire::{self, rtnl};
 
@@ -55,6 +57,7 @@ use checker::{Checker, CheckerId};
 use director::Director;
 use drain::Drain;
 use file::Files;
+use marks::Marks;
 use probe::{Abilities, Input};
 use reload::Rebuild;
 use server::Server;
@@ -120,6 +123,11 @@ pub enum Event<'a> {
         request: wire::ipvs::Request,
         error: Errno,
     },
+    /// The packet filter refused to mark packets.
+    MarkFailed {
+        request: nft::marks::Request,
+        error: Errno,
+    },
     /// What IPVS has under one key.
     IpvsRead {
         id: ServiceId,
@@ -159,6 +167,12 @@ pub enum Effect {
     LoadModule(String),
     /// One change of the kernel's table; a failure comes back as `IpvsFailed`.
     Ipvs(wire::ipvs::Request),
+    /// Packets to virtual servers get marks, or no longer, in the network namespace of IPVS, which
+    /// is always the same; a failure comes back as `MarkFailed`.
+    Mark {
+        request: nft::marks::Request,
+        namespace: Option<String>,
+    },
     /// Answers with `IpvsRead`, before any other request.
     ReadIpvs(ServiceId),
     /// Answers with `TimeoutsRead`.
@@ -246,11 +260,14 @@ pub struct Core {
     /// The attempts in flight.
     probes: Map<ProbeId, CheckerId>,
     table: Table,
+    marks: Marks,
     director: Director,
     timeouts: TimeoutState,
     sync: Sync,
     addresses: Addresses,
     drain: Drain,
+    /// The last one.
+    config: Option<Arc<Config>>,
     /// What is left to be done of the last configuration.
     rebuild: Option<Rebuild>,
     /// What is left to be done of the end.
@@ -304,11 +321,13 @@ impl Core {
             checkers: Map::default(),
             probes: Map::default(),
             table: Table::default(),
+            marks: Marks::default(),
             director: Director::default(),
             timeouts: TimeoutState::default(),
             sync: Sync::default(),
             addresses: Addresses::default(),
             drain: Drain::default(),
+            config: None,
             rebuild: None,
             farewell: None,
             new_checkers: VecDeque::new(),
@@ -352,6 +371,7 @@ impl Core {
                 Timer::Modules => self.table.retry_modules(out),
                 Timer::Audit => {
                     self.table.audit();
+                    self.ask_for_marks(out, |marks, _, out| marks.look(out));
                     self.plan_audit(now);
                 }
             }
@@ -406,6 +426,9 @@ impl Core {
                 self.module_loaded(now, &module, success, out);
             }
             Event::IpvsFailed { request, error } => self.ipvs_failed(now, &request, error),
+            Event::MarkFailed { request, error } => {
+                self.mark_failed(now, &request, error, out);
+            }
             Event::IpvsRead { id, answer } => {
                 self.drained(now, id, &answer);
                 self.table.read(id, answer);
@@ -425,7 +448,19 @@ impl Core {
 
     /// The end of every call: the table follows, then everybody is told.
     fn finish(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        self.ask_for_marks(out, |marks, _, out| marks.retreat(out));
+        let before = out.len();
         self.table.pump(&mut self.budget, out);
+        let waits = self.rebuild.is_none() && !self.table.is_settling();
+        if waits && self.marks.is_busy(&self.table) {
+            // What was asked for just now may be refused yet.
+            if out.len() == before {
+                self.ask_for_marks(out, Marks::advance);
+            }
+            if self.marks.is_busy(&self.table) {
+                self.timers.set(Timer::Table, now);
+            }
+        }
         if self.table.is_busy() {
             self.timers.set(Timer::Table, now);
         }

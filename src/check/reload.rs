@@ -61,6 +61,8 @@ impl Core {
         if self.is_ready() {
             out.extend(self.timeouts.settle());
         }
+        self.config = Some(Arc::clone(config));
+        self.ask_for_marks(out, |marks, _, out| marks.configure(config, out));
         self.sync.configure(config, out);
         let needed = !waiting.is_empty() || self.sync.follows().is_some();
         self.need_director(now, needed, out);
@@ -172,6 +174,7 @@ impl Core {
         self.order = rebuild.order;
         left_out::tell(&rebuild.config, self.abilities);
         self.apply_files();
+        self.plan_marks();
         self.watch_addresses(out);
     }
 
@@ -226,24 +229,23 @@ impl Core {
         config: &VirtualServer,
         entries: &[GroupEntry],
     ) -> Vec<ServiceId> {
-        let wanted = kernel::services(&config.key, entries);
+        let wanted = self.services_of(id, &config.key, entries);
         for &at in &wanted {
             self.stop_draining(at, id);
             self.table.set_service(id, &kernel::service(config, at));
         }
         let service = self.service_mut(id);
+        if service.entries != entries {
+            let old = std::mem::replace(&mut service.entries, entries.to_vec());
+            if let (ServiceKey::Group { name, .. }, false) = (&config.key, old.is_empty()) {
+                tell_entries(&config.key, name, &old, entries);
+            }
+        }
         if service.kernel == wanted {
             return Vec::new();
         }
-        let old_entries = std::mem::replace(&mut service.entries, entries.to_vec());
         let staying: Set<_> = wanted.iter().copied().collect();
         let mut gone = std::mem::replace(&mut service.kernel, wanted);
-        if gone.is_empty() {
-            return gone;
-        }
-        if let ServiceKey::Group { name, .. } = &config.key {
-            tell_entries(&config.key, name, &old_entries, entries);
-        }
         gone.retain(|at| !staying.contains(at));
         let sorry = self.services[&id].sorry;
         for &at in &gone {

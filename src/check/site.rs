@@ -69,6 +69,7 @@ impl Core {
                 info!("Removing Virtual Server {key}");
             }
         }
+        self.marks.release(id);
         if self.drain.patience.is_zero() {
             self.leave_kernel(id);
         }

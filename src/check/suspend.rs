@@ -4,12 +4,13 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use log::info;
 
 use crate::addr::IfIndex;
+use crate::config::GroupEntry;
 use crate::time::Instant;
-use crate::wire::ipvs::ServiceId;
 use crate::wire::rtnl::{Address, Notice};
 
 use super::service::{ServerKey, Service, VirtualId};
@@ -24,19 +25,22 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    fn has(&self, address: IpAddr) -> bool {
-        let from = (address, IfIndex(0));
+    fn has_any(&self, range: RangeInclusive<IpAddr>) -> bool {
+        let from = (*range.start(), IfIndex(0));
         let mut here = self.present.range(from..);
-        here.next().is_some_and(|(next, _)| *next == address)
+        here.next().is_some_and(|(next, _)| range.contains(next))
     }
 }
 
 impl Service {
-    fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.kernel.iter().filter_map(|id| match id {
-            ServiceId::Address { address, .. } => Some(address.ip()),
-            ServiceId::Fwmark { .. } => None,
-        })
+    /// Its own address, or those of its group.
+    fn addresses(&self) -> impl Iterator<Item = RangeInclusive<IpAddr>> {
+        let own = self.key.address().map(|own| own.address.ip());
+        let group = self.entries.iter().filter_map(|entry| match *entry {
+            GroupEntry::Addresses { first, last, .. } => Some(first..=last),
+            GroupEntry::Fwmark { .. } => None,
+        });
+        own.map(|own| own..=own).into_iter().chain(group)
     }
 }
 
@@ -73,8 +77,9 @@ impl Core {
             }
             _ => return,
         };
-        let concerned =
-            |service: &Service| service.ha_suspend && service.addresses().any(|own| own == address);
+        let concerned = |service: &Service| {
+            service.ha_suspend && service.addresses().any(|own| own.contains(&address))
+        };
         if changed && self.services.values().any(concerned) {
             self.reconsider_all(now);
         }
@@ -91,7 +96,7 @@ impl Core {
 
     /// None of its addresses is here.
     pub(super) fn is_away(&self, service: &Service) -> bool {
-        service.ha_suspend && !service.addresses().any(|own| self.addresses.has(own))
+        service.ha_suspend && !service.addresses().any(|own| self.addresses.has_any(own))
     }
 
     /// The checks of a service end or begin.

@@ -53,6 +53,8 @@ pub(super) struct Table {
     /// Readings asked for and answered, ever.
     asked: u64,
     answered: u64,
+    /// Services made or found, ever.
+    made: u64,
     /// Services asked for before they are made, without an answer yet.
     reading: usize,
     /// Changes asked for since the last configuration, until all of it is settled.
@@ -219,6 +221,27 @@ impl Table {
         !self.pending.is_empty() || !self.to_audit.is_empty()
     }
 
+    /// Changes are on their way, or answers that lead to some.
+    pub(super) fn is_settling(&self) -> bool {
+        self.reading > 0 || !self.pending.is_empty()
+    }
+
+    /// How many services were made or found, ever.
+    pub(super) fn made(&self) -> u64 {
+        self.made
+    }
+
+    /// A service is there, as far as is known.
+    pub(super) fn is_there(&self, id: ServiceId) -> bool {
+        let entry = self.entries.get(&id);
+        entry.is_some_and(|entry| !entry.service.is_given_up())
+    }
+
+    /// A service is wanted, or may be there.
+    pub(super) fn knows(&self, id: ServiceId) -> bool {
+        self.entries.contains_key(&id)
+    }
+
     /// A service waits for a module.
     pub(super) fn waits_for_modules(&self) -> bool {
         self.ready && self.modules.is_waiting()
@@ -309,7 +332,10 @@ impl Table {
         }
         self.reading -= 1;
         match answer {
-            Ok(Some((service, dests))) => entry.adopt(service, dests),
+            Ok(Some((service, dests))) => {
+                self.made += 1;
+                entry.adopt(service, dests);
+            }
             Ok(None) => entry.believe(Found::Absent),
             // It is made, and what is there already will be told then.
             Err(_) => entry.believe(Found::Unclear),

@@ -80,6 +80,7 @@ impl Table {
         match entry.service.step() {
             Some(Step::New(service)) => {
                 entry.believe_of_dests(Found::Absent);
+                self.made += 1;
                 self.pending.push_front(Task::Rest(id, None));
                 out.push(Effect::Ipvs(Request::NewService(service)));
             }

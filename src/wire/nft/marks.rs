@@ -1,5 +1,5 @@
-//! Firewall marks for virtual servers: packets to an address and port are marked on their way in, and
-//! IPVS has one service for each mark.
+//! Firewall marks for virtual servers: packets to an address and port are marked on their way in,
+//! and IPVS has one service for each mark.
 //!
 //! The table is keepalived's: a chain at the input hook, and for each protocol a map from ranges of
 //! addresses with a port to marks.
