@@ -124,10 +124,15 @@ impl Checker {
 impl Core {
     /// A checker is due.
     pub(super) fn start_attempt(&mut self, now: Instant, id: CheckerId, out: &mut Vec<Effect>) {
-        let probe = ProbeId(self.new_id());
-        let Some(checker) = self.checkers.get_mut(&id) else {
+        let Some(checker) = self.checkers.get(&id) else {
             return;
         };
+        // The walk that suspends its checks has not come by yet.
+        if self.services[&checker.server.service].suspended {
+            return;
+        }
+        let probe = ProbeId(self.new_id());
+        let checker = self.checker_mut(id);
         checker.attempt = Some(Attempt {
             id: probe,
             begun: now,

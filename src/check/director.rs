@@ -148,6 +148,7 @@ impl Core {
         for timer in [
             Timer::Director,
             Timer::Modules,
+            Timer::Walks,
             Timer::Table,
             Timer::Audit,
             Timer::Drain,

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use log::{debug, error, warn};
 
@@ -30,6 +31,9 @@ pub(super) struct Marks {
     settings: Option<Settings>,
     /// This kernel cannot do it.
     lost: bool,
+    /// With which the kernel was asked whether it can. No longer than that: the last owner of a
+    /// large one has much to give back.
+    trial: Option<Arc<Config>>,
     given: Map<VirtualId, u32>,
     taken: BTreeSet<u32>,
     /// Those that the configuration names itself.
@@ -85,7 +89,7 @@ impl Marks {
     }
 
     /// Takes what a configuration says of it.
-    pub(super) fn configure(&mut self, config: &Config, out: &mut Vec<Request>) {
+    pub(super) fn configure(&mut self, config: &Arc<Config>, out: &mut Vec<Request>) {
         let firewall = &config.global.firewall;
         let settings = firewall.nftables_ipvs.clone().map(|table| Settings {
             table,
@@ -115,8 +119,14 @@ impl Marks {
                 let table = settings.name(family);
                 let rules = settings.rules(&PROTOCOLS.into());
                 out.push(Request::Try(table, rules));
+                self.trial = Some(Arc::clone(config));
             }
         }
+    }
+
+    /// The kernel has not said that it cannot.
+    pub(super) fn end_trial(&mut self) {
+        self.trial = None;
     }
 
     /// The mark of a virtual server with these entries, which may be a new one; None: its entries
@@ -462,7 +472,7 @@ impl Core {
         out: &mut Vec<Effect>,
     ) {
         if self.marks.refused(now, request, error) {
-            if let Some(config) = self.config.clone() {
+            if let Some(config) = self.marks.trial.take() {
                 self.reload(now, &config, out);
             }
         } else if matches!(request, Request::Install { .. } | Request::Uninstall(_)) {

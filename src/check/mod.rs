@@ -31,6 +31,7 @@ mod suspend;
 mod sync;
 mod table;
 mod timeouts;
+mod walk;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -67,6 +68,7 @@ use suspend::Addresses;
 use sync::Sync;
 use table::Table;
 use timeouts::TimeoutState;
+use walk::Walk;
 
 pub use crate::notify::{Notice, Why};
 pub use table::Reading;
@@ -266,10 +268,10 @@ pub struct Core {
     sync: Sync,
     addresses: Addresses,
     drain: Drain,
-    /// The last one.
-    config: Option<Arc<Config>>,
     /// What is left to be done of the last configuration.
     rebuild: Option<Rebuild>,
+    /// What is left to be done with the servers of services.
+    walks: VecDeque<Walk>,
     /// What is left to be done of the end.
     farewell: Option<Farewell>,
     /// Checks that are to begin.
@@ -295,6 +297,8 @@ enum Timer {
     Director,
     /// More of a configuration is to be applied, or of the end to be done, than fits into one turn.
     Rebuild,
+    /// More servers are to be come by than fit into one turn.
+    Walks,
     /// More of the table is to be settled than fits into one turn.
     Table,
     /// The table is read back.
@@ -327,8 +331,8 @@ impl Core {
             sync: Sync::default(),
             addresses: Addresses::default(),
             drain: Drain::default(),
-            config: None,
             rebuild: None,
+            walks: VecDeque::new(),
             farewell: None,
             new_checkers: VecDeque::new(),
             init_notifies: false,
@@ -356,7 +360,8 @@ impl Core {
     /// All timers due at `now`.
     pub fn on_time(&mut self, now: Instant, out: &mut Vec<Effect>) {
         self.begin_turn(now);
-        let mut rebuilds = false;
+        self.marks.end_trial();
+        let (mut rebuilds, mut walks) = (false, false);
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 // Nothing new begins at the end.
@@ -365,6 +370,7 @@ impl Core {
                 Timer::Limit(probe) => self.advance(now, probe, Input::Limit, out),
                 Timer::Director => self.director_due(now, out),
                 Timer::Rebuild => rebuilds = true,
+                Timer::Walks => walks = true,
                 // What is left is settled in any case.
                 Timer::Table => {}
                 Timer::Drain => self.look_at_draining(now, out),
@@ -375,6 +381,9 @@ impl Core {
                     self.plan_audit(now);
                 }
             }
+        }
+        if walks {
+            self.go_on_walking(now);
         }
         if rebuilds && self.farewell.is_some() {
             self.go_on_leaving(now, out);
@@ -435,8 +444,8 @@ impl Core {
             }
             Event::TimeoutsRead(answer) => self.timeouts_read(answer, out),
             Event::Master(master) => self.sync.follow(master, out),
-            Event::Addresses(all) => self.addresses_read(now, &all),
-            Event::Network(notice) => self.address_changed(now, &notice),
+            Event::Addresses(all) => self.addresses_read(&all),
+            Event::Network(notice) => self.address_changed(&notice),
             Event::Stop => self.stop(now, out),
         }
     }
@@ -467,6 +476,7 @@ impl Core {
         self.begin_checks(now);
         self.wait_for_modules(now);
         if self.rebuild.is_none()
+            && self.walks.is_empty()
             && let Some(count) = self.table.take_operations()
         {
             info!("the number of IPVS operations of this configuration: {count}");

@@ -19,6 +19,7 @@ use super::checker::{Checker, CheckerId};
 use super::server::Server;
 use super::service::{ServerKey, Service, Sorry, VirtualId};
 use super::site::{Mark, Site};
+use super::walk::Task;
 use super::{Core, Effect, Timer, kernel, left_out};
 use crate::notify::Why;
 
@@ -61,7 +62,6 @@ impl Core {
         if self.is_ready() {
             out.extend(self.timeouts.settle());
         }
-        self.config = Some(Arc::clone(config));
         self.ask_for_marks(out, |marks, _, out| marks.configure(config, out));
         self.sync.configure(config, out);
         let needed = !waiting.is_empty() || self.sync.follows().is_some();
@@ -297,8 +297,14 @@ impl Core {
             inhibit: false,
             ..sorry
         });
-        self.show_all(id);
-        self.service_mut(id).sorry = None;
+        let (service, address) = (id, sorry.dest.address);
+        self.show(ServerKey { service, address });
+        let service = self.service_mut(id);
+        service.sorry = None;
+        if sorry.in_use {
+            let others = service.servers.iter().copied().collect();
+            self.begin_walk(id, Task::Show, others);
+        }
     }
 
     pub(super) fn apply_server(
@@ -438,6 +444,10 @@ impl Core {
             return;
         }
         info!("Activating healthchecker for service {server} for VS {key}");
+        // Suspended and here again while an attempt is in flight: its end plans the next one.
+        if checker.attempt.is_some() {
+            return;
+        }
         let at = now + checker.first_delay(&mut self.rand);
         self.timers.set(Timer::Due(id), at);
     }

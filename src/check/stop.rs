@@ -29,6 +29,7 @@ impl Core {
     pub(super) fn stop(&mut self, now: Instant, out: &mut Vec<Effect>) {
         self.abandon();
         self.new_checkers.clear();
+        self.walks.clear();
         self.ask_for_marks(out, |marks, _, out| marks.clear(out));
         let flush = self.flush_on_stop == Some(FlushOnStop::Everything) && self.is_ready();
         if flush {

@@ -7,7 +7,7 @@ use keepalived::wire::ipvs::Role;
 use keepalived::wire::rtnl::{Address, Notice};
 
 use crate::kernel::Kernel;
-use crate::world::World;
+use crate::world::{Backend, World};
 
 const TUNNELS: &str = "
     virtual_server 10.0.0.1 53 {
@@ -210,6 +210,23 @@ fn a_service_with_ha_suspend_is_checked_only_where_its_address_is() {
     world.reload(&PLAIN.replace("ha_suspend", ""));
     world.run(2.0);
     assert!(!world.lines().is_empty());
+    world.stop();
+}
+
+#[test]
+fn an_attempt_that_outlives_a_suspension_is_the_only_one() {
+    let mut world = World::new();
+    world.addresses.push(vip());
+    world.set("10.0.0.2:80", Backend::Silent);
+    world.reload(PLAIN);
+    world.run(2.0);
+    world.event(Event::Network(Notice::AddressGone(vip())));
+    world.event(Event::Network(Notice::Address(vip())));
+    world.run(4.5);
+    // The limit of five seconds ends the first; there was no second one beside it.
+    world.expect_connects("1 10.0.0.2:80");
+    world.run(6.0);
+    assert_eq!(world.connects().len(), 1, "its end planned the next");
     world.stop();
 }
 
