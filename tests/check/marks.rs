@@ -1,11 +1,16 @@
 //! `nftables_ipvs`: one service for a group, and marks for the packets to its addresses. The marks
 //! and tables are those of keepalived 2.2.7.
 
-use keepalived::addr::Family;
-use keepalived::check::Event;
-use keepalived::errno::Errno;
+use std::sync::Arc;
 
-use crate::world::World;
+use keepalived::addr::Family;
+use keepalived::check::{Core, Effect, Event};
+use keepalived::errno::Errno;
+use keepalived::time::Instant;
+use keepalived::wire::ipvs::ServiceId;
+use keepalived::wire::nft::marks::Request;
+
+use crate::world::{World, load};
 
 const GLOBALS: &str = "global_defs {\nnftables_ipvs\n}\n";
 
@@ -374,4 +379,42 @@ fn a_service_with_ha_suspend_goes_by_the_addresses_of_its_group() {
     assert!(!world.core.observe(world.now()).services[0].suspended);
     world.event(Event::Addresses(vec![address("10.0.0.10/32")]));
     assert!(world.core.observe(world.now()).services[0].suspended);
+}
+
+/// Its answer never counts, and nobody waits for it.
+#[test]
+fn a_service_given_up_while_it_is_read_holds_nobody_up() {
+    let mut core = Core::new(1);
+    let now = Instant::ZERO;
+    let mut tell = |event: Event<'_>| {
+        let mut out = Vec::new();
+        core.on_event(now, event, &mut out);
+        out
+    };
+    let mark = |mark| ServiceId::Fwmark {
+        mark,
+        family: Family::V4,
+    };
+    let old = small("nftables_ipvs", "fwmark 5");
+    tell(Event::Reload(&Arc::new(load(&old))));
+    let asked = tell(Event::Director(Ok(0x01_0201)));
+    assert!(asked.contains(&Effect::ReadIpvs(mark(5))), "{asked:?}");
+    let new = small("nftables_ipvs", "10.0.0.1 80");
+    let asked = tell(Event::Reload(&Arc::new(load(&new))));
+    assert!(asked.contains(&Effect::ReadIpvs(mark(1_000))), "{asked:?}");
+    for id in [mark(5), mark(1_000)] {
+        let answer = Ok(None);
+        tell(Event::IpvsRead { id, answer });
+    }
+    let (module, success) = (String::from("ip_vs_rr"), true);
+    tell(Event::ModuleLoaded { module, success });
+    let mut out = Vec::new();
+    core.on_time(now, &mut out);
+    let is_install = |effect: &Effect| {
+        let Effect::Mark { request, .. } = effect else {
+            return false;
+        };
+        matches!(request, Request::Install { .. })
+    };
+    assert!(out.iter().any(is_install), "{out:?}");
 }
