@@ -44,6 +44,8 @@ pub(super) struct Marks {
     leaving: BTreeSet<u32>,
     v4: Side,
     v6: Side,
+    /// Some packets may be marked that are not to be.
+    fewer: bool,
     /// There may be something to be done.
     changed: bool,
     /// How many services had been made at the last look.
@@ -173,13 +175,14 @@ impl Marks {
             self.taken.remove(&mark);
             self.next = self.next.min(mark);
             self.leaving.insert(mark);
+            self.fewer = true;
             self.changed = true;
         }
     }
 
     /// Takes the marks of what is not wanted any more from its packets.
     pub(super) fn retreat(&mut self, out: &mut Vec<Request>) {
-        if !self.changed {
+        if !std::mem::take(&mut self.fewer) {
             return;
         }
         let leaving = std::mem::take(&mut self.leaving);
@@ -460,6 +463,9 @@ impl Core {
             let of_family = elements.filter(|element| element.family() == family);
             self.marks.side(family).wanted = of_family.collect();
         }
+        // What has gone is not among them.
+        self.marks.leaving.clear();
+        self.marks.fewer = true;
         self.marks.changed = true;
     }
 
