@@ -464,11 +464,12 @@ impl Core {
 
 /// The lines of a group that went, and those that came.
 fn tell_entries(key: &ServiceKey, name: &str, old: &[GroupEntry], new: &[GroupEntry]) {
-    for gone in old.iter().filter(|entry| !new.contains(entry)) {
+    let [before, after]: [Set<_>; 2] = [old, new].map(|entries| entries.iter().collect());
+    for gone in old.iter().filter(|entry| !after.contains(entry)) {
         let entry = name_of_entry(key, gone);
         info!("VS [{entry}] in group {name} no longer exists");
     }
-    for come in new.iter().filter(|entry| !old.contains(entry)) {
+    for come in new.iter().filter(|entry| !before.contains(entry)) {
         let entry = name_of_entry(key, come);
         info!("VS [{entry}] added into group {name}");
     }

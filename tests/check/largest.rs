@@ -186,6 +186,27 @@ fn thousands_are_suspended_and_checked_again_in_slices() {
     }
 }
 
+#[test]
+fn a_group_of_thousands_of_addresses_is_marked_in_slices() {
+    let group = |lines: u32| {
+        let lines = (0..lines).map(|line| format!("10.{}.{}.1 80\n", line / 250, line % 250));
+        let lines: String = lines.collect();
+        load(&format!(
+            "global_defs {{\nnftables_ipvs\n}}\nvirtual_server_group G {{\n{lines}}}\n\
+             virtual_server group G {{\nprotocol TCP\nlb_algo wrr\nlb_kind DR\n\
+             real_server 10.100.0.1 80 {{\n}}\n}}\n"
+        ))
+    };
+    let mut machine = Machine::new();
+    let started = machine.apply("a group, start", &group(2_000));
+    let more = machine.apply("more", &group(2_001));
+    let fewer = machine.apply("fewer", &group(1_000));
+    assert_eq!([started.requests, more.requests, fewer.requests], [2, 0, 0]);
+    for phase in [started, more, fewer] {
+        phase.is_sliced();
+    }
+}
+
 /// All servers, in so many services of about the same size.
 fn text(services: usize) -> String {
     let mut text = String::new();
@@ -380,7 +401,7 @@ impl Machine {
                 None
             }
             Effect::WatchAddresses(true) => Some(Event::Addresses(Vec::new())),
-            Effect::Directing(_) | Effect::Notify(_) => None,
+            Effect::Directing(_) | Effect::Notify(_) | Effect::Mark { .. } => None,
             other => panic!("nobody asks for {other:?} here"),
         }
     }
