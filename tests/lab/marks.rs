@@ -14,6 +14,7 @@ crate::scenarios!(
     groups_are_marked_as_by_debians_keepalived,
     clients_are_served_by_marks_and_a_reload_touches_what_changed,
     a_table_of_marks_that_is_deleted_is_made_again,
+    packets_are_marked_in_the_namespace_of_ipvs,
 );
 
 /// Three groups: of one family, used twice, and of both; one that is left alone.
@@ -226,4 +227,19 @@ fn a_table_of_marks_that_is_deleted_is_made_again() {
     });
     daemon.stop();
     assert_eq!(rules(&site.director), "");
+}
+
+fn packets_are_marked_in_the_namespace_of_ipvs() {
+    let mut lab = Lab::new();
+    let daemons = lab.host("director", "10.2.0.1/24");
+    let tables = lab.host("tables", "10.2.0.2/24");
+    let namespace = format!("net_namespace_ipvs {}\n", tables.namespace());
+    let text = namespace + &config("10.2.0.100-101 80");
+    let daemon = Daemon::start(&daemons, &text);
+    wait_until(seconds(5), "packets are marked there", || {
+        rules(&tables).contains("10.2.0.100-10.2.0.101 . 80")
+    });
+    assert_eq!(rules(&daemons), "");
+    daemon.stop();
+    assert_eq!(rules(&tables), "");
 }
