@@ -237,7 +237,7 @@ fn packets_are_marked_in_the_namespace_of_ipvs() {
     let text = namespace + &config("10.2.0.100-101 80");
     let daemon = Daemon::start(&daemons, &text);
     wait_until(seconds(5), "packets are marked there", || {
-        rules(&tables).contains("10.2.0.100-10.2.0.101 . 80")
+        rules(&tables).contains("10.2.0.100/31 . 80")
     });
     assert_eq!(rules(&daemons), "");
     daemon.stop();
