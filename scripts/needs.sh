@@ -98,7 +98,8 @@ unpack_kernel() {
 
 # Debian's keepalived and the tools of the virtual machine, with their libraries; sets TOOLS_ROOT.
 need_tools() {
-    TOOLS_ROOT=$CACHE/tools
+    # A list that has changed has a place of its own: another tree may be using the old one.
+    TOOLS_ROOT=$CACHE/tools-$(echo "$TOOLS" | cksum | cut -d' ' -f1)
     [ -d "$TOOLS_ROOT" ] && return 0
     unpack_tools && return 0
     refresh_package_lists
@@ -107,10 +108,11 @@ need_tools() {
     exit 1
 }
 
+TOOLS="keepalived ipvsadm iproute2 curl bash tcpdump nftables busybox-static"
+
 unpack_tools() {
-    local packages="keepalived ipvsadm iproute2 curl bash tcpdump busybox-static"
     # shellcheck disable=SC2086  # A list of words, here and below.
-    unpack_with_libraries "$TOOLS_ROOT" $packages
+    unpack_with_libraries "$TOOLS_ROOT" $TOOLS
 }
 
 # Debian's servers that checks are tried on, with their libraries; sets SERVERS_ROOT.

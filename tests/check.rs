@@ -9,6 +9,8 @@
     reason = "the helpers of a test fail it the same way as its own lines"
 )]
 
+#[path = "check/filter.rs"]
+mod filter;
 #[path = "check/kernel.rs"]
 mod kernel;
 #[path = "config/stopwatch.rs"]
@@ -34,6 +36,8 @@ mod largest;
 mod left_out;
 #[path = "check/machine.rs"]
 mod machine;
+#[path = "check/marks.rs"]
+mod marks;
 #[path = "check/others.rs"]
 mod others;
 #[path = "check/programs.rs"]

@@ -36,6 +36,7 @@ mod lab {
     pub(crate) mod interfaces;
     pub(crate) mod layers;
     pub(crate) mod mail;
+    pub(crate) mod marks;
     pub(crate) mod network;
     pub(crate) mod no_ipvs;
     pub(crate) mod notify;
@@ -63,8 +64,8 @@ mod lab {
 
 use lab::{
     clash, cluster, crowd, dialects, director, domains, farewell, filter, genhash, interfaces,
-    layers, mail, network, no_ipvs, notify, octets, process, quorum, real, recorded, routing,
-    scripts, stall, states, tables, trackers, traffic, verdicts, vmac, vrrp, wait,
+    layers, mail, marks, network, no_ipvs, notify, octets, process, quorum, real, recorded,
+    routing, scripts, stall, states, tables, trackers, traffic, verdicts, vmac, vrrp, wait,
 };
 
 /// Where a scenario can run.
@@ -144,6 +145,7 @@ fn main() -> ExitCode {
         tables::SCENARIOS,
         director::SCENARIOS,
         traffic::SCENARIOS,
+        marks::SCENARIOS,
         quorum::SCENARIOS,
         verdicts::SCENARIOS,
         no_ipvs::SCENARIOS,

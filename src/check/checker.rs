@@ -135,7 +135,11 @@ impl Checker {
 impl Core {
     /// A checker is due.
     pub(super) fn start_attempt(&mut self, now: Instant, id: CheckerId, out: &mut Vec<Effect>) {
-        if !self.checkers.contains_key(&id) || self.join(now, id) {
+        let Some(checker) = self.checkers.get(&id) else {
+            return;
+        };
+        // The walk that suspends its checks has not come by yet.
+        if self.services[&checker.server.service].suspended || self.join(now, id) {
             return;
         }
         let probe = ProbeId(self.new_id());

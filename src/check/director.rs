@@ -148,6 +148,7 @@ impl Core {
         for timer in [
             Timer::Director,
             Timer::Modules,
+            Timer::Walks,
             Timer::Table,
             Timer::Audit,
             Timer::Drain,
@@ -172,6 +173,7 @@ impl Core {
         match self.director.state {
             State::Ready => {
                 self.table.retry();
+                self.marks.retry();
                 self.sync.settle(out);
             }
             State::Missing => {

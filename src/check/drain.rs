@@ -112,6 +112,10 @@ impl Core {
 
     /// What the kernel says of a service: who has no connections any more goes.
     pub(super) fn drained(&mut self, now: Instant, id: ServiceId, answer: &Result<Reading, Errno>) {
+        let mut leaving = self.drain.leaving.range((id, LEAST)..);
+        if leaving.next().is_none_or(|((at, _), _)| *at != id) {
+            return;
+        }
         let states = match answer {
             Ok(Some((_, states))) => states.as_slice(),
             Ok(None) => &[],

@@ -36,6 +36,19 @@ pub(super) fn services(key: &ServiceKey, entries: &[GroupEntry]) -> Vec<ServiceI
     }
 }
 
+/// The services of a group whose packets have this mark.
+pub(super) fn marked(mark: u32, entries: &[GroupEntry]) -> Vec<ServiceId> {
+    let is_of = |entry: &GroupEntry, family| match entry {
+        GroupEntry::Addresses { first, .. } => Family::of(*first) == family,
+        GroupEntry::Fwmark { .. } => false,
+    };
+    let families = [Family::V4, Family::V6].into_iter();
+    families
+        .filter(|&family| entries.iter().any(|entry| is_of(entry, family)))
+        .map(|family| ServiceId::Fwmark { mark, family })
+        .collect()
+}
+
 /// The services of one line of a group.
 pub(super) fn of_entry(
     entry: GroupEntry,

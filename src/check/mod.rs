@@ -16,6 +16,7 @@ mod file;
 mod kernel;
 mod left_out;
 mod lone;
+mod marks;
 mod observe;
 mod probe;
 mod reason;
@@ -31,6 +32,7 @@ mod suspend;
 mod sync;
 mod table;
 mod timeouts;
+mod walk;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -46,6 +48,7 @@ use crate::hash::Map;
 use crate::rand::Rand;
 use crate::time::{Instant, Timers};
 use crate::wire::ipvs::{ServiceId, Timeouts};
+use crate::wire::nft;
 use crate::wire::tls::{Failure, Wish};
 use crate::wire::{self, rtnl};
 
@@ -56,6 +59,7 @@ use checker::{Checker, CheckerId};
 use director::Director;
 use drain::Drain;
 use file::Files;
+use marks::Marks;
 use probe::{Abilities, Input};
 use reload::Rebuild;
 use server::Server;
@@ -66,6 +70,7 @@ use suspend::Addresses;
 use sync::Sync;
 use table::Table;
 use timeouts::TimeoutState;
+use walk::Walk;
 
 pub use crate::notify::{Notice, Why};
 pub use table::Reading;
@@ -122,6 +127,11 @@ pub enum Event<'a> {
         request: wire::ipvs::Request,
         error: Errno,
     },
+    /// The packet filter refused to mark packets.
+    MarkFailed {
+        request: nft::marks::Request,
+        error: Errno,
+    },
     /// What IPVS has under one key.
     IpvsRead {
         id: ServiceId,
@@ -161,6 +171,12 @@ pub enum Effect {
     LoadModule(String),
     /// One change of the kernel's table; a failure comes back as `IpvsFailed`.
     Ipvs(wire::ipvs::Request),
+    /// Packets to virtual servers get marks, or no longer, in the network namespace of IPVS, which
+    /// is always the same; a failure comes back as `MarkFailed`.
+    Mark {
+        request: nft::marks::Request,
+        namespace: Option<String>,
+    },
     /// Answers with `IpvsRead`, before any other request.
     ReadIpvs(ServiceId),
     /// Answers with `TimeoutsRead`.
@@ -249,6 +265,7 @@ pub struct Core {
     probes: Map<ProbeId, CheckerId>,
     shares: Shares,
     table: Table,
+    marks: Marks,
     director: Director,
     timeouts: TimeoutState,
     sync: Sync,
@@ -256,6 +273,8 @@ pub struct Core {
     drain: Drain,
     /// What is left to be done of the last configuration.
     rebuild: Option<Rebuild>,
+    /// What is left to be done with the servers of services.
+    walks: VecDeque<Walk>,
     /// What is left to be done of the end.
     farewell: Option<Farewell>,
     /// Checks that are to begin.
@@ -283,6 +302,8 @@ enum Timer {
     Rebuild,
     /// More checks are to hear a verdict that they share than fit into one turn.
     Verdicts,
+    /// More servers are to be come by than fit into one turn.
+    Walks,
     /// More of the table is to be settled than fits into one turn.
     Table,
     /// The table is read back.
@@ -310,12 +331,14 @@ impl Core {
             probes: Map::default(),
             shares: Shares::default(),
             table: Table::default(),
+            marks: Marks::default(),
             director: Director::default(),
             timeouts: TimeoutState::default(),
             sync: Sync::default(),
             addresses: Addresses::default(),
             drain: Drain::default(),
             rebuild: None,
+            walks: VecDeque::new(),
             farewell: None,
             new_checkers: VecDeque::new(),
             init_notifies: false,
@@ -343,7 +366,8 @@ impl Core {
     /// All timers due at `now`.
     pub fn on_time(&mut self, now: Instant, out: &mut Vec<Effect>) {
         self.begin_turn(now);
-        let (mut rebuilds, mut verdicts) = (false, false);
+        self.marks.end_trial();
+        let (mut rebuilds, mut verdicts, mut walks) = (false, false, false);
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 // Nothing new begins at the end.
@@ -353,18 +377,23 @@ impl Core {
                 Timer::Director => self.director_due(now, out),
                 Timer::Rebuild => rebuilds = true,
                 Timer::Verdicts => verdicts = true,
+                Timer::Walks => walks = true,
                 // What is left is settled in any case.
                 Timer::Table => {}
                 Timer::Drain => self.look_at_draining(now, out),
                 Timer::Modules => self.table.retry_modules(out),
                 Timer::Audit => {
                     self.table.audit();
+                    self.ask_for_marks(out, |marks, _, out| marks.look(out));
                     self.plan_audit(now);
                 }
             }
         }
         if verdicts {
             self.hand_out(now);
+        }
+        if walks {
+            self.go_on_walking(now);
         }
         if rebuilds && self.farewell.is_some() {
             self.go_on_leaving(now, out);
@@ -416,14 +445,17 @@ impl Core {
                 self.module_loaded(now, &module, success, out);
             }
             Event::IpvsFailed { request, error } => self.ipvs_failed(now, &request, error),
+            Event::MarkFailed { request, error } => {
+                self.mark_failed(now, &request, error, out);
+            }
             Event::IpvsRead { id, answer } => {
                 self.drained(now, id, &answer);
                 self.table.read(id, answer);
             }
             Event::TimeoutsRead(answer) => self.timeouts_read(answer, out),
             Event::Master(master) => self.sync.follow(master, out),
-            Event::Addresses(all) => self.addresses_read(now, &all),
-            Event::Network(notice) => self.address_changed(now, &notice),
+            Event::Addresses(all) => self.addresses_read(&all),
+            Event::Network(notice) => self.address_changed(&notice),
             Event::Stop => self.stop(now, out),
         }
     }
@@ -435,13 +467,26 @@ impl Core {
 
     /// The end of every call: the table follows, then everybody is told.
     fn finish(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        self.ask_for_marks(out, |marks, _, out| marks.retreat(out));
+        let before = out.len();
         self.table.pump(&mut self.budget, out);
+        let waits = self.rebuild.is_none() && !self.table.is_settling();
+        if waits && self.marks.is_busy(&self.table) {
+            // What was asked for just now may be refused yet.
+            if out.len() == before {
+                self.ask_for_marks(out, Marks::advance);
+            }
+            if self.marks.is_busy(&self.table) {
+                self.timers.set(Timer::Table, now);
+            }
+        }
         if self.table.is_busy() {
             self.timers.set(Timer::Table, now);
         }
         self.begin_checks(now);
         self.wait_for_modules(now);
         if self.rebuild.is_none()
+            && self.walks.is_empty()
             && let Some(count) = self.table.take_operations()
         {
             info!("the number of IPVS operations of this configuration: {count}");

@@ -19,6 +19,7 @@ use super::checker::{Checker, CheckerId};
 use super::server::Server;
 use super::service::{ServerKey, Service, Sorry, VirtualId};
 use super::site::{Mark, Site};
+use super::walk::Task;
 use super::{Core, Effect, Timer, kernel, left_out};
 use crate::notify::Why;
 
@@ -61,6 +62,7 @@ impl Core {
         if self.is_ready() {
             out.extend(self.timeouts.settle());
         }
+        self.ask_for_marks(out, |marks, _, out| marks.configure(config, out));
         self.sync.configure(config, out);
         let needed = !waiting.is_empty() || self.sync.follows().is_some();
         self.need_director(now, needed, out);
@@ -173,6 +175,7 @@ impl Core {
         self.order = rebuild.order;
         left_out::tell(&rebuild.config, self.abilities);
         self.apply_files();
+        self.plan_marks();
         self.watch_addresses(out);
     }
 
@@ -227,24 +230,23 @@ impl Core {
         config: &VirtualServer,
         entries: &[GroupEntry],
     ) -> Vec<ServiceId> {
-        let wanted = kernel::services(&config.key, entries);
+        let wanted = self.services_of(id, &config.key, entries);
         for &at in &wanted {
             self.stop_draining(at, id);
             self.table.set_service(id, &kernel::service(config, at));
         }
         let service = self.service_mut(id);
+        if service.entries != entries {
+            let old = std::mem::replace(&mut service.entries, entries.to_vec());
+            if let (ServiceKey::Group { name, .. }, false) = (&config.key, old.is_empty()) {
+                tell_entries(&config.key, name, &old, entries);
+            }
+        }
         if service.kernel == wanted {
             return Vec::new();
         }
-        let old_entries = std::mem::replace(&mut service.entries, entries.to_vec());
         let staying: Set<_> = wanted.iter().copied().collect();
         let mut gone = std::mem::replace(&mut service.kernel, wanted);
-        if gone.is_empty() {
-            return gone;
-        }
-        if let ServiceKey::Group { name, .. } = &config.key {
-            tell_entries(&config.key, name, &old_entries, entries);
-        }
         gone.retain(|at| !staying.contains(at));
         let sorry = self.services[&id].sorry;
         for &at in &gone {
@@ -296,8 +298,14 @@ impl Core {
             inhibit: false,
             ..sorry
         });
-        self.show_all(id);
-        self.service_mut(id).sorry = None;
+        let (service, address) = (id, sorry.dest.address);
+        self.show(ServerKey { service, address });
+        let service = self.service_mut(id);
+        service.sorry = None;
+        if sorry.in_use {
+            let others = service.servers.iter().copied().collect();
+            self.begin_walk(id, Task::Show, others);
+        }
     }
 
     pub(super) fn apply_server(
@@ -442,7 +450,7 @@ impl Core {
             return;
         }
         info!("Activating healthchecker for service {server} for VS {key}");
-        // The end of an attempt plans the next one.
+        // Suspended and here again while an attempt is in flight: its end plans the next one.
         if checker.attempt.is_some() || checker.ride.is_some() {
             return;
         }
@@ -462,11 +470,12 @@ impl Core {
 
 /// The lines of a group that went, and those that came.
 fn tell_entries(key: &ServiceKey, name: &str, old: &[GroupEntry], new: &[GroupEntry]) {
-    for gone in old.iter().filter(|entry| !new.contains(entry)) {
+    let [before, after]: [Set<_>; 2] = [old, new].map(|entries| entries.iter().collect());
+    for gone in old.iter().filter(|entry| !after.contains(entry)) {
         let entry = name_of_entry(key, gone);
         info!("VS [{entry}] in group {name} no longer exists");
     }
-    for come in new.iter().filter(|entry| !old.contains(entry)) {
+    for come in new.iter().filter(|entry| !before.contains(entry)) {
         let entry = name_of_entry(key, come);
         info!("VS [{entry}] added into group {name}");
     }

@@ -1,5 +1,6 @@
 //! Virtual servers: what they are to the kernel, and whether their quorum is met.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use log::info;
@@ -8,6 +9,7 @@ use crate::config::{GroupEntry, Protocol, ServiceKey};
 use crate::wire::ipvs::{self as kernel, Dest, ServiceId};
 
 use super::Core;
+use super::walk::Task;
 use crate::notify::{Notice, Why};
 
 /// One virtual server of one configuration and of all after it that have it, too. Given out once.
@@ -207,21 +209,18 @@ impl Core {
 
     /// The destinations of a service as the moment wants them. Who leaves goes first, so that no
     /// client meets both kinds of servers.
-    pub(super) fn show_all(&mut self, id: VirtualId) {
+    fn show_all(&mut self, id: VirtualId) {
         let service = &self.services[&id];
         let sorry = service.sorry.map(|sorry| sorry.dest.address);
-        let mut addresses = service.servers.clone();
-        if let Some(sorry) = sorry.filter(|sorry| !addresses.contains(sorry)) {
+        let mut addresses: VecDeque<_> = service.servers.iter().copied().collect();
+        if let Some(sorry) = sorry.filter(|sorry| !service.servers.contains(sorry)) {
             if service.is_sorry() {
-                addresses.push(sorry);
+                addresses.push_back(sorry);
             } else {
-                addresses.insert(0, sorry);
+                addresses.push_front(sorry);
             }
         }
-        for address in addresses {
-            let service = id;
-            self.show(ServerKey { service, address });
-        }
+        self.begin_walk(id, Task::Show, addresses);
     }
 
     /// What the kernel is to have of a server is told to the table.

@@ -69,6 +69,9 @@ impl Core {
                 info!("Removing Virtual Server {key}");
             }
         }
+        self.marks.release(id);
+        let kernel = self.services[&id].kernel.clone();
+        self.table.release(&kernel);
         if self.drain.patience.is_zero() {
             self.leave_kernel(id);
         }
@@ -91,6 +94,8 @@ impl Core {
     ) -> Site {
         let id = self.identify(&config.key);
         let deserted = self.apply_kernel(id, config, entries);
+        self.table.release(&deserted);
+        self.table.hold(&self.services[&id].kernel);
         self.apply_sorry(id, config);
         let marks = [self.new_id(), self.new_id()];
         let service = self.service_mut(id);
@@ -166,7 +171,7 @@ impl Core {
             Stage::Leaving => self.leave_next(now, site, out),
             Stage::Applying(at) => {
                 let (Some(config), Some(server)) = (config, wanted.get(*at)) else {
-                    self.end_applying(now, site);
+                    self.end_applying(site);
                     return Step::Done;
                 };
                 *at += 1;
@@ -249,15 +254,16 @@ impl Core {
         }
     }
 
-    fn end_applying(&mut self, now: Instant, site: &mut Site) {
+    fn end_applying(&mut self, site: &mut Site) {
         let id = site.id;
         let service = self.service_mut(id);
         service.is_site = false;
         service.servers = std::mem::take(&mut site.applied);
+        self.table.release(&self.services[&id].kernel);
         self.evaluate_quorum(id, Occasion::Configured);
         let away = self.is_away(&self.services[&id]);
         if away != self.services[&id].suspended {
-            self.suspend(now, id, away);
+            self.suspend(id, away);
         }
     }
 

@@ -30,6 +30,8 @@ impl Core {
         self.abandon();
         self.new_checkers.clear();
         self.forget_shares();
+        self.walks.clear();
+        self.ask_for_marks(out, |marks, _, out| marks.clear(out));
         let flush = self.flush_on_stop == Some(FlushOnStop::Everything) && self.is_ready();
         if flush {
             out.push(Effect::Ipvs(Request::Flush));

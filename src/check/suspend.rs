@@ -4,16 +4,18 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use log::info;
 
 use crate::addr::IfIndex;
+use crate::config::GroupEntry;
 use crate::time::Instant;
-use crate::wire::ipvs::ServiceId;
 use crate::wire::rtnl::{Address, Notice};
 
 use super::service::{ServerKey, Service, VirtualId};
-use super::{Core, Effect};
+use super::walk::Task;
+use super::{Core, Effect, Timer};
 
 /// The addresses of this machine, while anybody wants to know.
 #[derive(Debug, Default)]
@@ -24,19 +26,22 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    fn has(&self, address: IpAddr) -> bool {
-        let from = (address, IfIndex(0));
+    fn has_any(&self, range: RangeInclusive<IpAddr>) -> bool {
+        let from = (*range.start(), IfIndex(0));
         let mut here = self.present.range(from..);
-        here.next().is_some_and(|(next, _)| *next == address)
+        here.next().is_some_and(|(next, _)| range.contains(next))
     }
 }
 
 impl Service {
-    fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.kernel.iter().filter_map(|id| match id {
-            ServiceId::Address { address, .. } => Some(address.ip()),
-            ServiceId::Fwmark { .. } => None,
-        })
+    /// Its own address, or those of its group.
+    fn addresses(&self) -> impl Iterator<Item = RangeInclusive<IpAddr>> {
+        let own = self.key.address().map(|own| own.address.ip());
+        let group = self.entries.iter().filter_map(|entry| match *entry {
+            GroupEntry::Addresses { first, last, .. } => Some(first..=last),
+            GroupEntry::Fwmark { .. } => None,
+        });
+        own.map(|own| own..=own).into_iter().chain(group)
     }
 }
 
@@ -52,16 +57,16 @@ impl Core {
     }
 
     /// All there are: at the beginning, and when notices were lost.
-    pub(super) fn addresses_read(&mut self, now: Instant, all: &[Address]) {
+    pub(super) fn addresses_read(&mut self, all: &[Address]) {
         let all = all
             .iter()
             .map(|address| (address.cidr.address(), address.link));
         self.addresses.present = all.collect();
-        self.reconsider_all(now);
+        self.reconsider_all();
     }
 
     /// One came or went.
-    pub(super) fn address_changed(&mut self, now: Instant, notice: &Notice) {
+    pub(super) fn address_changed(&mut self, notice: &Notice) {
         let (address, changed) = match notice {
             Notice::Address(address) => {
                 let key = (address.cidr.address(), address.link);
@@ -73,43 +78,49 @@ impl Core {
             }
             _ => return,
         };
-        let concerned =
-            |service: &Service| service.ha_suspend && service.addresses().any(|own| own == address);
+        let concerned = |service: &Service| {
+            service.ha_suspend && service.addresses().any(|own| own.contains(&address))
+        };
         if changed && self.services.values().any(concerned) {
-            self.reconsider_all(now);
+            self.reconsider_all();
         }
     }
 
-    fn reconsider_all(&mut self, now: Instant) {
+    fn reconsider_all(&mut self) {
         for id in self.order.clone() {
             let service = &self.services[&id];
             if service.ha_suspend && self.is_away(service) != service.suspended {
-                self.suspend(now, id, !service.suspended);
+                self.suspend(id, !service.suspended);
             }
         }
     }
 
     /// None of its addresses is here.
     pub(super) fn is_away(&self, service: &Service) -> bool {
-        service.ha_suspend && !service.addresses().any(|own| self.addresses.has(own))
+        service.ha_suspend && !service.addresses().any(|own| self.addresses.has_any(own))
     }
 
     /// The checks of a service end or begin.
-    pub(super) fn suspend(&mut self, now: Instant, id: VirtualId, suspended: bool) {
+    pub(super) fn suspend(&mut self, id: VirtualId, suspended: bool) {
         let service = self.service_mut(id);
         service.suspended = suspended;
-        let key = service.key.clone();
-        let servers = service.servers.clone();
-        for address in servers {
-            let service = id;
-            let server = ServerKey { service, address };
-            for checker in self.servers[&server].checkers.clone() {
-                if !suspended {
-                    self.activate(now, checker);
-                    continue;
-                }
+        let servers = service.servers.iter().copied().collect();
+        self.begin_walk(id, Task::Suspend, servers);
+    }
+
+    /// The same of one server.
+    pub(super) fn suspend_server(&mut self, now: Instant, server: ServerKey) {
+        let Some(known) = self.servers.get(&server) else {
+            return;
+        };
+        let suspended = self.services[&server.service].suspended;
+        for checker in known.checkers.clone() {
+            if suspended {
+                let key = self.name_of(server);
                 info!("Suspending healthchecker for service {server} for VS {key}");
                 self.stand_down(now, checker);
+            } else if self.timers.deadline_of(Timer::Due(checker)).is_none() {
+                self.activate(now, checker);
             }
         }
     }

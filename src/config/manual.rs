@@ -112,6 +112,11 @@ const DIFFERENCES: &[&str] = &[
     "arp_ignore and arp_filter of an interface below a macvlan are given back at exit.",
     "nftables does what vrrp_iptables and vrrp_ipsets ask for; its sets go by interface number, with \
      and without nftables_ifindex.",
+    "nftables_ipvs leaves a group alone that has a line without a port: no packet goes to port 0. \
+     Marks that the configuration names are not given; the name of its table may change at a reload; \
+     its tables are gone after a stop, and made again within lvs_audit_interval when somebody \
+     deletes them. Ranges need Linux 5.6, counters 5.7; on a kernel without them the groups are \
+     programmed address by address.",
     "A macvlan or ipvlan that another program deletes is made again at once, and its master stays \
      master.",
     "Unicast over an ipvlan is no error.",

@@ -19,11 +19,13 @@ use crate::errno::Errno;
 use crate::notify::News;
 use crate::sys::ipvs::Ipvs;
 use crate::sys::netlink::{Monitor, RouteCommand};
+use crate::sys::nft::PacketFilter;
 use crate::sys::process::{self, Modprobe, Pid};
 use crate::sys::tls::Files;
 use crate::time::Instant;
 use crate::track::{Condition, Object};
 use crate::wire::ipvs::Request;
+use crate::wire::nft::marks;
 
 #[derive(Debug)]
 pub(super) struct Driver {
@@ -32,6 +34,7 @@ pub(super) struct Driver {
     /// Sizes of receive buffers.
     buffers: Buffers,
     ipvs: Option<Ipvs>,
+    marks: Option<PacketFilter>,
     probes: Probes,
     /// Where what a peer says is read into.
     buffer: Vec<u8>,
@@ -111,6 +114,7 @@ impl Driver {
             buffers: Buffers::default(),
             core,
             ipvs: None,
+            marks: None,
             probes: Probes::new(Files::default(), Source::Probe),
             buffer: vec![0; BUFFER],
             loading: Vec::new(),
@@ -333,6 +337,7 @@ impl Driver {
             Effect::FindDirector { namespace } => self.find_director(namespace.as_deref()),
             Effect::LoadModule(module) => self.load_module(module, Modprobe::Syslog),
             Effect::Ipvs(request) => self.request(request),
+            Effect::Mark { request, namespace } => self.mark(request, namespace.as_deref()),
             Effect::ReadIpvs(id) => {
                 let answer = self.ask(|ipvs| ipvs.read(&id));
                 self.inbox.push_back(Event::IpvsRead { id, answer });
@@ -417,6 +422,18 @@ impl Driver {
         let outcome = self.ask(|ipvs| ipvs.perform(&request));
         if let Err(error) = outcome {
             self.inbox.push_back(Event::IpvsFailed { request, error });
+        }
+    }
+
+    fn mark(&mut self, request: marks::Request, namespace: Option<&str>) {
+        let outcome = match &mut self.marks {
+            Some(filter) => filter.mark(&request),
+            none => {
+                PacketFilter::of(namespace).and_then(|filter| none.insert(filter).mark(&request))
+            }
+        };
+        if let Err(error) = outcome {
+            self.inbox.push_back(Event::MarkFailed { request, error });
         }
     }
 

@@ -94,6 +94,13 @@ fn firewall(text: &mut String, firewall: &Firewall) {
     field(text, 1, "nftables table name", table);
     let priority = firewall.nftables_priority.unwrap_or(-1);
     field(text, 1, "nftables base chain priority", priority);
+    if let Some(table) = &firewall.nftables_ipvs {
+        field(text, 1, "ipvs nftables table name", table);
+        let priority = firewall.nftables_ipvs_priority.unwrap_or(-1);
+        field(text, 1, "ipvs nftables base chain priority", priority);
+        let first = firewall.nftables_ipvs_start_fwmark.unwrap_or(1_000);
+        field(text, 1, "ipvs nftables start fwmark", first);
+    }
 }
 
 fn buffer(text: &mut String, name: &str, buffer: &Buffer) {

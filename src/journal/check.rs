@@ -12,6 +12,7 @@ use crate::config::print;
 use crate::errno::Errno;
 use crate::time::Instant;
 use crate::wire::ipvs::{self, DestState, Service, ServiceId, Timeouts};
+use crate::wire::nft::marks;
 use crate::wire::rtnl::Address;
 use crate::wire::tls::Failure;
 
@@ -44,6 +45,9 @@ pub(super) fn write(event: &Event<'_>) -> (String, String) {
             format!("module {} {}", module.write(), text::flag(*success))
         }
         Event::IpvsFailed { request, error } => format!("refused {} {request:?}", error.write()),
+        Event::MarkFailed { request, error } => {
+            format!("unmarked {} {request:?}", error.write())
+        }
         Event::IpvsRead { id, answer } => return read_back(id, answer),
         Event::TimeoutsRead(answer) => {
             format!(
@@ -135,6 +139,7 @@ pub(super) struct Replica {
     core: Core,
     /// What it has asked for, by its text.
     requests: HashMap<String, ipvs::Request>,
+    marks: HashMap<String, marks::Request>,
 }
 
 impl Replica {
@@ -150,6 +155,7 @@ impl Replica {
         Some(Self {
             core,
             requests: HashMap::new(),
+            marks: HashMap::new(),
         })
     }
 
@@ -199,9 +205,15 @@ impl Replica {
             }
         }
         for effect in out {
-            if let Effect::Ipvs(request) = effect {
-                self.requests
-                    .insert(format!("{request:?}"), request.clone());
+            match effect {
+                Effect::Ipvs(request) => {
+                    let words = format!("{request:?}");
+                    self.requests.insert(words, request.clone());
+                }
+                Effect::Mark { request, .. } => {
+                    self.marks.insert(format!("{request:?}"), request.clone());
+                }
+                _ => {}
             }
         }
         Some(())
@@ -225,6 +237,11 @@ impl Replica {
                 let (error, request) = rest.split_once(' ')?;
                 let (error, request) = (Errno::read(error)?, self.requests.get(request)?.clone());
                 Event::IpvsFailed { request, error }
+            }
+            "unmarked" => {
+                let (error, request) = rest.split_once(' ')?;
+                let (error, request) = (Errno::read(error)?, self.marks.get(request)?.clone());
+                Event::MarkFailed { request, error }
             }
             "timeouts" => {
                 let read = |rest: &str| Timeouts::read(&Fields::parse(rest)?);

@@ -14,6 +14,7 @@ use keepalived::config::Config;
 use keepalived::errno::Errno;
 use keepalived::time::Instant;
 use keepalived::wire::ipvs::{Dest, DestState, Request, Service, ServiceId};
+use keepalived::wire::rtnl::Address;
 
 use crate::stopwatch::Stopwatch;
 use crate::world::{forget_log, load};
@@ -38,6 +39,11 @@ fn the_largest_director_is_configured_in_slices() {
     let same = machine.apply("the same again", &config);
     assert_eq!(same.requests, 0);
 
+    // A crash: what is in the table is not touched, though its servers are still to be told.
+    machine.core = Core::new(2);
+    let adopted = machine.apply("adopted", &config);
+    assert_eq!(adopted.requests, 0);
+
     let mut changed = config.clone();
     changed.virtual_servers[1_000].real_servers[5].weight = 7;
     let one = machine.apply("one weight", &changed);
@@ -54,7 +60,7 @@ fn the_largest_director_is_configured_in_slices() {
     machine.is_empty();
 
     stopped.is_sliced();
-    for phase in [started, same, one, halved, whole] {
+    for phase in [started, same, adopted, one, halved, whole] {
         phase.is_quick();
     }
 }
@@ -130,6 +136,116 @@ fn a_verdict_that_all_services_share_is_handed_out_in_slices() {
     }
 }
 
+#[test]
+fn a_service_of_thousands_is_adopted_and_looked_at_in_slices() {
+    let mut machine = Machine::new();
+    let mut config = load(&text(1));
+    for server in &mut config.virtual_servers[0].real_servers {
+        server.checkers.clear();
+    }
+    machine.apply("one service, start", &config);
+    // A crash: the table stays, with a server that nobody wants any more.
+    let mut changed = config.clone();
+    changed.virtual_servers[0].real_servers.pop();
+    machine.core = Core::new(2);
+    let adopted = machine.apply("adopted", &changed);
+    assert_eq!(adopted.requests, 1);
+
+    // Somebody meddles, and the table is read back.
+    let (_, dests) = machine.table.values_mut().next().unwrap();
+    let lost: Vec<SocketAddr> = dests.keys().step_by(1_000).copied().collect();
+    for address in &lost {
+        dests.remove(address);
+    }
+    let audited = machine.audit();
+    assert_eq!(audited.requests, lost.len());
+    let looked = machine.audit();
+    assert_eq!(looked.requests, 0);
+    for phase in [adopted, audited, looked] {
+        phase.is_sliced();
+    }
+}
+
+#[test]
+fn thousands_give_way_to_a_sorry_server_and_come_back_in_slices() {
+    let mut machine = Machine::new();
+    let mut config = load(&text(1));
+    let sorry = "virtual_server 10.0.0.1 80 {\nprotocol TCP\nlb_algo wrr\nlb_kind DR\n\
+                 sorry_server 10.99.0.1 80\nreal_server 10.100.0.1 80 {\n}\n}\n";
+    let sorry = load(sorry).virtual_servers.remove(0).sorry_server;
+    config.virtual_servers[0].sorry_server = sorry;
+    machine.apply("one service, start", &config);
+    let mut lost = config.clone();
+    lost.virtual_servers[0].quorum = 1_000_000;
+    let sorry = machine.apply("a sorry server instead", &lost);
+    assert_eq!(sorry.requests, SERVERS + 1);
+    assert_eq!(machine.table.values().next().unwrap().1.len(), 1);
+    let back = machine.apply("the servers again", &config);
+    assert_eq!(back.requests, SERVERS + 1);
+    assert_eq!(machine.table.values().next().unwrap().1.len(), SERVERS);
+    // It goes in the middle of it.
+    machine.begin(&lost);
+    let gone = machine.apply("no sorry server", &load(&text(1)));
+    assert_eq!(machine.table.values().next().unwrap().1.len(), SERVERS);
+    machine.stop();
+    machine.is_empty();
+    for phase in [sorry, back, gone] {
+        phase.is_sliced();
+    }
+}
+
+#[test]
+fn thousands_are_suspended_and_checked_again_in_slices() {
+    let mut machine = Machine::new();
+    let mut config = load(&text(1));
+    machine.apply("one service, start", &config);
+    config.virtual_servers[0].ha_suspend = true;
+    let suspended = machine.apply("suspended", &config);
+    assert!(machine.core.observe(machine.now).services[0].suspended);
+    // Nothing is due but looks at the table.
+    let after = machine.core.deadline().unwrap();
+    assert!(after > machine.now + Duration::from_secs(5), "{after:?}");
+    let address = Address {
+        cidr: "10.0.0.1/32".parse().unwrap(),
+        ..crate::machine::vip()
+    };
+    let resumed = machine.go_through("resumed", Event::Addresses(vec![address.clone()]));
+    assert!(!machine.core.observe(machine.now).services[0].suspended);
+    let due = machine.core.deadline().unwrap();
+    assert!(due < machine.now + Duration::from_secs(2), "{due:?}");
+    // It leaves again before they all have begun.
+    let mut phase = Phase::BEGINNING;
+    machine.turn(&mut phase, Some(Event::Addresses(Vec::new())));
+    machine.turn(&mut phase, Some(Event::Addresses(vec![address])));
+    let left = machine.go_through("left", Event::Addresses(Vec::new()));
+    let after = machine.core.deadline().unwrap();
+    assert!(after > machine.now + Duration::from_secs(5), "{after:?}");
+    for phase in [suspended, resumed, left] {
+        phase.is_sliced();
+    }
+}
+
+#[test]
+fn a_group_of_thousands_of_addresses_is_marked_in_slices() {
+    let group = |lines: u32| {
+        let lines = (0..lines).map(|line| format!("10.{}.{}.1 80\n", line / 250, line % 250));
+        let lines: String = lines.collect();
+        load(&format!(
+            "global_defs {{\nnftables_ipvs\n}}\nvirtual_server_group G {{\n{lines}}}\n\
+             virtual_server group G {{\nprotocol TCP\nlb_algo wrr\nlb_kind DR\n\
+             real_server 10.100.0.1 80 {{\n}}\n}}\n"
+        ))
+    };
+    let mut machine = Machine::new();
+    let started = machine.apply("a group, start", &group(2_000));
+    let more = machine.apply("more", &group(2_001));
+    let fewer = machine.apply("fewer", &group(1_000));
+    assert_eq!([started.requests, more.requests, fewer.requests], [2, 0, 0]);
+    for phase in [started, more, fewer] {
+        phase.is_sliced();
+    }
+}
+
 /// All servers, in so many services of about the same size.
 fn text(services: usize) -> String {
     text_with(services, |_| String::new())
@@ -164,6 +280,8 @@ struct Machine {
     modules: HashSet<String>,
     /// The servers take connections.
     answers: bool,
+    /// As in the daemon the core is not the last who lets go of it.
+    config: Arc<Config>,
 }
 
 /// What something took.
@@ -226,13 +344,16 @@ impl Machine {
             table: BTreeMap::new(),
             modules: HashSet::new(),
             answers: false,
+            config: Arc::default(),
         }
     }
 
     /// Turn by turn until nothing is left to be done at once.
     fn apply(&mut self, what: &str, config: &Config) -> Phase {
         let config = Arc::new(config.clone());
-        self.go_through(what, Event::Reload(&config))
+        let phase = self.go_through(what, Event::Reload(&config));
+        self.config = config;
+        phase
     }
 
     /// A few turns only.
@@ -241,6 +362,18 @@ impl Machine {
         let mut phase = Phase::BEGINNING;
         self.turn(&mut phase, Some(Event::Reload(&config)));
         self.turn(&mut phase, None);
+        self.config = config;
+    }
+
+    /// Ten seconds later; there are no checks.
+    fn audit(&mut self) -> Phase {
+        self.now = self.now + Duration::from_secs(10);
+        let mut phase = Phase::BEGINNING;
+        while self.core.deadline().is_some_and(|at| at <= self.now) {
+            self.turn(&mut phase, None);
+        }
+        phase.tell("audit");
+        phase
     }
 
     fn stop(&mut self) -> Phase {
@@ -335,7 +468,10 @@ impl Machine {
                 phase.connects += 1;
                 Some(self.answer(connect.probe))
             }
-            Effect::Directing(_) | Effect::Notify(_) | Effect::Close(_) => None,
+            Effect::WatchAddresses(true) => Some(Event::Addresses(Vec::new())),
+            Effect::Directing(_) | Effect::Notify(_) | Effect::Mark { .. } | Effect::Close(_) => {
+                None
+            }
             other => panic!("nobody asks for {other:?} here"),
         }
     }

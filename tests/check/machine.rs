@@ -163,7 +163,7 @@ fn the_sync_daemon_follows_its_instance_even_without_services() {
     world.expect_lines("");
 }
 
-fn vip() -> Address {
+pub(crate) fn vip() -> Address {
     Address {
         link: IfIndex(2),
         cidr: "10.0.0.1/32".parse().unwrap(),

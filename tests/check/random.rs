@@ -83,6 +83,7 @@ impl Run {
             _ => Trouble::Everything,
         };
         let mut world = World::with(Kernel::with_ipvs(), rand.next_u64());
+        world.is_troubled = trouble != Trouble::None;
         world.kernel.present = trouble != Trouble::Everything || rand.chance(70);
         let config = config(&mut rand);
         Self {
@@ -100,14 +101,18 @@ impl Run {
             let pause = self.rand.up_to(Duration::from_secs(4));
             self.world.run_for(pause);
             self.disturb();
+            // Marks follow the table in turns of their own.
+            self.world.run_for(Duration::ZERO);
             if self.trouble == Trouble::None {
                 self.check_table(Self::believed_weight);
+                self.check_marks();
             }
             self.check_quorums(self.trouble == Trouble::None);
             self.check_attempts();
         }
         self.calm();
         self.check_table(Self::deserved_weight);
+        self.check_marks();
         self.check_quorums(true);
         self.check_rounds();
         if self.trouble == Trouble::None {
@@ -115,9 +120,11 @@ impl Run {
                 self.world.kernel.surprises, [""; 0],
                 "nothing is asked that does not fit"
             );
+            assert_eq!(self.world.filter.surprises, [""; 0]);
         }
         self.world.stop();
         assert_eq!(self.world.kernel.show(), [""; 0]);
+        assert_eq!(self.world.filter.show(), [""; 0]);
         self.world.transcript
     }
 
@@ -137,8 +144,14 @@ impl Run {
                 self.loaded = self.world.now();
                 self.world.apply(&self.config);
             }
-            8 => self.world.kernel.refusing = Some(Errno::ENOMEM),
-            9 => self.world.kernel.refusing = None,
+            8 => {
+                self.world.kernel.refusing = Some(Errno::ENOMEM);
+                self.world.filter.refusing = self.rand.chance(50).then_some(Errno::ENOMEM);
+            }
+            9 => {
+                self.world.kernel.refusing = None;
+                self.world.filter.refusing = None;
+            }
             _ if self.trouble == Trouble::Everything => self.meddle(),
             _ => {}
         }
@@ -182,7 +195,8 @@ impl Run {
     /// What others do to the kernel.
     fn meddle(&mut self) {
         let kernel = &mut self.world.kernel;
-        match self.rand.below(5) {
+        match self.rand.below(6) {
+            5 => self.world.filter.tables.clear(),
             0 => kernel.table.clear(),
             1 => {
                 let dests = kernel.table.values_mut().map(|(_, dests)| dests);
@@ -218,6 +232,7 @@ impl Run {
         kernel.present = true;
         kernel.refusing = None;
         kernel.faults = None;
+        self.world.filter.refusing = None;
         for (server, port) in (0..SERVERS).flat_map(|server| [(server, 0), (server, 1)]) {
             let backend = match self.rand.below(10) {
                 0..=5 => Backend::Talking(PAGE),
@@ -366,6 +381,12 @@ impl Run {
         if let ServiceKey::Address(service) = key {
             return vec![of(service.address.ip(), service.address.port())];
         }
+        if self.is_marked() {
+            let services = self.world.kernel.table.keys();
+            let is_given =
+                |id: &&ServiceId| matches!(id, ServiceId::Fwmark { mark, .. } if *mark >= GIVEN);
+            return services.filter(is_given).copied().collect();
+        }
         let groups = &self.config.virtual_server_groups;
         let lines = groups.iter().flat_map(|group| &group.entries);
         let places = lines.flat_map(|entry| match *entry {
@@ -380,6 +401,31 @@ impl Run {
             }
         });
         places.collect()
+    }
+
+    /// The group is one service.
+    fn is_marked(&self) -> bool {
+        let mut entries = self.config.virtual_server_groups.iter();
+        let is_address = |entry: &GroupEntry| matches!(entry, GroupEntry::Addresses { .. });
+        let has_marks = self.config.global.firewall.nftables_ipvs.is_some();
+        has_marks && entries.any(|group| group.entries.iter().all(is_address))
+    }
+
+    /// Packets to all its addresses are marked for it, and no others.
+    fn check_marks(&self) {
+        let targets: Vec<ServiceId> = self.world.filter.targets().into_iter().collect();
+        if !self.is_marked() {
+            assert_eq!(targets, []);
+            return;
+        }
+        let groups = self.config.virtual_server_groups.iter();
+        let lines: usize = groups.map(|group| group.entries.len()).sum();
+        let [target] = targets[..] else {
+            panic!("{targets:?}")
+        };
+        assert!(self.world.kernel.table.contains_key(&target));
+        // A line for the table.
+        assert_eq!(self.world.filter.show().len(), 1 + lines);
     }
 
     /// A quorum is gained with the hysteresis on top of it and lost below it, whatever happens to
@@ -550,10 +596,14 @@ fn group(rand: &mut Rand) -> VirtualServerGroup {
     VirtualServerGroup { name, entries }
 }
 
+/// The first mark that is given to a group.
+const GIVEN: u32 = 1_000;
+
 /// Up to two services, each with any of its half of the servers; the first may be a group.
 fn config(rand: &mut Rand) -> Config {
     let mut config = Config::default();
     config.global.checker_share_probes = rand.chance(50);
+    config.global.firewall.nftables_ipvs = rand.chance(50).then(|| "t".to_owned());
     for (first, address) in [(0, VIPS[0]), (SERVERS / 2, VIPS[1])] {
         if rand.chance(20) {
             continue;

@@ -14,6 +14,7 @@ use keepalived::time::Instant;
 use keepalived::wire::rtnl::{Address, Notice};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use crate::filter::{self, Filter};
 use crate::kernel::{Kernel, command};
 
 /// How a backend answers a connection.
@@ -73,6 +74,9 @@ const REASON: &str = "Check of service ";
 pub(crate) struct World {
     pub(crate) core: Core,
     pub(crate) kernel: Kernel,
+    pub(crate) filter: Filter,
+    /// Others change the tables, or the kernel refuses things.
+    pub(crate) is_troubled: bool,
     pub(crate) modprobe: Modprobe,
     pub(crate) backends: BTreeMap<SocketAddr, Backend>,
     pub(crate) directing: Option<bool>,
@@ -86,6 +90,7 @@ pub(crate) struct World {
     lines: Vec<String>,
     reasons: Vec<String>,
     requests: Vec<String>,
+    marks: Vec<String>,
     connects: Vec<String>,
     searches: usize,
     notices: Vec<String>,
@@ -116,6 +121,8 @@ impl World {
         Self {
             core: Core::new(seed),
             kernel,
+            filter: Filter::default(),
+            is_troubled: false,
             modprobe: Modprobe::Failing,
             backends: BTreeMap::new(),
             directing: None,
@@ -126,6 +133,7 @@ impl World {
             lines: Vec::new(),
             reasons: Vec::new(),
             requests: Vec::new(),
+            marks: Vec::new(),
             connects: Vec::new(),
             searches: 0,
             notices: Vec::new(),
@@ -296,6 +304,18 @@ impl World {
         assert_same(&self.requests(), expected);
     }
 
+    /// What was asked of the packet filter since the last call, each with its time.
+    #[track_caller]
+    pub(crate) fn expect_marks(&mut self, expected: &str) {
+        assert_same(&std::mem::take(&mut self.marks), expected);
+    }
+
+    /// The tables of marks.
+    #[track_caller]
+    pub(crate) fn expect_filter(&mut self, expected: &str) {
+        assert_same(&self.filter.show(), expected);
+    }
+
     /// The connections begun since the last call, each with its time.
     #[track_caller]
     pub(crate) fn expect_connects(&mut self, expected: &str) {
@@ -324,6 +344,7 @@ impl World {
         self.lines.clear();
         self.reasons.clear();
         self.requests.clear();
+        self.marks.clear();
         self.connects.clear();
         self.notices.clear();
     }
@@ -455,11 +476,28 @@ impl World {
                     if let Err(error) = self.kernel.request(&request) {
                         inbox.push_back(Event::IpvsFailed { request, error });
                     }
+                    self.check_targets();
+                }
+                Effect::Mark { request, .. } => {
+                    self.marks.push(self.stamp(&filter::command(&request)));
+                    if let Err(error) = self.filter.request(&request) {
+                        inbox.push_back(Event::MarkFailed { request, error });
+                    }
+                    self.check_targets();
                 }
                 Effect::Directing(directing) => {
                     assert_ne!(self.directing, Some(directing), "told once");
                     self.directing = Some(directing);
                 }
+            }
+        }
+    }
+
+    /// Packets are marked for services that are there: they come first and go last.
+    fn check_targets(&self) {
+        if !self.is_troubled {
+            for id in self.filter.targets() {
+                assert!(self.kernel.table.contains_key(&id), "{id:?} is not there");
             }
         }
     }

@@ -242,6 +242,15 @@ impl Cores {
                         self.tell_check(check::Event::IpvsFailed { request, error });
                     }
                 }
+                check::Effect::Mark { request, .. } => {
+                    assert!(
+                        !request.emit(1).is_empty(),
+                        "a batch has a begin and an end"
+                    );
+                    if let Some(error) = liar.and_then(Liar::refusal) {
+                        self.tell_check(check::Event::MarkFailed { request, error });
+                    }
+                }
                 check::Effect::Notify(notice) => self.news.push(News::Director(notice)),
                 _ => {}
             }

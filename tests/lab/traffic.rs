@@ -22,29 +22,29 @@ crate::scenarios!(
     the_sync_daemon_of_an_instance_belongs_to_vrrp_alone,
 );
 
-const VIP: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 100);
+pub(super) const VIP: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 100);
 const PAGE: SocketAddrV4 = SocketAddrV4::new(VIP, 80);
 const ECHO: SocketAddrV4 = SocketAddrV4::new(VIP, 7);
-const NODES: usize = 3;
+pub(super) const NODES: usize = 3;
 
 /// A director with the virtual address, a client, and servers that answer with their number.
-struct Site {
-    director: Host,
-    client: Host,
+pub(super) struct Site {
+    pub(super) director: Host,
+    pub(super) client: Host,
     _services: Vec<Background>,
     lab: Lab,
 }
 
 /// How the servers are reached.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     Nat,
     Direct,
     Tunnel,
 }
 
 impl Site {
-    fn build(way: Way) -> Self {
+    pub(super) fn build(way: Way) -> Self {
         let mut lab = Lab::new();
         let director = lab.host("director", "10.2.0.1/24");
         director.ip(&["address", "add", &format!("{VIP}/32"), "dev", "eth0"]);
@@ -90,7 +90,7 @@ impl Site {
     }
 
     #[track_caller]
-    fn wait_for_service(&self) {
+    pub(super) fn wait_for_service(&self) {
         wait_until(seconds(5), "all servers answer", || {
             self.shares(2 * NODES).iter().all(|share| *share > 0)
         });
@@ -98,7 +98,7 @@ impl Site {
 
     /// A connection to the echo, that has been used.
     #[track_caller]
-    fn talk(&self) -> TcpStream {
+    pub(super) fn talk(&self) -> TcpStream {
         let stream = inside(&self.client, || connection(None, ECHO));
         let mut stream = stream.expect("the echo accepts");
         assert!(echoes(&mut stream, "one\n"));
@@ -107,7 +107,7 @@ impl Site {
 }
 
 /// How often each server's number is among the answers.
-fn shares(answers: impl Iterator<Item = String>) -> Vec<usize> {
+pub(super) fn shares(answers: impl Iterator<Item = String>) -> Vec<usize> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for answer in answers {
         *counts.entry(answer).or_default() += 1;

@@ -4,7 +4,7 @@ use keepalived::addr::{Family, IfIndex};
 use keepalived::errno::Errno;
 use keepalived::sys::host::interface_index;
 use keepalived::sys::nft::PacketFilter;
-use keepalived::wire::nft::{Element, Reports, Request, Rules, Table};
+use keepalived::wire::nft::{Element, Reports, Request, Rules, Table, marks};
 
 use crate::namespace::{Namespace, run};
 
@@ -155,4 +155,144 @@ fn a_batch_is_done_whole_or_not_at_all_and_its_error_is_told() {
     filter
         .perform(&Request::Add(table(Family::V4), vec![device]))
         .unwrap();
+}
+
+// Printed by nft 1.0.6 after keepalived 2.2.7 of Debian with nftables_ipvs and nftables_counters.
+const MARKS_V4: &str = include_str!("nft/marks-v4.ruleset");
+
+const MARKS_V6: &str = include_str!("nft/marks-v6.ruleset");
+
+fn ipvs(family: Family) -> Table {
+    Table {
+        family,
+        name: String::from("keepalived_ipvs"),
+    }
+}
+
+fn counting(protocols: &[marks::Protocol]) -> marks::Rules {
+    marks::Rules {
+        priority: -1,
+        counters: true,
+        protocols: protocols.to_vec(),
+    }
+}
+
+fn marked(protocol: marks::Protocol, range: [&str; 2], port: u16, mark: u32) -> marks::Element {
+    let [first, last] = range.map(|ip| ip.parse().unwrap());
+    marks::Element {
+        protocol,
+        first,
+        last,
+        port,
+        mark,
+    }
+}
+
+#[test]
+fn tables_of_marks_are_those_of_debians_keepalived() {
+    use marks::Protocol::{Sctp, Tcp, Udp};
+    let _namespace = Namespace::enter_new();
+    let mut filter = PacketFilter::default();
+    let v4 = vec![
+        marked(Tcp, ["10.0.0.1", "10.0.0.3"], 80, 1000),
+        marked(Tcp, ["10.0.1.9"; 2], 443, 1000),
+        marked(Tcp, ["10.0.4.1"; 2], 0, 1003),
+        marked(Tcp, ["10.0.4.8", "10.0.4.9"], 0, 1003),
+        marked(Udp, ["10.0.0.1", "10.0.0.3"], 80, 1001),
+        marked(Udp, ["10.0.1.9"; 2], 443, 1001),
+        marked(Sctp, ["10.0.2.1"; 2], 53, 1002),
+    ];
+    let rules = counting(&[Tcp, Udp, Sctp]);
+    let tried = marks::Request::Try(ipvs(Family::V4), rules.clone());
+    filter.mark(&tried).unwrap();
+    assert_eq!(run("nft list ruleset"), "", "nothing is left of it");
+    // Twice, as after a crash.
+    for _ in 0..2 {
+        let install = marks::Request::Install {
+            table: ipvs(Family::V4),
+            rules: rules.clone(),
+            elements: v4.clone(),
+        };
+        filter.mark(&install).unwrap();
+        assert_eq!(run("nft list ruleset"), MARKS_V4);
+    }
+    let install = marks::Request::Install {
+        table: ipvs(Family::V6),
+        rules: counting(&[Sctp]),
+        elements: vec![marked(Sctp, ["fd00::1", "fd00::3"], 53, 1002)],
+    };
+    filter.mark(&install).unwrap();
+    assert_eq!(run("nft list table ip6 keepalived_ipvs"), MARKS_V6);
+    for family in [Family::V4, Family::V6] {
+        let uninstall = marks::Request::Uninstall(ipvs(family));
+        filter.mark(&uninstall).unwrap();
+        filter.mark(&uninstall).unwrap();
+    }
+    assert_eq!(run("nft list ruleset"), "");
+}
+
+#[test]
+fn marks_come_and_go_one_by_one_and_who_deletes_the_table_is_noticed() {
+    use marks::Protocol::{Tcp, Udp};
+    let _namespace = Namespace::enter_new();
+    let mut filter = PacketFilter::default();
+    let of_table = || ipvs(Family::V4);
+    let look = |protocols: &[_]| marks::Request::Look(of_table(), protocols.to_vec());
+    assert_eq!(filter.mark(&look(&[Tcp])), Err(Errno::ENOENT));
+    let one = marked(Tcp, ["10.0.0.1"; 2], 80, 7);
+    let other = marked(Tcp, ["10.0.0.2", "10.0.0.9"], 80, 8);
+    let late = marked(Udp, ["10.0.0.1"; 2], 53, 9);
+    let rules = marks::Rules {
+        counters: false,
+        ..counting(&[Tcp])
+    };
+    let install = marks::Request::Install {
+        table: of_table(),
+        rules: rules.clone(),
+        elements: vec![one],
+    };
+    filter.mark(&install).unwrap();
+    filter.mark(&look(&[Tcp])).unwrap();
+    assert_eq!(filter.mark(&look(&[Tcp, Udp])), Err(Errno::ENOENT));
+    let protocols = vec![Udp];
+    let rules = marks::Rules { protocols, ..rules };
+    filter
+        .mark(&marks::Request::Extend(of_table(), rules))
+        .unwrap();
+    filter
+        .mark(&marks::Request::Add(of_table(), vec![other, late]))
+        .unwrap();
+    filter.mark(&look(&[Tcp, Udp])).unwrap();
+    filter
+        .mark(&marks::Request::Remove(of_table(), vec![one]))
+        .unwrap();
+    let text = run("nft list ruleset");
+    assert!(!text.contains("10.0.0.1 . 80"), "{text}");
+    assert!(
+        text.contains("10.0.0.2-10.0.0.9 . 80 : 0x00000008"),
+        "{text}"
+    );
+    assert!(text.contains("10.0.0.1 . 53 : 0x00000009"), "{text}");
+    run("nft flush ruleset");
+    assert_eq!(filter.mark(&look(&[Tcp])), Err(Errno::ENOENT));
+    let add = marks::Request::Add(of_table(), vec![one]);
+    assert_eq!(filter.mark(&add), Err(Errno::ENOENT));
+
+    let many: Vec<_> = (0..500u32)
+        .map(|number| {
+            let ip = std::net::Ipv4Addr::from(0x0a00_0000 + number).into();
+            marks::Element {
+                first: ip,
+                last: ip,
+                ..one
+            }
+        })
+        .collect();
+    let install = marks::Request::Install {
+        table: of_table(),
+        rules: counting(&[Tcp]),
+        elements: many,
+    };
+    filter.mark(&install).unwrap();
+    assert!(run("nft list ruleset").contains("10.0.1.243 . 80"));
 }

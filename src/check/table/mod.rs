@@ -10,6 +10,7 @@
 //! somebody deleted is made again, and what the kernel does not take at all stays unsettled until
 //! IPVS is looked at the next time.
 
+mod adoption;
 mod audit;
 mod modules;
 mod newer;
@@ -20,16 +21,18 @@ mod slot;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use log::{debug, info, warn};
+use log::{debug, warn};
 
 use crate::errno::Errno;
-use crate::hash::Map;
+use crate::hash::{Map, Set};
 use crate::time::Instant;
 use crate::wire::ipvs::{Dest, DestState, Request, Service, ServiceId};
 
 use super::Effect;
 use super::refusal::Where;
 use super::service::{ServerKey, VirtualId};
+use adoption::Adoption;
+use audit::Look;
 use modules::Modules;
 use newer::Newer;
 use refused::{Refusal, Subject};
@@ -44,8 +47,16 @@ pub(super) struct Table {
     pending: VecDeque<Task>,
     /// What the kernel refused for now.
     unsettled: BTreeSet<Subject>,
+    /// What was found and is not yet taken over.
+    adoptions: VecDeque<Adoption>,
+    /// Services whose servers are not all known yet: nothing that was found is too much.
+    held: Set<ServiceId>,
     /// Services to be read for the audit under way.
     to_audit: VecDeque<ServiceId>,
+    /// How many there were.
+    audits: u32,
+    /// What was read for it and is not yet compared.
+    looks: VecDeque<Look>,
     /// What others did to entries of ours is undone.
     strict: bool,
     modules: Modules,
@@ -53,6 +64,8 @@ pub(super) struct Table {
     /// Readings asked for and answered, ever.
     asked: u64,
     answered: u64,
+    /// Services made or found, ever.
+    made: u64,
     /// Services asked for before they are made, without an answer yet.
     reading: usize,
     /// Changes asked for since the last configuration, until all of it is settled.
@@ -67,6 +80,8 @@ struct Entry {
     foreign: BTreeSet<SocketAddr>,
     /// Asked for, for the audit. Any request after that makes the answer an old one.
     audited: bool,
+    /// What was found in it is to be settled when it is held no longer.
+    waits: bool,
     /// When the service was found missing last.
     missed: Option<Instant>,
 }
@@ -121,7 +136,9 @@ impl Table {
         self.ready = false;
         self.unsettled.clear();
         self.pending.clear();
+        self.adoptions.clear();
         self.to_audit.clear();
+        self.looks.clear();
         self.reading = 0;
         self.entries.retain(|_, entry| {
             entry.service.learn(Known::Unread);
@@ -195,6 +212,10 @@ impl Table {
         let mut looks = 0;
         while *budget > 0 {
             let made = out.len();
+            if self.adopt_some() || self.compare_some() {
+                *budget -= 1;
+                continue;
+            }
             match self.pending.pop_front() {
                 Some(Task::One(Subject { id, address: None })) => self.settle_service(id, out),
                 Some(Task::One(Subject {
@@ -216,7 +237,29 @@ impl Table {
 
     /// Something is left for the next turn.
     pub(super) fn is_busy(&self) -> bool {
-        !self.pending.is_empty() || !self.to_audit.is_empty()
+        let reads = self.adoptions.is_empty() && self.looks.is_empty();
+        !(reads && self.pending.is_empty() && self.to_audit.is_empty())
+    }
+
+    /// Changes are on their way, or answers that lead to some.
+    pub(super) fn is_settling(&self) -> bool {
+        self.reading > 0 || !self.pending.is_empty()
+    }
+
+    /// How many services were made or found, ever.
+    pub(super) fn made(&self) -> u64 {
+        self.made
+    }
+
+    /// A service is there, as far as is known.
+    pub(super) fn is_there(&self, id: ServiceId) -> bool {
+        let entry = self.entries.get(&id);
+        entry.is_some_and(|entry| !entry.service.is_given_up())
+    }
+
+    /// A service is wanted, or may be there.
+    pub(super) fn knows(&self, id: ServiceId) -> bool {
+        self.entries.contains_key(&id)
     }
 
     /// A service waits for a module.
@@ -242,7 +285,9 @@ impl Table {
     pub(super) fn end(&mut self) -> bool {
         self.operations = None;
         self.pending.clear();
+        self.adoptions.clear();
         self.to_audit.clear();
+        self.looks.clear();
         std::mem::take(&mut self.ready)
     }
 
@@ -307,16 +352,13 @@ impl Table {
             self.audited(id, answer);
             return;
         }
-        self.reading -= 1;
         match answer {
-            Ok(Some((service, dests))) => entry.adopt(service, dests),
+            Ok(Some(found)) => return self.begin_adoption(found),
             Ok(None) => entry.believe(Found::Absent),
             // It is made, and what is there already will be told then.
             Err(_) => entry.believe(Found::Unclear),
         }
-        if !matches!(entry.service.known(), Known::Absent | Known::Unclear) {
-            self.pending.push_back(Task::Rest(id, None));
-        }
+        self.reading -= 1;
         let address = None;
         self.pending.push_front(Task::One(Subject { id, address }));
     }
@@ -427,27 +469,8 @@ impl Entry {
             dests: BTreeMap::new(),
             foreign: BTreeSet::new(),
             audited: false,
+            waits: false,
             missed: None,
-        }
-    }
-
-    /// What a daemon before us left, or somebody made by hand. The service is ours, and so are its
-    /// destinations: those that nobody wants are of a configuration that is no longer.
-    fn adopt(&mut self, service: Service, dests: Vec<DestState>) {
-        let id = service.id;
-        self.service.learn(Known::Present(service));
-        self.believe_of_dests(Found::Absent);
-        for DestState { dest, .. } in dests {
-            let slot = self.dests.entry(dest.address);
-            let slot = slot.or_insert_with(|| Slot::new(Known::Absent));
-            slot.learn(Known::Present(dest));
-            if slot.wanted().is_none() {
-                info!(
-                    "IPVS: {} -> {} is left from before, it is removed",
-                    Where(id),
-                    dest.address
-                );
-            }
         }
     }
 

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Bound;
 
+use log::info;
+
 use crate::wire::ipvs::{Dest, Request, Service, ServiceId};
 
 use super::super::Effect;
+use super::super::refusal::Where;
 use super::super::service::{ServerKey, VirtualId};
 use super::modules::Readiness;
 use super::refused::Subject;
@@ -44,6 +47,8 @@ impl Table {
             return;
         };
         let Some(wanted) = entry.service.wanted() else {
+            // What is still being taken over goes as well.
+            self.reading -= usize::from(*entry.service.known() == Known::Reading);
             if let Some(Step::Delete) = entry.service.step() {
                 entry.believe_of_dests(Found::Absent);
                 entry.audited = false;
@@ -80,6 +85,7 @@ impl Table {
         match entry.service.step() {
             Some(Step::New(service)) => {
                 entry.believe_of_dests(Found::Absent);
+                self.made += 1;
                 self.pending.push_front(Task::Rest(id, None));
                 out.push(Effect::Ipvs(Request::NewService(service)));
             }
@@ -179,6 +185,7 @@ impl Table {
             Standing::Unclear | Standing::There => {}
         }
         let lacking = |wanted: &Dest| self.newer.lacks(id, wanted);
+        let left = dest.is_left();
         let step = if dest.wanted().is_some_and(lacking) {
             dest.withhold()
         } else {
@@ -190,6 +197,12 @@ impl Table {
             Some(Step::Delete) => (Request::DelDest(id, address), None),
             None => return,
         };
+        if left && made.is_none() {
+            info!(
+                "IPVS: {} -> {address} is left from before, it is removed",
+                Where(id)
+            );
+        }
         count(&mut self.operations);
         out.push(Effect::Ipvs(request));
         let next = self.asked + 1;

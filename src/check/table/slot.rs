@@ -9,7 +9,11 @@ pub(super) struct Slot<T, O> {
     others: Vec<(O, T)>,
     known: Known<T>,
     /// Corrections made since the wish was spoken.
-    repairs: u32,
+    repairs: u8,
+    /// It was found in the table, and nobody has spoken of it yet.
+    is_left: bool,
+    /// The last look at the table that it was found in.
+    seen: u32,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -59,7 +63,28 @@ impl<T: Clone + PartialEq, O: Copy + PartialEq> Slot<T, O> {
             others: Vec::new(),
             known,
             repairs: 0,
+            is_left: false,
+            seen: 0,
         }
+    }
+
+    /// What the kernel is found to have before anybody has asked for anything.
+    pub(super) fn find(&mut self, known: T) {
+        self.known = Known::Present(known);
+        self.is_left = self.claim.is_none();
+    }
+
+    /// It was there before us, and nobody wants it.
+    pub(super) fn is_left(&self) -> bool {
+        self.is_left
+    }
+
+    pub(super) fn see(&mut self, look: u32) {
+        self.seen = look;
+    }
+
+    pub(super) fn was_seen(&self, look: u32) -> bool {
+        self.seen == look
     }
 
     pub(super) fn wanted(&self) -> Option<&T> {
@@ -77,6 +102,7 @@ impl<T: Clone + PartialEq, O: Copy + PartialEq> Slot<T, O> {
 
     /// What one of them wants; None: nothing any more. True when that changes what counts.
     pub(super) fn wish(&mut self, owner: O, wanted: Option<T>) -> bool {
+        self.is_left = false;
         let changed = match &mut self.claim {
             Some((first, before)) if *first == owner => match wanted {
                 Some(wanted) => {
@@ -201,7 +227,7 @@ impl<T: Clone + PartialEq, O: Copy + PartialEq> Slot<T, O> {
 /// Corrections of one entry before it has to wait for the next look at IPVS: making a missing
 /// service anew takes one, adopting what is there then another. More than a few means that
 /// somebody else works on the same entry, and the two would chase each other.
-const REPAIRS_MAX: u32 = 4;
+const REPAIRS_MAX: u8 = 4;
 
 #[cfg(test)]
 mod tests {

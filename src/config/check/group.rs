@@ -13,7 +13,7 @@ pub struct VirtualServerGroup {
 }
 
 /// One line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GroupEntry {
     /// From the first address to the last, which are of one family; both are part of it. A
     /// network is one from its first address to its last.

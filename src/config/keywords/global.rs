@@ -46,7 +46,6 @@ type Row = Keyword<GlobalDraft>;
 
 const SNMP: &str = "there is no SNMP yet";
 const DBUS: &str = "there is no D-Bus yet";
-const FIREWALL: &str = "packets get no marks yet";
 const NFTABLES: &str = "nftables is used in its place";
 const ONE_PROCESS: &str = "one process does everything, with the name and the priority it has";
 const COMING: &str = "it is not done yet";
@@ -289,18 +288,18 @@ pub(crate) static GLOBAL: Table<GlobalDraft> = Table {
         Row::flag("nftables_counters", "Its rules count.",
             |all| &mut all.global.firewall.nftables_counters),
         Row::line("nftables_ipvs", "[TABLE]",
-            "Firewall marks for groups of virtual servers, in the table keepalived_ipvs.",
+            "A virtual server of a group with addresses and ports only is one service of IPVS, by a \
+             firewall mark that nftables sets, in the table keepalived_ipvs.",
             |all, statement, report| {
                 let table = &mut all.global.firewall.nftables_ipvs;
                 read::table(table, "keepalived_ipvs", statement, report);
-            }).first_counts().stored(FIREWALL),
+            }).first_counts(),
         Row::field("nftables_ipvs_priority", "INT -2147483648..2147483647",
             "Priority of its chain, -1 unless given.",
-            Field::Signed(|all| &mut all.global.firewall.nftables_ipvs_priority)).stored(FIREWALL),
+            Field::Signed(|all| &mut all.global.firewall.nftables_ipvs_priority)),
         Row::field("nftables_ipvs_start_fwmark", "INT 1..4294967295",
-            "The first mark, 1000 unless given.",
-            Field::Exact(|all| &mut all.global.firewall.nftables_ipvs_start_fwmark))
-            .stored(FIREWALL),
+            "The first mark, 1000 unless given; what has a mark already keeps it.",
+            Field::Exact(|all| &mut all.global.firewall.nftables_ipvs_start_fwmark)),
 
         // What were processes.
         Row::flag("process_names", "Name the processes after what they do.",

@@ -11,6 +11,8 @@ pub(super) struct Register(pub(super) u32);
 pub(super) const VERDICT: Register = Register(0);
 pub(super) const FIRST: Register = Register(1);
 pub(super) const SECOND: Register = Register(2);
+/// The second four octets of the first register.
+pub(super) const FIRST_BEHIND_FOUR: Register = Register(9);
 
 /// Where in a packet something is.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,13 @@ pub(super) const ICMP_TYPE: Field = Field {
     length: 1,
 };
 
+/// TCP, UDP and SCTP have it at the same place.
+pub(super) const DESTINATION_PORT: Field = Field {
+    header: NFT_PAYLOAD_TRANSPORT_HEADER,
+    offset: 2,
+    length: 2,
+};
+
 impl Field {
     const fn of_network(offset: u32, length: u32) -> Self {
         Self {
@@ -46,6 +55,7 @@ impl Field {
 /// What is known of a packet beside its octets.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Meta {
+    Mark = 3,
     InputInterface = 4,
     OutputInterface = 5,
     Protocol = 16,
@@ -58,6 +68,8 @@ pub(super) enum Meta {
 pub(super) enum Verdict<'a> {
     Drop,
     Accept,
+    /// The rest of the chain does not concern it.
+    Return,
     /// Another chain, without coming back.
     Goto(&'a str),
 }
@@ -79,6 +91,13 @@ impl Expressions<'_> {
         self.expression("meta", |data| {
             be32(data, NFTA_META_DREG, into.0);
             be32(data, NFTA_META_KEY, what as u32);
+        })
+    }
+
+    pub(super) fn set_meta(&mut self, what: Meta, from: Register) -> &mut Self {
+        self.expression("meta", |data| {
+            be32(data, NFTA_META_KEY, what as u32);
+            be32(data, NFTA_META_SREG, from.0);
         })
     }
 
@@ -139,6 +158,7 @@ impl Expressions<'_> {
         let code = match verdict {
             Verdict::Drop => NF_DROP,
             Verdict::Accept => NF_ACCEPT,
+            Verdict::Return => NFT_RETURN,
             Verdict::Goto(_) => NFT_GOTO,
         };
         self.expression("immediate", |data| {
@@ -171,8 +191,8 @@ pub(super) fn value(draft: &mut Draft, kind: u16, octets: &[u8]) {
 }
 
 pub(super) const NFTA_LIST_ELEM: u16 = 0x1;
-const NFTA_EXPR_NAME: u16 = 0x1;
-const NFTA_EXPR_DATA: u16 = 0x2;
+pub(super) const NFTA_EXPR_NAME: u16 = 0x1;
+pub(super) const NFTA_EXPR_DATA: u16 = 0x2;
 const NFTA_DATA_VALUE: u16 = 0x1;
 const NFTA_DATA_VERDICT: u16 = 0x2;
 const NFTA_VERDICT_CODE: u16 = 0x1;
@@ -187,6 +207,7 @@ const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
 
 const NFTA_META_DREG: u16 = 0x1;
 const NFTA_META_KEY: u16 = 0x2;
+const NFTA_META_SREG: u16 = 0x3;
 
 const NFTA_CMP_SREG: u16 = 0x1;
 const NFTA_CMP_OP: u16 = 0x2;
@@ -215,3 +236,4 @@ const NFTA_IMMEDIATE_DATA: u16 = 0x2;
 const NF_DROP: i32 = 0;
 const NF_ACCEPT: i32 = 1;
 const NFT_GOTO: i32 = -4;
+const NFT_RETURN: i32 = -5;

@@ -1,12 +1,16 @@
 //! The kernel's packet filter (nf_tables, Linux 3.13) over netlink: one table, written directly.
 //!
-//! What it does: packets to and from addresses that a master has but does not accept are dropped;
-//! membership reports of virtual routers' devices leave through the interface below, where switches
-//! expect the hosts of a cable and not their virtual routers.
+//! What it does for VRRP: packets to and from addresses that a master has but does not accept are
+//! dropped; membership reports of virtual routers' devices leave through the interface below, where
+//! switches expect the hosts of a cable and not their virtual routers.
+//!
+//! What it does for virtual servers is in [`marks`].
 //!
 //! Changes come in batches: all of it or nothing.
 
 mod expression;
+pub mod marks;
+mod parts;
 mod rules;
 
 use std::net::IpAddr;
