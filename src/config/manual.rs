@@ -124,6 +124,8 @@ const DIFFERENCES: &[&str] = &[
     "Two masters with AH that send the same number at the same time hear each other.",
     "Adverts refused are counted by sender and reason, and told once, then every ten minutes with \
      their number.",
+    "Whoever sends valid adverts in masses is answered a hundred times a second at most; lines, \
+     announcements and notify_master_rx_lower_pri are three in a second, and the rest is counted.",
     "HTTP_GET accepts a status without a reason phrase, header lines that end in a bare line feed, \
      a header of up to 65536 octets, and a connection that stays open after the body whose length \
      was announced or after its last chunk. Interim answers (100 Continue) come before the one that \
