@@ -262,7 +262,13 @@ impl<'a> Report<'a> {
         let name = self.interface_name(word)?;
         if !self.host.interface_exists(&name) {
             let message = format!("there is no interface `{name}`");
-            self.missing(&name, Problem::error(word.span, message));
+            let mut problem = Problem::error(word.span, message);
+            if let Some((device, _)) = name.split_once(':') {
+                problem = problem.help(format!(
+                    "write `{device}` here, and the label behind the address: `label {name}`"
+                ));
+            }
+            self.missing(&name, problem);
         }
         Some(name)
     }
