@@ -219,7 +219,10 @@ impl Instance {
             Alarm::Announce => self.announce(Burst::Second, cx),
             Alarm::Refresh => self.announce(Burst::Refresh, cx),
             Alarm::LowerPriority => self.announce(Burst::LowerPriorityAgain, cx),
-            Alarm::Restore => self.complete(cx),
+            Alarm::Restore => {
+                self.announce_late(cx);
+                self.complete(cx);
+            }
             Alarm::Extra => self.announce_elsewhere(cx),
             Alarm::Silence => self.announce(Burst::Return, cx),
             Alarm::Rival => self.forget_rival(),
