@@ -55,8 +55,8 @@ statement lacks an argument it needs; an interface does not exist, without dynam
 lacks its virtual_router_id, its interface (unicast instances: its source), or, in strict mode or version 3, its
 addresses; or two instances that hear each other share one virtual_router_id on one interface.
 .PP
-A reload that finds nothing to run, or a brace missing or too many, keeps the configuration that
-runs; so does any error at all, with reload_check_config.
+A reload that finds nothing to run, a file without any statement, or a brace missing or too many, keeps
+the configuration that runs; so does any error at all, with reload_check_config.
 "#;
 
 const KEYWORDS: &str = ".SH KEYWORDS\n";

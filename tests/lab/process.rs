@@ -72,6 +72,8 @@ fn a_reload_that_cannot_be_used_changes_nothing() {
         other.replace("router_id 51", "router_id"),
         other.replace("router_id 51", "router_id 0"),
         other.replace("eth0", "eth9"),
+        String::new(),
+        "! Cut short\n".to_owned(),
         format!("{other}global_defs {{\ninclude_check\n}}\ninclude nowhere.conf\n"),
     ];
     for (number, text) in bad.iter().enumerate() {
