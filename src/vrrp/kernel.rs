@@ -1,6 +1,7 @@
 //! What a master owns in the kernel. What somebody else removes comes back; what the kernel
 //! refuses is tried again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use log::{debug, error, info, warn};
@@ -349,10 +350,14 @@ impl Instance {
         let config = &self.config;
         let addresses = config.addresses.iter().chain(&config.excluded);
         let routes = config.routes.iter();
+        // One that is given twice is in adverts twice and in the kernel once.
+        let mut seen = BTreeSet::new();
         addresses
             .filter_map(|line| {
                 let link = self.place_of(line, cx.network, cx.devices)?;
-                entries::address_on(line, link)
+                let wanted = entries::address_on(line, link)?;
+                let cidr = wanted.entry.address()?.cidr;
+                seen.insert((link, cidr)).then_some(wanted)
             })
             .chain(routes.filter_map(|line| entries::route(line, cx.network)))
             .chain(config.rules.iter().map(entries::rule))

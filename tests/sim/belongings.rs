@@ -117,6 +117,26 @@ fn every_address_the_kernel_refuses_is_told_of_once_and_tried_until_it_is_taken(
     assert_eq!(told(&lan, "at last"), 4, "{}", lan.transcript());
 }
 
+/// An address that is written twice: 2.2.7 counts it twice and refuses adverts that do not. The
+/// kernel has it once, and what somebody removes comes back.
+#[test]
+fn an_address_given_twice_is_in_adverts_twice_and_in_the_kernel_once() {
+    let mut lan = Lan::new(126);
+    let twice = "virtual_ipaddress {\n 10.0.0.100\n}";
+    let a = master(&mut lan, &conf(twice));
+    let packet = lan.last_sent(a).bytes;
+    assert_eq!(packet[20 + 3], 2, "{packet:?}");
+    let told = |lan: &Lan, what: &str| lan.transcript().matches(what).count();
+    assert_eq!(told(&lan, "+ 10.0.0.100"), 1, "{}", lan.transcript());
+    lan.remove_address(a, "10.0.0.100");
+    lan.expect_only_owner(a, "10.0.0.100");
+    assert_eq!(told(&lan, "restoring"), 1, "{}", lan.transcript());
+    // One of the two leaves: that is no reason to take it away.
+    lan.reload(a, &conf(""));
+    lan.expect_only_owner(a, "10.0.0.100");
+    assert_eq!(told(&lan, "- 10.0.0.100"), 0, "{}", lan.transcript());
+}
+
 /// F.27: as long as they are written, whole hosts by default, without a broadcast address. F.26: a
 /// host of IPv6 is deprecated, so that nothing is sent from it, and is not looked for elsewhere.
 #[test]
