@@ -1,5 +1,7 @@
 //! The real binary, as a shell or a service manager calls it: words in, words and exit code out.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -185,6 +187,34 @@ fn a_comparison_exits_as_diff_does() {
 }
 
 /// Init scripts start what may be running: that is no failure. This test is the daemon that runs.
+/// One program that two users run: who may not is named, at the line that says so, and not at the
+/// first one that names the program.
+#[test]
+fn a_script_that_its_user_may_not_reach_is_told_of_where_that_user_is_written() {
+    let directory = scratch("unreachable-script");
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::set_permissions(&directory, Permissions::from_mode(0o700)).unwrap();
+    let script = directory.join("notify.sh");
+    std::fs::write(&script, "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    let file = directory.join("keepalived.conf");
+    let (script, path) = (script.display(), file.display());
+    let text = format!(
+        "global_defs {{\ndynamic_interfaces\n}}\nvrrp_instance V {{\ninterface none0\n\
+         virtual_router_id 1\nnotify_backup {script}\nnotify_master {script} nobody\n}}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let output = keepalived(&["-t", "-f", &path.to_string()]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        told.contains(&format!(
+            "`{script}` cannot be run by \"nobody\": it may not pass"
+        )),
+        "{told}"
+    );
+    assert!(told.contains(&format!("{path}:8:1")), "{told}");
+}
+
 #[test]
 fn a_second_daemon_says_so_and_exits_with_code_0() {
     let [file, pid] = ["second.conf", "second.pid"].map(scratch);

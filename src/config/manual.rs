@@ -55,8 +55,8 @@ statement lacks an argument it needs; an interface does not exist, without dynam
 lacks its virtual_router_id, its interface (unicast instances: its source), or, in strict mode or version 3, its
 addresses; or two instances that hear each other share one virtual_router_id on one interface.
 .PP
-A reload that finds nothing to run, or a brace missing or too many, keeps the configuration that
-runs; so does any error at all, with reload_check_config.
+A reload that finds nothing to run, a file without any statement, or a brace missing or too many, keeps
+the configuration that runs; so does any error at all, with reload_check_config.
 "#;
 
 const KEYWORDS: &str = ".SH KEYWORDS\n";
@@ -75,7 +75,8 @@ const DIFFERENCES: &[&str] = &[
     "A second vrrp_script, vrrp_track_process or track_file of one name gets a warning; the first \
      is used, as it is by keepalived.",
     "A weight of a vrrp_script beyond 253 is 253.",
-    "A virtual address that is given twice gets a warning.",
+    "A virtual address that is given twice gets a warning; adverts have it twice, as those of \
+     2.2.7.",
     "A virtual address whose peer is wrong is ignored, and not put without the peer.",
     "A vrrp_script or MISC_CHECK whose program is not there is an error; a script elsewhere is left \
      out with a warning, as one whose user does not exist.",
@@ -129,6 +130,8 @@ const DIFFERENCES: &[&str] = &[
     "Two masters with AH that send the same number at the same time hear each other.",
     "Adverts refused are counted by sender and reason, and told once, then every ten minutes with \
      their number.",
+    "Whoever sends valid adverts in masses is answered a hundred times a second at most; lines, \
+     announcements and notify_master_rx_lower_pri are three in a second, and the rest is counted.",
     "HTTP_GET accepts a status without a reason phrase, header lines that end in a bare line feed, \
      a header of up to 65536 octets, and a connection that stays open after the body whose length \
      was announced or after its last chunk. Interim answers (100 Continue) come before the one that \

@@ -191,6 +191,8 @@ pub struct AnyHost;
 pub struct Loaded {
     /// None when there is nothing that could run.
     pub config: Option<Config>,
+    /// The file has no statement, but for comments maybe.
+    pub is_empty: bool,
     pub diagnostics: Diagnostics,
 }
 
@@ -205,6 +207,7 @@ pub fn load(path: &Path, host: &dyn Host, reading: &Reading) -> Loaded {
             diagnostics.add(problem, &Source::default());
             Loaded {
                 config: None,
+                is_empty: false,
                 diagnostics,
             }
         }
@@ -221,6 +224,7 @@ pub fn load_bytes(name: &str, bytes: &[u8], host: &dyn Host, reading: &Reading) 
     let mut problems = Vec::new();
     let source = expand::expand(name, bytes, host, reading, &mut problems);
     let statements = tree::parse(source.text(), &ROOT, host, &mut problems);
+    let is_empty = statements.is_empty();
     let mut report = Report::new(host, &source);
     report.names = Names::new(&statements);
     for problem in problems {
@@ -233,6 +237,7 @@ pub fn load_bytes(name: &str, bytes: &[u8], host: &dyn Host, reading: &Reading) 
     let fatal = report.is_fatal();
     Loaded {
         config: (!fatal).then_some(config),
+        is_empty,
         diagnostics: report.into_diagnostics(),
     }
 }

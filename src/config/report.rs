@@ -11,7 +11,7 @@ use super::confusable::strange_characters;
 use super::diag::{Class, Diagnostics, Problem};
 use super::lossless;
 use super::names::Names;
-use super::script::Script;
+use super::script::{Script, ScriptUser};
 use super::source::{Source, Span};
 use super::tree::{Statement, Word};
 use super::value::{self, Wrong};
@@ -23,8 +23,8 @@ pub(crate) struct Report<'a> {
     /// Interfaces that are not there: whether that matters is known when all is read.
     missing: Vec<(String, Problem)>,
     first_script: Option<Span>,
-    /// Where programs are named first.
-    programs: HashMap<String, Span>,
+    /// Where programs are named first for whom they are written to run as.
+    programs: HashMap<(String, Option<ScriptUser>), Span>,
     /// The first script that does not say whom it runs as.
     first_without_user: Option<Span>,
     users: HashMap<String, bool>,
@@ -102,16 +102,18 @@ impl<'a> Report<'a> {
     pub(crate) fn script(&mut self, script: &Script, span: Span, has_user: bool) {
         self.first_script.get_or_insert(span);
         if let Some(program) = script.argv.first() {
-            self.programs.entry(program.clone()).or_insert(span);
+            let key = (program.clone(), script.user.clone());
+            self.programs.entry(key).or_insert(span);
         }
         if !has_user {
             self.first_without_user.get_or_insert(span);
         }
     }
 
-    /// Where a program is named first.
-    pub(crate) fn program(&self, name: &str) -> Span {
-        self.programs.get(name).copied().unwrap_or_default()
+    /// Where a program is named first as one that `user` runs.
+    pub(crate) fn program(&self, name: &str, user: Option<&ScriptUser>) -> Span {
+        let key = (name.to_owned(), user.cloned());
+        self.programs.get(&key).copied().unwrap_or_default()
     }
 
     pub(crate) fn first_without_user(&self) -> Option<Span> {
@@ -267,7 +269,13 @@ impl<'a> Report<'a> {
         let name = self.interface_name(word)?;
         if !self.host.interface_exists(&name) {
             let message = format!("there is no interface `{name}`");
-            self.missing(&name, Problem::error(word.span, message));
+            let mut problem = Problem::error(word.span, message);
+            if let Some((device, _)) = name.split_once(':') {
+                problem = problem.help(format!(
+                    "write `{device}` here, and the label behind the address: `label {name}`"
+                ));
+            }
+            self.missing(&name, problem);
         }
         Some(name)
     }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::check::{Endpoint, HttpProbe, HttpVersion, Probe, TlsTrust, Url};
+use super::lossless;
 use super::script::Script;
 
 /// `weight INT [reverse]`, -254 to 254.
@@ -136,6 +137,16 @@ pub struct TrackProcess {
     pub fork_delay: Duration,
 }
 
+impl TrackProcess {
+    /// What the kernel keeps of the program's name: so many octets, and half a character when one
+    /// ends there.
+    pub fn short_name(&self) -> Option<String> {
+        let program = self.process.first()?;
+        let name = lossless::encode(program.rsplit('/').next().unwrap_or(program));
+        Some(lossless::decode(&name[..name.len().min(NAME_MAX)]))
+    }
+}
+
 /// `param_match`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParameterMatch {
@@ -189,3 +200,6 @@ pub struct Tracks {
     /// `track_bfd`.
     pub bfds: Vec<Tracked>,
 }
+
+/// TASK_COMM_LEN of the kernel, without the zero.
+const NAME_MAX: usize = 15;

@@ -39,6 +39,7 @@ pub(super) fn print(options: &Options, path: &Path) -> ExitCode {
     let Loaded {
         config,
         diagnostics,
+        ..
     } = config::load(path, &Machine::IDLE, &reading(options));
     match options.format {
         Format::Text => tell(&diagnostics),
@@ -69,8 +70,10 @@ pub(super) fn diff(options: &Options, old: &Path, new: &Path) -> ExitCode {
         return refusal;
     };
     let (loaded, refusal) = read(new);
+    let is_empty = loaded.is_empty;
     let Some(new) = to_reload(loaded, &old) else {
-        complain("A reload would refuse the second file.");
+        let because = if is_empty { ": it is empty" } else { "" };
+        complain(&format!("A reload would refuse the second file{because}."));
         return refusal;
     };
     let changes = config::diff(&old, &new);

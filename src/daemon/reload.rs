@@ -192,6 +192,11 @@ pub(super) fn to_run(loaded: Loaded) -> Option<Config> {
 /// What may take the place of a configuration that runs. Whoever edits the file of a running
 /// director makes mistakes that nobody would start it with.
 pub(super) fn to_reload(loaded: Loaded, running: &Config) -> Option<Config> {
+    // Cut short by a full disk, or about to be written: nobody stops a director like that.
+    if loaded.is_empty && *running != Config::default() {
+        error!("the configuration file is empty");
+        return None;
+    }
     let checked = running.global.reload.check.is_some();
     if !loaded.diagnostics.is_balanced() || (checked && loaded.diagnostics.has_errors()) {
         return None;

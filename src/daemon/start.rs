@@ -109,6 +109,7 @@ fn serve(
     ready: Option<Ready>,
 ) -> Result<ExitCode, Error> {
     process::remember_limits();
+    process::use_all_descriptors();
     paths.prepare(options)?;
     let _locked = match PidFile::lock(&paths.main) {
         Ok(locked) => locked,

@@ -106,9 +106,12 @@ pub fn make_directory(path: &Path) -> Result<(), Errno> {
     }
 }
 
-/// The number of an interface of this network namespace.
+/// The number of an interface of this network namespace. The kernel also answers to a label of an
+/// address (`eth0:1`) and to an alternative name; everything else goes by the one name it tells.
 pub fn interface_index(name: &str) -> Option<IfIndex> {
-    nix::net::if_::if_nametoindex(name).ok().map(IfIndex)
+    let index = nix::net::if_::if_nametoindex(name).ok()?;
+    let told = nix::net::if_::if_indextoname(index).ok()?;
+    (told.as_bytes() == name.as_bytes()).then_some(IfIndex(index))
 }
 
 /// The addresses of an interface with the lengths of their networks.
@@ -343,6 +346,7 @@ mod tests {
         assert_eq!(interface_index("no-such-0"), None);
         assert_eq!(interface_index(""), None);
         assert_eq!(interface_index("a\0b"), None);
+        assert_eq!(interface_index("lo:1"), None, "that is a label");
     }
 
     #[test]

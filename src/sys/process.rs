@@ -172,6 +172,20 @@ pub fn remember_limits() {
     LIMITS.get_or_init(own_limits);
 }
 
+/// Every check under way is a descriptor, and every socket of an instance is two: as many as the
+/// system lets us have, and not the 1,024 that programs are given which know no better. Where it
+/// lets us have no more, that is how it is.
+pub fn use_all_descriptors() {
+    // SAFETY: rlimit is made of integers, and the pointers are those of a live value.
+    unsafe {
+        let mut limit: rlimit = std::mem::zeroed();
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        }
+    }
+}
+
 /// The next child that has ended; None when all are running, or there are none. Orphans that
 /// became ours count, too: in a container we may be the first process.
 pub fn reap() -> Option<(Pid, Exit)> {

@@ -76,6 +76,11 @@ impl Signals {
             libc::signal(libc::SIGPIPE, libc::SIG_IGN);
             // Where a starter left it ignored, children would vanish without a status.
             libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+            // Nor is a signal that nobody means for us: its default would be an end without a
+            // goodbye. 32 and 33 belong to the C library, which refuses them (musl: and 34).
+            for number in (1..=SIGNAL_MAX).filter(|number| is_stray(*number)) {
+                libc::signal(number, libc::SIG_IGN);
+            }
             check(libc::sigprocmask(
                 libc::SIG_BLOCK,
                 &raw const set,
@@ -111,6 +116,24 @@ impl AsRawFd for Signals {
     }
 }
 
+/// Means nothing to us, and would end us. What tells of a fault in the program still does, and who
+/// sits at the terminal may stop us for a while.
+fn is_stray(number: c_int) -> bool {
+    let is_ours = Signal::ALL.iter().any(|signal| signal.number() == number);
+    let ends_us = matches!(
+        number,
+        libc::SIGQUIT
+            | libc::SIGALRM
+            | libc::SIGSTKFLT
+            | libc::SIGXFSZ
+            | libc::SIGVTALRM
+            | libc::SIGPROF
+            | libc::SIGIO
+            | libc::SIGPWR
+    );
+    !is_ours && (ends_us || number >= REAL_TIME_MIN)
+}
+
 fn set_of_all() -> sigset_t {
     // SAFETY: sigset_t is made of integers, for which all zeros are a value, the empty set.
     let mut set: sigset_t = unsafe { std::mem::zeroed() };
@@ -121,6 +144,10 @@ fn set_of_all() -> sigset_t {
     set
 }
 
+/// Where the kernel's real-time signals begin, less the two of the C library.
+const REAL_TIME_MIN: c_int = 34;
+/// _NSIG of the kernel on x86-64.
+const SIGNAL_MAX: c_int = 64;
 /// sizeof(struct signalfd_siginfo).
 const INFORMATION_LENGTH: usize = 128;
 
@@ -152,5 +179,19 @@ mod tests {
         let _signals = Signals::open().expect("signals can be blocked");
         // SAFETY: no pointers are passed.
         assert_eq!(unsafe { libc::raise(libc::SIGPIPE) }, 0);
+    }
+
+    #[test]
+    fn a_signal_that_means_nothing_kills_nobody() {
+        let signals = Signals::open().expect("signals can be blocked");
+        // Those that a C library keeps for itself cannot be ignored: 34 is musl's.
+        for number in [libc::SIGALRM, libc::SIGIO, libc::SIGPWR, libc::SIGXFSZ]
+            .into_iter()
+            .chain((35..=SIGNAL_MAX).filter(|number| is_stray(*number)))
+        {
+            // SAFETY: no pointers are passed.
+            assert_eq!(unsafe { libc::raise(number) }, 0);
+            assert_eq!(signals.recv(), Ok(None), "{number}");
+        }
     }
 }

@@ -208,12 +208,12 @@ impl Watched {
 }
 
 fn matches(config: &TrackProcess, command: &Command) -> bool {
+    if !config.full_command {
+        return config.short_name().is_some_and(|name| command.name == name);
+    }
     let Some((name, parameters)) = config.process.split_first() else {
         return false;
     };
-    if !config.full_command {
-        return command.name == shortened(name);
-    }
     let Some((program, words)) = command.words.split_first() else {
         return false;
     };
@@ -236,17 +236,5 @@ fn fits(how: ParameterMatch, wanted: &[String], words: &[String]) -> bool {
     }
 }
 
-/// What the kernel keeps of a name.
-fn shortened(name: &str) -> String {
-    let name = name.rsplit('/').next().unwrap_or(name);
-    let end = name
-        .char_indices()
-        .map(|(at, letter)| at + letter.len_utf8());
-    let end = end.take_while(|end| *end <= NAME_MAX).last().unwrap_or(0);
-    name[..end].to_owned()
-}
-
-/// TASK_COMM_LEN of the kernel, without the zero.
-const NAME_MAX: usize = 15;
 /// As often are processes looked at where nobody tells of them.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -24,6 +24,7 @@ use super::observe::{StateName, Statistics};
 use super::owner::Rivalry;
 use super::pacing::Pacing;
 use super::refusal::Refused;
+use super::restraint::{Deed, Restraint};
 use super::statics::Statics;
 use super::strangers::Strangers;
 use super::sync::{Groups, Wish};
@@ -105,6 +106,8 @@ pub(super) struct Instance {
     pub(super) last_transition: Option<Instant>,
     /// When its last advert left.
     pub(super) advertised_at: Option<Instant>,
+    /// When it last spoke because another master did.
+    answered_at: Option<Instant>,
     /// Whose packet came last.
     pub(super) last_sender: Option<IpAddr>,
     pub(super) dialect: Dialect,
@@ -116,6 +119,8 @@ pub(super) struct Instance {
     pub(super) has_told: bool,
     /// What was complained about already; a new master starts a new slate.
     told: Vec<Told>,
+    /// What one packet each can cause.
+    pub(super) restraint: Restraint,
 }
 
 /// The states of RFC 3768 6.4, each with what only it has.
@@ -192,12 +197,14 @@ impl Instance {
             master_priority: None,
             last_transition: None,
             advertised_at: None,
+            answered_at: None,
             last_sender: None,
             dialect: Dialect::default(),
             master_interval,
             refused: Refused::default(),
             has_told: false,
             told: Vec::new(),
+            restraint: Restraint::default(),
         }
     }
 
@@ -212,7 +219,10 @@ impl Instance {
             Alarm::Announce => self.announce(Burst::Second, cx),
             Alarm::Refresh => self.announce(Burst::Refresh, cx),
             Alarm::LowerPriority => self.announce(Burst::LowerPriorityAgain, cx),
-            Alarm::Restore => self.complete(cx),
+            Alarm::Restore => {
+                self.announce_late(cx);
+                self.complete(cx);
+            }
             Alarm::Extra => self.announce_elsewhere(cx),
             Alarm::Silence => self.announce(Burst::Return, cx),
             Alarm::Rival => self.forget_rival(),
@@ -253,18 +263,28 @@ impl Instance {
         let known = master.replace(advert.source);
         self.master_priority = Some(advert.priority);
         let delay = *delay;
-        if known != Some(advert.source) {
+        // Two who take turns do not wipe the slate at each of them.
+        if known != Some(advert.source)
+            && let Some(more) = self.restraint.permit(Deed::Master, cx.now)
+        {
             self.told.clear();
             self.refused.begin_anew();
             match known {
-                None => debug!("({self}) master set to {}", advert.source),
-                Some(old) => debug!("({self}) master changed from {old} to {}", advert.source),
+                None => debug!("({self}) master set to {}{more}", advert.source),
+                Some(old) => {
+                    debug!(
+                        "({self}) master changed from {old} to {}{more}",
+                        advert.source
+                    );
+                }
             }
         }
         self.reclaim_from(&advert, cx);
         if advert.priority == 0 {
             // RFC 3768 6.4.2 (RFC 5798: 425, 430): the master leaves, only the skew is left.
-            debug!("({self}) Backup received priority 0 advertisement");
+            if let Some(more) = self.restraint.permit(Deed::Goodbye, cx.now) {
+                debug!("({self}) Backup received priority 0 advertisement{more}");
+            }
             self.set(Alarm::MasterDown, self.skew_time(), cx);
             return;
         }
@@ -276,16 +296,18 @@ impl Instance {
             if let State::Backup { ready, .. } = &mut self.state {
                 *ready = false;
             }
-            self.learn_interval(&advert);
+            self.learn_interval(&advert, cx.now);
             self.set(Alarm::MasterDown, self.master_down_interval(), cx);
             self.delay_preemption(yields, delay, cx);
             return;
         }
         // RFC 3768 6.4.2 (RFC 5798: 470): discarded, and the timer stays where it was.
-        info!(
-            "({self}) received lower priority ({}) advert from {} - discarding",
-            advert.priority, advert.source
-        );
+        if let Some(more) = self.restraint.permit(Deed::Discard, cx.now) {
+            info!(
+                "({self}) received lower priority ({}) advert from {} - discarding{more}",
+                advert.priority, advert.source
+            );
+        }
     }
 
     /// The first advert of a weaker master starts the delay, one of a stronger ends it.
@@ -296,17 +318,22 @@ impl Instance {
         if self.config.preempt_delay.is_zero() {
             return;
         }
+        let mut permitted = || self.restraint.permit(Deed::Delay, cx.now);
         match (yields, was) {
             (true, PreemptDelay::Running) => {
                 *delay = PreemptDelay::Idle;
-                debug!("({self}) stop preempt delay");
+                if let Some(more) = permitted() {
+                    debug!("({self}) stop preempt delay{more}");
+                }
                 cx.timers.cancel(Timer::Of(self.id, Alarm::PreemptDelay));
             }
             (true, PreemptDelay::Over) => *delay = PreemptDelay::Idle,
             (false, PreemptDelay::Idle) => {
                 *delay = PreemptDelay::Running;
                 let seconds = self.config.preempt_delay.as_secs_f64();
-                debug!("({self}) start preempt delay ({seconds:.6})");
+                if let Some(more) = permitted() {
+                    debug!("({self}) start preempt delay ({seconds:.6}){more}");
+                }
                 self.set(Alarm::PreemptDelay, self.config.preempt_delay, cx);
             }
             (true, PreemptDelay::Idle) | (false, PreemptDelay::Running | PreemptDelay::Over) => {}
@@ -317,8 +344,10 @@ impl Instance {
     fn master_hears(&mut self, advert: Advert, cx: &mut Context<'_>) {
         if advert.priority == 0 {
             // RFC 3768 6.4.3 (RFC 5798: 705, 710): another one leaves; tell the rest who is here.
-            debug!("({self}) Master received priority 0 message");
-            self.advertise(cx);
+            if let Some(more) = self.restraint.permit(Deed::Goodbye, cx.now) {
+                debug!("({self}) Master received priority 0 message{more}");
+            }
+            self.answer(cx);
             self.answer_goodbye(cx);
             return;
         }
@@ -359,24 +388,33 @@ impl Instance {
 
     fn master_defends(&mut self, advert: Advert, cx: &mut Context<'_>) {
         let answers = !self.config.lower_prio_no_advert;
-        info!(
-            "({self}) Received advert from {} with lower priority {}, ours {}{}",
-            advert.source,
-            advert.priority,
-            self.priority(),
-            if answers {
+        let permitted = self.restraint.permit(Deed::Defence, cx.now);
+        if let Some(more) = permitted {
+            let consequence = if answers {
                 ", forcing new election"
             } else {
                 ""
-            }
-        );
+            };
+            info!(
+                "({self}) Received advert from {} with lower priority {}, ours {}{consequence}\
+                 {more}",
+                advert.source,
+                advert.priority,
+                self.priority()
+            );
+        }
         if let Some(sequence) = advert.sequence {
             // The other side takes our answer only with a later number than its own.
-            info!("({self}) IPSEC-AH : Syncing seq_num - Increment seq");
+            if permitted.is_some() {
+                info!("({self}) IPSEC-AH : Syncing seq_num - Increment seq");
+            }
             self.dialect.ah_sequence = sequence.saturating_add(1);
         }
         if answers {
-            self.advertise(cx);
+            self.answer(cx);
+        }
+        if permitted.is_none() {
+            return;
         }
         self.announce(Burst::LowerPriority, cx);
         cx.defended = true;
@@ -405,7 +443,7 @@ impl Instance {
         }
         self.master_priority = Some(advert.priority);
         // RFC 5798: 745, 750.
-        self.learn_interval(&advert);
+        self.learn_interval(&advert, cx.now);
         let state = State::Backup {
             master: Some(advert.source),
             delay: PreemptDelay::Idle,
@@ -660,6 +698,15 @@ impl Instance {
         self.count_for_rival(cx);
     }
 
+    /// Whoever sends thousands is not sent as many: everybody hears the one answer.
+    fn answer(&mut self, cx: &mut Context<'_>) {
+        let is_over = |last| cx.now.since(last) >= ANSWER_INTERVAL;
+        if self.answered_at.is_none_or(is_over) {
+            self.answered_at = Some(cx.now);
+            self.advertise(cx);
+        }
+    }
+
     fn send_advert(&mut self, priority: u8, cx: &mut Context<'_>) {
         let (Some(source), Some(on)) = (self.source, self.socket) else {
             return;
@@ -847,6 +894,9 @@ impl Instance {
         }
     }
 }
+
+/// The shortest interval of adverts there is.
+const ANSWER_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How a master leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! What a master owns in the kernel. What somebody else removes comes back; what the kernel
 //! refuses is tried again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use log::{debug, error, info, warn};
@@ -181,6 +182,20 @@ impl Owned {
         self.incomplete
     }
 
+    /// Those that the kernel has refused before, and the others.
+    fn part(&self, taken: Vec<Entry>) -> (Vec<Entry>, Vec<Entry>) {
+        let was_refused = |entry: &Entry| self.refused.contains(entry);
+        taken.into_iter().partition(was_refused)
+    }
+
+    /// What had been refused and is owned; it is not refused any more.
+    fn accepted_late(&mut self) -> Vec<Entry> {
+        let refused = std::mem::take(&mut self.refused);
+        let (accepted, refused) = refused.into_iter().partition(|entry| self.has(entry));
+        self.refused = refused;
+        accepted
+    }
+
     /// Notes that the kernel refused an entry of ours. EEXIST means that it is as wanted already.
     /// True when the entry is ours and has to be tried again.
     pub(super) fn refuse(&mut self, subject: &str, request: &Request, refusal: Errno) -> bool {
@@ -273,12 +288,32 @@ impl Instance {
             self.set(Alarm::Restore, later, cx);
             return;
         }
-        let restored = self.take_over(cx);
+        let taken = self.owned.take(wanted, cx.out);
+        let (tried, restored) = self.owned.part(taken);
+        if !restored.is_empty() {
+            self.tell_of_taking();
+        }
         for entry in &restored {
             warn!("({self}) restoring {entry}");
             self.statistics.restored += 1;
         }
         self.announce_entries(&restored, self.config.garp.repeat, cx);
+        if !tried.is_empty() {
+            self.set(Alarm::Restore, ANSWER_PATIENCE, cx);
+        }
+    }
+
+    /// What the kernel had refused and has taken now is announced only then: a master of addresses
+    /// that it cannot have does not call the traffic to itself every second.
+    pub(super) fn announce_late(&mut self, cx: &mut Context<'_>) {
+        if !matches!(self.state, State::Master) {
+            return;
+        }
+        let late = self.owned.accepted_late();
+        for entry in &late {
+            info!("({self}) {entry} could be added at last");
+        }
+        self.announce_entries(&late, self.config.garp.repeat, cx);
     }
 
     pub(super) fn on_kernel_refusal(
@@ -296,7 +331,15 @@ impl Instance {
     pub(super) fn exchange(&mut self, cx: &mut Context<'_>) {
         let wanted = self.wanted(cx);
         for entry in self.owned.dismiss(&wanted, cx.network, cx.out) {
-            info!("({self}) {entry}, no longer exist");
+            match entry.address() {
+                // keepalived's words, with the length of a host's network, too.
+                Some(Address { cidr, link, .. }) => {
+                    let device = cx.network.link(*link).map_or("?", |link| &link.name);
+                    let (address, length) = (cidr.address(), cidr.prefix());
+                    info!("({self}) ip address {address}/{length} dev {device}, no longer exist");
+                }
+                None => info!("({self}) {entry}, no longer exist"),
+            }
         }
         let taken = self.take_over(cx);
         self.announce_entries(&taken, self.config.garp.repeat, cx);
@@ -307,10 +350,14 @@ impl Instance {
         let config = &self.config;
         let addresses = config.addresses.iter().chain(&config.excluded);
         let routes = config.routes.iter();
+        // One that is given twice is in adverts twice and in the kernel once.
+        let mut seen = BTreeSet::new();
         addresses
             .filter_map(|line| {
                 let link = self.place_of(line, cx.network, cx.devices)?;
-                entries::address_on(line, link)
+                let wanted = entries::address_on(line, link)?;
+                let cidr = wanted.entry.address()?.cidr;
+                seen.insert((link, cidr)).then_some(wanted)
             })
             .chain(routes.filter_map(|line| entries::route(line, cx.network)))
             .chain(config.rules.iter().map(entries::rule))
@@ -345,5 +392,7 @@ pub(super) fn tell_of_refusal(request: &Request, refusal: Errno) {
     }
 }
 
+/// The kernel refuses at once: what it has not refused by then, it has taken.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(1);
 /// The least time between two attempts to put lost entries back.
 pub(super) const RESTORE_INTERVAL: Duration = Duration::from_secs(1);

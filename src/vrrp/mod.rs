@@ -45,6 +45,7 @@ mod reception;
 mod refusal;
 mod reload;
 mod replay;
+mod restraint;
 mod routing;
 mod settings;
 mod sockets;
@@ -83,6 +84,7 @@ use instance::{Context, Instance};
 use linkbeat::Linkbeats;
 use network::Network;
 use pacing::{Lane, Pacing, Way};
+use restraint::{Deed, Restraint};
 use settings::Settings;
 use sockets::{Sockets, User};
 use start::StartDelay;
@@ -278,6 +280,8 @@ pub struct Core {
     statics: Statics,
     pacing: Pacing,
     strangers: Strangers,
+    /// What packets can cause that are no instance's.
+    restraint: Restraint,
     /// `disable_local_igmp`.
     quiet_igmp: bool,
     buffer_rule: BufferRule,
@@ -324,6 +328,7 @@ impl Core {
             statics: Statics::default(),
             pacing: Pacing::default(),
             strangers: Strangers::default(),
+            restraint: Restraint::default(),
             quiet_igmp: false,
             buffer_rule: BufferRule::default(),
             network: Network::default(),
@@ -565,11 +570,14 @@ impl Core {
         let received = match accept::Received::parse(datagram) {
             Ok(received) => received,
             Err(short) => {
-                debug!("{short} - {} bytes", datagram.length());
+                if let Some(more) = self.restraint.permit(Deed::Short, now) {
+                    debug!("{short} - {} bytes{more}", datagram.length());
+                }
                 return;
             }
         };
         let Some(id) = self.addressee(on, &received) else {
+            self.tell_of_unknown(now, on, &received);
             return;
         };
         let (instances, mut cx) = self.split(now, out);
@@ -611,18 +619,25 @@ impl Core {
                 })
             }
         };
-        if found.is_none() && self.log_unknown_vrids {
-            let interface = self.sockets.interface(on);
-            if candidates.is_empty() {
-                info!("Unknown VRID({vrid}) received on interface({interface}). ignoring...");
-            } else {
-                info!(
-                    "Unknown VRID({vrid}) received on interface({interface}) from {source}. \
-                     ignoring..."
-                );
-            }
-        }
         found.copied()
+    }
+
+    /// `log_unknown_vrids`.
+    fn tell_of_unknown(&mut self, now: Instant, on: SocketId, received: &accept::Received<'_>) {
+        if !self.log_unknown_vrids {
+            return;
+        }
+        let Some(more) = self.restraint.permit(Deed::Unknown, now) else {
+            return;
+        };
+        let (source, vrid) = (received.source, received.packet.vrid());
+        let from = if self.sockets.instances(on, vrid).is_empty() {
+            String::new()
+        } else {
+            format!(" from {source}")
+        };
+        let interface = self.sockets.interface(on);
+        info!("Unknown VRID({vrid}) received on interface({interface}){from}. ignoring...{more}");
     }
 
     fn on_notice(&mut self, now: Instant, notice: &Notice, out: &mut Vec<Effect>) {

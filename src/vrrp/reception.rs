@@ -7,7 +7,9 @@ use log::{debug, info, warn};
 use super::accept::{AddressList, Advert, Received};
 use super::instance::{Context, Input, Instance, State, Told};
 use super::refusal::Refusal;
+use super::restraint::Deed;
 use super::strangers::{Clash, Trace};
+use crate::time::Instant;
 use crate::wire::vrrp;
 
 impl Instance {
@@ -121,13 +123,15 @@ impl Instance {
     }
 
     /// RFC 9568 6.4.2 (RFC 5798: 450): the interval of the master is that of its advert.
-    pub(super) fn learn_interval(&mut self, advert: &Advert) {
+    pub(super) fn learn_interval(&mut self, advert: &Advert, now: Instant) {
         if let Some(interval) = advert.interval.filter(|new| *new != self.master_interval) {
-            debug!(
-                "({self}) advertisement interval updated from {}ms to {}ms by master",
-                self.master_interval.as_millis(),
-                interval.as_millis()
-            );
+            if let Some(more) = self.restraint.permit(Deed::Interval, now) {
+                debug!(
+                    "({self}) advertisement interval updated from {}ms to {}ms by master{more}",
+                    self.master_interval.as_millis(),
+                    interval.as_millis()
+                );
+            }
             self.master_interval = interval;
         }
     }

@@ -43,6 +43,11 @@ impl Strangers {
         timers: &mut Timers<Timer>,
         out: &mut Vec<Effect>,
     ) {
+        // Each is a descriptor of ours, and anybody can send from a thousand addresses.
+        if self.sought.len() >= SOUGHT_MAX && !self.sought.contains_key(&trace) {
+            warn!("{} on {}", clash.with(trace.source), clash.interface);
+            return;
+        }
         let clashes = self.sought.entry(trace).or_default();
         if clashes.is_empty() {
             out.push(Effect::Seek(trace));
@@ -81,3 +86,36 @@ impl Clash {
 
 /// Most routers speak every second.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How many are looked for at a time; where there are more, somebody makes them up.
+const SOUGHT_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_made_up_routers_are_not_looked_for_all_at_once() {
+        let trace = |last| Trace {
+            link: IfIndex(2),
+            source: IpAddr::from([10, 0, 0, last]),
+        };
+        let mut strangers = Strangers::default();
+        let mut timers = Timers::new();
+        let mut meet = |strangers: &mut Strangers, last| {
+            let mut out = Vec::new();
+            let clash = Clash {
+                instance: "V".to_owned(),
+                vrid: Vrid::new(51).unwrap(),
+                interface: "eth0".to_owned(),
+            };
+            strangers.meet(Instant::ZERO, trace(last), clash, &mut timers, &mut out);
+            out.len()
+        };
+        let sought: usize = (0..=199).map(|last| meet(&mut strangers, last)).sum();
+        assert_eq!(sought, SOUGHT_MAX);
+        // Another instance hears one of them: nothing more is opened for it.
+        assert_eq!(meet(&mut strangers, 0), 0);
+        strangers.give_up(trace(0), &mut Vec::new());
+        assert_eq!(meet(&mut strangers, 250), 1);
+    }
+}

@@ -79,6 +79,7 @@ pub(crate) fn check(text: &[u8], before: Option<&Config>) -> Result<Option<Confi
     let Loaded {
         config,
         diagnostics,
+        ..
     } = quick("reading", || {
         load_bytes("fuzz.conf", text, &Machine(text), &Reading::default())
     })?;

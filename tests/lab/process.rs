@@ -20,6 +20,7 @@ crate::scenarios!(
     the_daemon_detaches_and_writes_to_syslog,
     a_syslog_that_is_stuck_does_not_stop_the_daemon,
     a_panic_leaves_no_address_and_says_goodbye,
+    descriptors_are_as_many_as_the_system_allows_and_scripts_have_their_own_limit,
     the_daemon_works_in_the_namespace_it_is_told,
     a_reload_that_cannot_be_used_changes_nothing,
     a_reload_check_refuses_whatever_is_wrong,
@@ -71,6 +72,8 @@ fn a_reload_that_cannot_be_used_changes_nothing() {
         other.replace("router_id 51", "router_id"),
         other.replace("router_id 51", "router_id 0"),
         other.replace("eth0", "eth9"),
+        String::new(),
+        "! Cut short\n".to_owned(),
         format!("{other}global_defs {{\ninclude_check\n}}\ninclude nowhere.conf\n"),
     ];
     for (number, text) in bad.iter().enumerate() {
@@ -119,6 +122,41 @@ fn a_reload_check_refuses_whatever_is_wrong() {
     let details = fs::read_to_string(&told).expect("the host made the file");
     assert!(details.contains("unknown keyword `nonsense`"), "{details}");
     daemon.stop();
+}
+
+/// A hundred trackers whose host does not answer are a hundred connections.
+fn descriptors_are_as_many_as_the_system_allows_and_scripts_have_their_own_limit() {
+    let mut lab = Lab::new();
+    let host = lab.host("router", "192.168.16.21/24");
+    let (mut scripts, mut names) = (String::new(), String::new());
+    for number in 1..=100 {
+        scripts += &format!(
+            "vrrp_script s{number} {{\n track_tcp 192.168.16.{} 80\n timeout 5\n weight 1\n}}\n",
+            100 + number
+        );
+        names += &format!("s{number}\n");
+    }
+    let seen = host.write("seen", "");
+    let script = host.write("limit.sh", &format!("ulimit -n >{}\n", seen.display()));
+    let tracked = format!(
+        "track_script {{\n{names}}}\nnotify_master \"/bin/sh {}\"\n",
+        { script.display() }
+    );
+    let config = CONFIG.replace("advert_int 1", &format!("advert_int 1\n{tracked}"));
+    let config = host.write("many.conf", &(scripts + &config));
+    let mut words = vec!["sh", "-c", "ulimit -Sn 64; exec \"$0\" \"$@\""];
+    let call = foreground(&Make::Ours.program(), &config, &host);
+    words.extend(call.iter().map(String::as_str));
+    let log = host.directory.join("many.log");
+    let mut daemon = host.spawn(&words, &log);
+    wait_until(seconds(8), "the script has run", || {
+        fs::read_to_string(&seen).is_ok_and(|text| text == "64\n")
+    });
+    let text = fs::read_to_string(&log).expect("it was made for the daemon");
+    assert!(!text.contains("Too many open files"), "{text}");
+    network::signal(daemon.pid(), "TERM");
+    let ended = daemon.child().wait().expect("it is our child");
+    assert!(ended.success(), "{ended}");
 }
 
 fn the_daemon_works_in_the_namespace_it_is_told() {

@@ -30,6 +30,7 @@ vrrp_instance VI_1 {
 
 /// Verbs with the exit status that LSB asks for; `!` lines change the machine in between.
 const INIT_STORY: &str = "
+!cp /etc/keepalived/keepalived.conf /etc/other.conf
 status 3
 start 0
 status 0
@@ -47,6 +48,15 @@ stop 0
 status 3
 stop 0
 condrestart 0
+status 3
+!rm /etc/keepalived/keepalived.conf
+start 6
+!echo 'KEEPALIVED_OPTIONS=\"-D -f /etc/other.conf --pid=/run/other.pid\"' >/etc/sysconfig/keepalived
+start 0
+!test -s /run/other.pid -a ! -e /run/keepalived.pid || exit 1
+status 0
+reload 0
+stop 0
 status 3
 unheard-of 2
 ";

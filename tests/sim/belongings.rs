@@ -100,9 +100,41 @@ fn every_address_the_kernel_refuses_is_told_of_once_and_tried_until_it_is_taken(
     assert_eq!(told(&lan, "cannot add ip address fd00::100:"), 1);
     assert_eq!(told(&lan, "cannot add ip address 10.0.0.100:"), 1);
     assert!(told(&lan, "+ fd00::100") >= 5, "{}", lan.transcript());
+    // Who cannot have it does not call its traffic, but for once when it has just become master.
+    assert_eq!(told(&lan, "gratuitous ARP for 10.0.0.100"), 1);
+    assert_eq!(told(&lan, "restoring"), 0, "{}", lan.transcript());
     lan.refuse(a, false);
     lan.run(1_100 * MS);
     lan.expect_only_owner(a, "fd00::100");
+    assert_eq!(
+        told(&lan, "gratuitous ARP for 10.0.0.100"),
+        2,
+        "{}",
+        lan.transcript()
+    );
+    assert_eq!(told(&lan, "10.0.0.100 could be added at last"), 1);
+    lan.run(10 * SEC);
+    assert_eq!(told(&lan, "at last"), 4, "{}", lan.transcript());
+}
+
+/// An address that is written twice: 2.2.7 counts it twice and refuses adverts that do not. The
+/// kernel has it once, and what somebody removes comes back.
+#[test]
+fn an_address_given_twice_is_in_adverts_twice_and_in_the_kernel_once() {
+    let mut lan = Lan::new(126);
+    let twice = "virtual_ipaddress {\n 10.0.0.100\n}";
+    let a = master(&mut lan, &conf(twice));
+    let packet = lan.last_sent(a).bytes;
+    assert_eq!(packet[20 + 3], 2, "{packet:?}");
+    let told = |lan: &Lan, what: &str| lan.transcript().matches(what).count();
+    assert_eq!(told(&lan, "+ 10.0.0.100"), 1, "{}", lan.transcript());
+    lan.remove_address(a, "10.0.0.100");
+    lan.expect_only_owner(a, "10.0.0.100");
+    assert_eq!(told(&lan, "restoring"), 1, "{}", lan.transcript());
+    // One of the two leaves: that is no reason to take it away.
+    lan.reload(a, &conf(""));
+    lan.expect_only_owner(a, "10.0.0.100");
+    assert_eq!(told(&lan, "- 10.0.0.100"), 0, "{}", lan.transcript());
 }
 
 /// F.27: as long as they are written, whole hosts by default, without a broadcast address. F.26: a

@@ -211,6 +211,46 @@ fn a_weaker_master_is_answered_and_told_of() {
     }
 }
 
+/// A packet costs its sender nothing. A hundred thousand valid ones are neither as many lines nor
+/// adverts, announcements and scripts of ours, in whatever state they find us; what was not told
+/// is counted, and the last word is still an announcement.
+#[test]
+fn a_flood_of_valid_adverts_is_no_flood_of_ours() {
+    let flood = |lan: &mut Lan, priority: u8| {
+        for _ in 0..1000 {
+            for other in [OTHER, THIRD] {
+                lan.inject(&advert_of(other, 51, priority, PASSWORD));
+            }
+            lan.run(MS);
+        }
+    };
+    let mut lan = Lan::new(614);
+    let a = lan.router("a", &conf(150, ""));
+    lan.run(30_500 * MS);
+    for (priority, lines) in [(100, 3), (0, 0)] {
+        let (before, adverts) = (lan.transcript().len(), sent(&lan, a));
+        flood(&mut lan, priority);
+        assert!(sent(&lan, a) - adverts <= 102, "{}", sent(&lan, a));
+        let said = lan.transcript()[before..].to_owned();
+        assert_eq!(said.matches("lower priority").count(), lines, "{said}");
+        assert!(said.matches("MASTER_RX_LOWER_PRI").count() <= 3, "{said}");
+        assert!(said.matches("gratuitous ARP for").count() <= 9, "{said}");
+    }
+    let before = lan.transcript().len();
+    lan.run(10 * SEC);
+    let said = lan.transcript()[before..].to_owned();
+    assert!(said.contains("gratuitous ARP for 10.0.0.100 x5"), "{said}");
+    lan.inject(&advert(51, 100, PASSWORD));
+    let more = "forcing new election (1997 more of this kind not told)";
+    assert!(lan.transcript().contains(more), "{}", lan.transcript());
+
+    // A backup that discards them, between two masters.
+    let mut lan = Lan::new(615);
+    let _backup = lan.router("a", &conf(150, ""));
+    flood(&mut lan, 100);
+    assert_eq!(lan.transcript().matches("discarding").count(), 3);
+}
+
 /// B.5 yielding: a line for each of the two reasons, no goodbye, and the whole interval again.
 #[test]
 fn a_master_that_yields_says_why_and_no_goodbye() {

@@ -1,5 +1,6 @@
 //! Counts of processes, and how long a change must last.
 
+use keepalived::config::lossless;
 use keepalived::track::Condition::{Down, Up};
 use keepalived::track::ProcessNews;
 
@@ -37,6 +38,18 @@ fn what_is_found_at_first_counts_at_once_and_later_changes_when_they_lasted() {
     world.run(SEC);
     assert_eq!(world.told(), []);
     world.run(SEC);
+    assert_eq!(world.told(), [Up]);
+}
+
+/// The kernel keeps fifteen octets of a name, here two letters, four characters and a third of one.
+#[test]
+fn a_name_is_cut_where_the_kernel_cuts_it() {
+    let name = "ab服务器程序";
+    let mut kept = command(1, &[name]);
+    kept.name = lossless::decode(&name.as_bytes()[..15]);
+    let config = process("").replace("mysqld-very-long-name", name);
+    let mut world = World::new(&config, TRACK);
+    world.process(ProcessNews::All(&[kept]));
     assert_eq!(world.told(), [Up]);
 }
 

@@ -217,9 +217,9 @@ fn peer(draft: &mut VirtualAddress, argument: &Word, report: &mut Report<'_>) ->
         None => {
             report.reject(
                 argument,
-                "a peer address of the same family, the line is ignored",
+                "a peer address of the same family, there is no peer",
             );
-            Line::Dropped
+            Line::Stays
         }
     }
 }

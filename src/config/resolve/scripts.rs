@@ -12,6 +12,7 @@ use crate::config::keywords::root::Draft;
 use crate::config::lossless;
 use crate::config::report::Report;
 use crate::config::script::{Script, ScriptUser};
+use crate::config::source::Span;
 
 /// Used where `script_user` is not given.
 const DEFAULT_USER: &str = "keepalived_script";
@@ -46,9 +47,13 @@ pub(crate) fn vet(draft: &mut Draft, report: &mut Report<'_>) {
             if program.starts_with("</") {
                 return false;
             }
+            let written = script.user.as_ref();
             let fit = known
                 .entry((program, user))
-                .or_insert_with_key(|(program, user)| is_fit(program, user, security, report));
+                .or_insert_with_key(|(program, user)| {
+                    let place = report.program(program, written);
+                    is_fit(program, user, place, security, report)
+                });
             !*fit
         });
     });
@@ -120,6 +125,7 @@ fn tell(left_out: bool, report: &mut Report<'_>) {
 fn is_fit(
     program: &str,
     user: &Option<ScriptUser>,
+    place: Span,
     security: bool,
     report: &mut Report<'_>,
 ) -> bool {
@@ -130,12 +136,13 @@ fn is_fit(
     };
     let runs = matches!(unfit, Unfit::Weak(_)) && !security;
     let then = if runs { "" } else { ", it is left out" };
-    let what = match &unfit {
-        Unfit::Weak(_) => "is not safe to run as root",
-        Unfit::Barred(_) => "cannot be run by its user",
+    let what = match (&unfit, user) {
+        (Unfit::Weak(_), _) => "is not safe to run as root".to_owned(),
+        (Unfit::Barred(_), None) => "cannot be run".to_owned(),
+        (Unfit::Barred(_), Some(user)) => format!("cannot be run by {user}"),
     };
     let message = format!("`{program}` {what}: {unfit}{then}");
-    let problem = Problem::warning(report.program(program), message);
+    let problem = Problem::warning(place, message);
     report.add(problem.help(unfit.cure()));
     runs
 }

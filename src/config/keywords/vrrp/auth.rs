@@ -103,6 +103,11 @@ fn auth_pass(draft: &mut AuthenticationDraft, statement: &Statement, report: &mu
     };
     lint_strange(word, report);
     let octets = lossless::encode(&word.text);
+    // "" is no password, here and for the routers that are to hear us.
+    if octets.is_empty() {
+        draft.password = None;
+        return;
+    }
     let mut password = [0; 8];
     if octets.len() > password.len() {
         let message = format!(

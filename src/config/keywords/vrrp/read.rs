@@ -125,6 +125,8 @@ pub(super) fn native_ipv6(
     draft.version = Some((3, statement.span()));
 }
 
+/// One that is given twice is in the adverts twice: 2.2.7 has it so, and refuses the adverts of
+/// a router that does not.
 pub(super) fn virtual_ipaddress(
     draft: &mut InstanceDraft,
     statement: &Statement,
@@ -140,10 +142,9 @@ pub(super) fn virtual_ipaddress(
         }
         let same = |other: &&AddressDraft| other.address.cidr.address() == ip;
         if let Some(first) = draft.addresses.iter().find(same) {
-            let message = format!("{ip} is given twice, the second is ignored");
+            let message = format!("{ip} is given twice, and is in adverts twice");
             let problem = Problem::warning(read.span, message);
             report.add(problem.note(first.span, "first given here"));
-            continue;
         }
         draft.addresses.push(read);
     }
