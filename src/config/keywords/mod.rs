@@ -111,7 +111,7 @@ pub(crate) trait Scope: Sync {
     fn name(&self) -> &'static str;
     fn entries(&self) -> Vec<Entry>;
 
-    fn find(&self, keyword: &str) -> Option<Entry>;
+    fn find(&self, keyword: &str) -> Option<&Entry>;
 }
 
 impl<T> Scope for Table<T> {
@@ -123,8 +123,8 @@ impl<T> Scope for Table<T> {
         self.keywords.iter().map(|keyword| keyword.entry).collect()
     }
 
-    fn find(&self, keyword: &str) -> Option<Entry> {
-        let mut here = self.keywords.iter().map(|keyword| keyword.entry);
+    fn find(&self, keyword: &str) -> Option<&Entry> {
+        let mut here = self.keywords.iter().map(|keyword| &keyword.entry);
         here.find(|entry| entry.name == keyword)
     }
 }
@@ -320,22 +320,22 @@ impl<T> Table<T> {
                 unknown(self, statement, report);
                 continue;
             };
-            if !fits(known.entry, statement, report) {
+            if !fits(&known.entry, statement, report) {
                 continue;
             }
             if matches!(known.entry.shape, Shape::Block(_)) {
                 report.host.meanwhile();
             }
             if matches!(known.entry.shape, Shape::Values) {
-                extra_before_block(known.entry, statement, report);
+                extra_before_block(&known.entry, statement, report);
             }
             if matches!(known.entry.shape, Shape::Line) {
-                if !again(&mut seen, known.entry, statement, report) {
+                if !again(&mut seen, &known.entry, statement, report) {
                     continue;
                 }
                 let command = matches!(known.read, Read::Field(Field::Command(_)));
                 if !command && !known.entry.judges_itself {
-                    self.too_many(known.entry, statement, report);
+                    self.too_many(&known.entry, statement, report);
                 }
             }
             match &known.read {
@@ -346,7 +346,7 @@ impl<T> Table<T> {
     }
 
     /// keepalived says nothing about the rest of a line, but nobody writes it for nothing.
-    fn too_many(&self, entry: Entry, statement: &Statement, report: &mut Report<'_>) {
+    fn too_many(&self, entry: &Entry, statement: &Statement, report: &mut Report<'_>) {
         let extra = statement.arguments().get(entry.takes..).unwrap_or_default();
         let (Some(first), Some(last)) = (extra.first(), extra.last()) else {
             return;
@@ -366,7 +366,7 @@ impl<T> Table<T> {
 }
 
 /// Reports words between a keyword and the block of its values.
-fn extra_before_block(entry: Entry, statement: &Statement, report: &mut Report<'_>) {
+fn extra_before_block(entry: &Entry, statement: &Statement, report: &mut Report<'_>) {
     let extra = statement.arguments().get(entry.takes..).unwrap_or_default();
     if let (Some(first), Some(last)) = (extra.first(), extra.last()) {
         let message = format!("`{}` takes no words here, they are ignored", entry.name);
@@ -459,7 +459,7 @@ fn standing_of(entry: &Entry) -> &'static str {
 }
 
 /// Block or no block, and all the arguments that are needed.
-fn fits(entry: Entry, statement: &Statement, report: &mut Report<'_>) -> bool {
+fn fits(entry: &Entry, statement: &Statement, report: &mut Report<'_>) -> bool {
     let name = entry.name;
     let takes_block = !matches!(entry.shape, Shape::Line);
     if takes_block && statement.block.is_none() {
@@ -490,7 +490,7 @@ fn fits(entry: Entry, statement: &Statement, report: &mut Report<'_>) -> bool {
 
 /// The last of two equal statements wins, of some keywords the first; that may not be what was
 /// meant. True when this one counts.
-fn again(seen: &mut Seen, entry: Entry, statement: &Statement, report: &mut Report<'_>) -> bool {
+fn again(seen: &mut Seen, entry: &Entry, statement: &Statement, report: &mut Report<'_>) -> bool {
     if entry.judges_itself && !entry.first_counts && !entry.once_only {
         return true;
     }
