@@ -30,3 +30,8 @@ fn finish(outcome: Result<ExitCode, daemon::Error>) -> ExitCode {
         }
     }
 }
+
+/// In place of musl's; see Cargo.toml.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;

@@ -90,6 +90,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("libc", &["sys"]),
     ("nix", &["sys"]),
     ("mio", &["sys", "daemon"]),
+    ("dlmalloc", &["main"]),
     ("env_logger", &["daemon"]),
     ("pest", &["config"]),
     ("pest_derive", &["config"]),
