@@ -164,16 +164,7 @@ fn the_sync_daemon_follows_its_instance_even_without_services() {
 }
 
 pub(crate) fn vip() -> Address {
-    Address {
-        link: IfIndex(2),
-        cidr: "10.0.0.1/32".parse().unwrap(),
-        peer: None,
-        broadcast: None,
-        label: None,
-        scope: 0,
-        flags: 0,
-        preferred: None,
-    }
+    Address::new(IfIndex(2), "10.0.0.1/32".parse().unwrap())
 }
 
 #[test]

@@ -552,16 +552,10 @@ const VIPS: [&str; 2] = ["10.0.0.1:80", "[fd00::ff]:80"];
 fn virtual_ip(service: &str) -> Address {
     let address: SocketAddr = service.parse().unwrap();
     let length = if address.is_ipv4() { 32 } else { 128 };
-    Address {
-        link: IfIndex(2),
-        cidr: format!("{}/{length}", address.ip()).parse().unwrap(),
-        peer: None,
-        broadcast: None,
-        label: None,
-        scope: 0,
-        flags: 0,
-        preferred: None,
-    }
+    Address::new(
+        IfIndex(2),
+        format!("{}/{length}", address.ip()).parse().unwrap(),
+    )
 }
 
 /// The port of the servers there: packets reach them as they came.

@@ -473,16 +473,7 @@ fn who_goes_on_to_another_page_goes_alone() {
 }
 
 fn vip(number: u8) -> Address {
-    Address {
-        link: IfIndex(2),
-        cidr: format!("10.0.0.{number}/32").parse().unwrap(),
-        peer: None,
-        broadcast: None,
-        label: None,
-        scope: 0,
-        flags: 0,
-        preferred: None,
-    }
+    Address::new(IfIndex(2), format!("10.0.0.{number}/32").parse().unwrap())
 }
 
 #[test]

@@ -11,6 +11,10 @@ crate::scenarios!(
     a_foreign_router_of_ipv6_is_named_with_its_hardware_address,
 );
 
+/// Ours is in no hurry: Debian's keepalived sends nothing after a second in which it has heard any
+/// advert of its number, so that two who speak every second may have one who is never heard.
+const PATIENT: &str = "advert_int 3\n";
+
 fn config(statements: &str, address: &str) -> String {
     format!(
         "vrrp_instance VI_1 {{
@@ -49,7 +53,8 @@ fn a_foreign_router_is_named_with_its_hardware_address() {
     let ours = lab.host("ours", "192.168.16.21/24");
     let theirs = lab.host("theirs", "192.168.16.22/24");
     let password = "authentication {\n auth_type PASS\n auth_pass itnihao\n}";
-    let daemon = Daemon::start(&ours, &config(password, "192.168.16.20"));
+    let statements = PATIENT.to_owned() + password;
+    let daemon = Daemon::start(&ours, &config(&statements, "192.168.16.20"));
     let foreign = config("", "192.168.16.99");
     let foreign = Daemon::start_make(Make::Debian, &theirs, &foreign);
     let (mac, _) = own(&theirs);
@@ -70,7 +75,8 @@ fn a_foreign_router_of_ipv6_is_named_with_its_hardware_address() {
         key 1 0123456789abcdef0123456789abcdef
         active_key 1
     }";
-    let daemon = Daemon::start(&ours, &config(signed, "fe80::20"));
+    let statements = PATIENT.to_owned() + signed;
+    let daemon = Daemon::start(&ours, &config(&statements, "fe80::20"));
     let foreign = Daemon::start_make(Make::Debian, &theirs, &config("", "fe80::99"));
     let (mac, local) = own(&theirs);
     let line = format!("virtual router id 51 is also used by {local} ({mac}) on eth0");
