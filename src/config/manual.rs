@@ -77,7 +77,6 @@ const DIFFERENCES: &[&str] = &[
     "A weight of a vrrp_script beyond 253 is 253.",
     "A virtual address that is given twice gets a warning; adverts have it twice, as those of \
      2.2.7.",
-    "A virtual address whose peer is wrong is ignored, and not put without the peer.",
     "A vrrp_script or MISC_CHECK whose program is not there is an error; a script elsewhere is left \
      out with a warning, as one whose user does not exist.",
     "A route without dev is tracked, too.",

@@ -13,7 +13,7 @@ use super::{DEPTH_MAX, Expander, TEXT_MAX};
 
 /// Includes and files of one configuration; one for each of a thousand services is not unheard of.
 /// An include that finds nothing counts as well: looking for it has taken its time.
-const INCLUDES_MAX: usize = 10_000;
+const INCLUDES_MAX: usize = 6_000;
 
 impl Expander<'_> {
     /// Looks for the files of an include; each is read when its turn comes.

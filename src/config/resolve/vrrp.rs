@@ -237,7 +237,12 @@ fn addresses(
         let ip = address.cidr.address();
         let message = format!("more than {ADDRESSES_MAX} addresses, {ip} is not in adverts");
         report.add(Problem::error(span, message));
-        excluded.push(address);
+        // Out of adverts, once is enough.
+        let is_same =
+            |other: &VirtualAddress| other.cidr.address() == ip && other.device == address.device;
+        if !excluded.iter().any(is_same) {
+            excluded.push(address);
+        }
     }
     let listed = listed.into_iter().map(|(address, _)| address);
     (listed.collect(), excluded)
