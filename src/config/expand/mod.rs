@@ -284,6 +284,9 @@ impl<'a> Expander<'a> {
         }
         let line = self.source.keep(position, text.into_owned());
         let text = Text::written(self.source.written(line), line);
+        // The same file may come by thousands of times.
+        let spot = text.spot(&self.source, 0..text.len());
+        self.charge(text.len() + STEP, spot);
         if bytes.len() > LINE_MAX {
             let spot = text.spot(&self.source, 0..text.len());
             self.problems.push(too_long(bytes.len(), spot));
