@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::check::{Endpoint, HttpProbe, HttpVersion, Probe, TlsTrust, Url};
 use super::lossless;
+use super::print::quoted;
 use super::script::Script;
 
 /// `weight INT [reverse]`, -254 to 254.
@@ -111,7 +112,8 @@ impl fmt::Display for Reach {
             Self::Ping(host) => write!(f, "track_ping {host}"),
             Self::Http(WebPage { tls, to, path }) => {
                 let secret = if *tls { "s" } else { "" };
-                write!(f, "track_http http{secret}://{to}{path}")
+                let url = format!("http{secret}://{to}{path}");
+                write!(f, "track_http {}", quoted(&url))
             }
         }
     }
