@@ -288,7 +288,6 @@ impl<'a> Expander<'a> {
         let spot = text.spot(&self.source, 0..text.len());
         self.charge(text.len() + STEP, spot);
         if bytes.len() > LINE_MAX {
-            let spot = text.spot(&self.source, 0..text.len());
             self.problems.push(too_long(bytes.len(), spot));
         }
         let has_comment = comment(text.as_str());
