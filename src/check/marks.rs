@@ -13,6 +13,7 @@ use std::sync::Arc;
 use log::{debug, error, warn};
 
 use crate::addr::Family;
+use crate::config::global::{MARKS_PRIORITY, MARKS_START};
 use crate::config::{Config, GroupEntry, Protocol, ServiceKey};
 use crate::errno::Errno;
 use crate::hash::Map;
@@ -95,7 +96,7 @@ impl Marks {
         let firewall = &config.global.firewall;
         let settings = firewall.nftables_ipvs.clone().map(|table| Settings {
             table,
-            priority: firewall.nftables_ipvs_priority.unwrap_or(PRIORITY),
+            priority: firewall.nftables_ipvs_priority.unwrap_or(MARKS_PRIORITY),
             counters: firewall.nftables_counters,
         });
         if self.settings != settings {
@@ -113,7 +114,7 @@ impl Marks {
         let Some(settings) = self.settings.clone() else {
             return;
         };
-        self.next = firewall.nftables_ipvs_start_fwmark.unwrap_or(START);
+        self.next = firewall.nftables_ipvs_start_fwmark.unwrap_or(MARKS_START);
         self.reserved = named(config);
         for family in [Family::V4, Family::V6] {
             let needed = has_addresses(config, family);
@@ -605,11 +606,6 @@ const PROTOCOLS: [marks::Protocol; 3] = [
     marks::Protocol::Udp,
     marks::Protocol::Sctp,
 ];
-
-/// Just before those who filter at the usual place.
-const PRIORITY: i32 = -1;
-/// The first mark, unless another is configured.
-const START: u32 = 1_000;
 
 /// A request is one datagram, of some seventy octets for each element, and is carried out at once.
 const ELEMENTS_PER_REQUEST: usize = 500;

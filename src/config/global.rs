@@ -414,3 +414,8 @@ pub struct IncludeCheck {
     /// `brace_match`: one of several alternatives matches nothing.
     pub braces: bool,
 }
+
+/// `nftables_ipvs_priority`, unless it says another: just before those at the usual place.
+pub const MARKS_PRIORITY: i32 = -1;
+/// `nftables_ipvs_start_fwmark`, unless it says another.
+pub const MARKS_START: u32 = 1_000;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::report::field;
 use crate::addr::Family;
+use crate::config::global::{MARKS_PRIORITY, MARKS_START};
 use crate::config::{self, Buffer, Firewall};
 use crate::sys::daemonize::DEFAULT_UMASK;
 
@@ -96,9 +97,9 @@ fn firewall(text: &mut String, firewall: &Firewall) {
     field(text, 1, "nftables base chain priority", priority);
     if let Some(table) = &firewall.nftables_ipvs {
         field(text, 1, "ipvs nftables table name", table);
-        let priority = firewall.nftables_ipvs_priority.unwrap_or(-1);
+        let priority = firewall.nftables_ipvs_priority.unwrap_or(MARKS_PRIORITY);
         field(text, 1, "ipvs nftables base chain priority", priority);
-        let first = firewall.nftables_ipvs_start_fwmark.unwrap_or(1_000);
+        let first = firewall.nftables_ipvs_start_fwmark.unwrap_or(MARKS_START);
         field(text, 1, "ipvs nftables start fwmark", first);
     }
 }

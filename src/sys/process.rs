@@ -13,6 +13,7 @@ use libc::{c_char, c_int, rlimit};
 use nix::unistd::ForkResult;
 
 use super::host;
+use super::signal::SIGNAL_MAX;
 use super::socket::check;
 use crate::child::{Exit, Identity, Kill};
 use crate::errno::Errno;
@@ -529,8 +530,6 @@ const CANNOT_START: c_int = 127;
 const REPORT_LENGTH: usize = 5;
 const STAGE_IDENTITY: u8 = 1;
 const STAGE_EXEC: u8 = 2;
-/// The kernel's last signal; a C library's SIGRTMAX may be lower.
-const SIGNAL_MAX: c_int = 64;
 /// Our own descriptors are close-on-exec. Those our starter left open have low numbers.
 const INHERITED_MAX: c_int = 255;
 /// A daemon with more has other troubles than a copy of some.

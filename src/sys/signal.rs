@@ -146,8 +146,8 @@ fn set_of_all() -> sigset_t {
 
 /// Where the kernel's real-time signals begin, less the two of the C library.
 const REAL_TIME_MIN: c_int = 34;
-/// _NSIG of the kernel on x86-64.
-const SIGNAL_MAX: c_int = 64;
+/// The kernel's last signal on x86-64; a C library's SIGRTMAX may be lower.
+pub(super) const SIGNAL_MAX: c_int = 64;
 /// sizeof(struct signalfd_siginfo).
 const INFORMATION_LENGTH: usize = 128;
 
