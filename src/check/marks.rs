@@ -13,8 +13,8 @@ use std::sync::Arc;
 use log::{debug, error, warn};
 
 use crate::addr::Family;
-use crate::config::global::{MARKS_PRIORITY, MARKS_START};
-use crate::config::{Config, GroupEntry, Protocol, ServiceKey};
+
+use crate::config::{Config, GroupEntry, MARKS_PRIORITY, MARKS_START, Protocol, ServiceKey};
 use crate::errno::Errno;
 use crate::hash::Map;
 use crate::time::Instant;

@@ -55,7 +55,8 @@ pub use check::{
 pub use diag::{Diagnostic, Diagnostics, Note, Place, Severity};
 pub use diff::{Changes, diff};
 pub use global::{
-    Buffer, BufferPolicy, Buffers, Fifo, Firewall, FlushOnStop, Global, Lvs, SyncDaemon, Vrrp,
+    Buffer, BufferPolicy, Buffers, Fifo, Firewall, FlushOnStop, Global, Lvs, MARKS_PRIORITY,
+    MARKS_START, SyncDaemon, Vrrp,
 };
 pub use lossless::Octets;
 pub use manual::manual;

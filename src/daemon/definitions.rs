@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::report::field;
 use crate::addr::Family;
-use crate::config::global::{MARKS_PRIORITY, MARKS_START};
-use crate::config::{self, Buffer, Firewall};
+
+use crate::config::{self, Buffer, Firewall, MARKS_PRIORITY, MARKS_START};
 use crate::sys::daemonize::DEFAULT_UMASK;
 
 /// What comes behind the names and the mails.
