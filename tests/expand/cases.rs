@@ -192,4 +192,5 @@ pub(crate) const CASES: &[Case] = &[
     ),
     same("a${_RANDOM 4 4}\n", &["a4"]),
     same("$_INSTANCE=mine\na$_INSTANCE\n", &["amine"]),
+    ours("$_HASH=1${_HASH}\na${_HASH}b\n", &["a1#b"]),
 ];

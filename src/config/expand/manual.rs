@@ -33,6 +33,8 @@ Another number for each use, from 0 to 32767 unless told otherwise.
 .TP
 .B ${_HASH}, ${_BANG}
 The characters # and !.
+.PP
+A definition may have one of these names, too; inside it the name keeps the meaning given here.
 .SS Conditions
 .TP
 .BI @ ID\  line

@@ -137,16 +137,14 @@ impl Expander<'_> {
             return self.predefined_or_none(found, spot);
         };
         let depth = self.source.definitions(spot).count();
-        if depth >= DEPTH_MAX || self.source.definitions(spot).any(|outer| outer == name) {
-            let message = match depth < DEPTH_MAX {
-                true => format!("`${name}` is defined by itself"),
-                false => String::from("definitions used within each other too deeply"),
+        if depth >= DEPTH_MAX {
+            return self.left(found, spot, "definitions used within each other too deeply");
+        }
+        if self.source.definitions(spot).any(|outer| outer == name) {
+            return match PREDEFINED.contains(&name) {
+                true => self.without_definition(found, spot),
+                false => self.left(found, spot, &format!("`${name}` is defined by itself")),
             };
-            self.tell(
-                spot,
-                Problem::error(spot, message).help("it is left as it is"),
-            );
-            return Replacement::None;
         }
         match definition.as_ref() {
             Definition::Words(words) => {
@@ -155,19 +153,36 @@ impl Expander<'_> {
                 Replacement::Words(words.clone().through(through))
             }
             Definition::Lines(_) if !last => {
-                let message = format!("`${name}` stands for several lines");
-                let help = "nothing may follow it on its line; it is left as it is";
-                self.tell(spot, Problem::error(spot, message).help(help));
-                Replacement::None
+                let message = format!("`${name}` stands for several lines, nothing may follow it");
+                self.left(found, spot, &message)
             }
             Definition::Lines(_) if self.is_deep() => {
                 self.too_deep(spot);
-                Replacement::None
+                self.without_definition(found, spot)
             }
             Definition::Lines(_) => {
                 let through = self.source.note_use(name, None, spot);
                 Replacement::Lines(definition, through)
             }
+        }
+    }
+
+    /// Reports why a definition cannot stand for a use.
+    fn left(&mut self, found: &Reference<'_>, spot: Spot, message: &str) -> Replacement {
+        let help = match PREDEFINED.contains(&found.name) {
+            true => "it has the meaning that needs no definition",
+            false => "it is left as it is",
+        };
+        self.tell(spot, Problem::error(spot, message).help(help));
+        self.without_definition(found, spot)
+    }
+
+    /// What stands for a use if not its definition. A name that needs none has that meaning: left
+    /// as it is, it would get it when the configuration is printed and read again.
+    fn without_definition(&mut self, found: &Reference<'_>, spot: Spot) -> Replacement {
+        match PREDEFINED.contains(&found.name) {
+            true => self.predefined_or_none(found, spot),
+            false => Replacement::None,
         }
     }
 
