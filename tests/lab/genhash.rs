@@ -17,70 +17,55 @@ crate::scenarios!(
     a_digest_of_genhash_is_what_the_check_wants,
 );
 
-const NGINX: &str = "
-daemon off;
-master_process off;
-user root;
-worker_processes 1;
-pid nginx.pid;
-error_log stderr;
-events { worker_connections 64; }
-http {
-    access_log off;
-    client_body_temp_path body;
-    proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi;
-    uwsgi_temp_path uwsgi;
-    scgi_temp_path scgi;
-    server {
-        listen 80 default_server;
-        listen [::]:80 default_server;
-        root .;
-        location = /parts { ssi on; ssi_types *; }
-        location = /nothing { return 204; }
-        location = /moved { return 301 /index.html; }
-        location = /busy { return 503; }
-        location = /cut { return 444; }
-        location = /asked {
-            return 200 \"$request|$http_host|$http_connection|$http_user_agent|$http_accept\";
-        }
+const SERVERS: &str = "
+server {
+    listen 80 default_server;
+    listen [::]:80 default_server;
+    root .;
+    location = /parts { ssi on; ssi_types *; }
+    location = /nothing { return 204; }
+    location = /moved { return 301 /index.html; }
+    location = /busy { return 503; }
+    location = /cut { return 444; }
+    location = /asked {
+        return 200 \"$request|$http_host|$http_connection|$http_user_agent|$http_accept\";
     }
-    server {
-        listen 80;
-        listen [::]:80;
-        server_name www.example.org;
-        root www;
-    }
-    server {
-        listen 443 ssl default_server;
-        listen [::]:443 ssl default_server;
-        ssl_certificate other.pem;
-        ssl_certificate_key other.key;
-        root .;
-    }
-    server {
-        listen 443 ssl;
-        listen [::]:443 ssl;
-        server_name www.example.org;
-        ssl_certificate good.pem;
-        ssl_certificate_key good.key;
-        root www;
-    }
-    server {
-        listen 444 ssl;
-        ssl_protocols TLSv1.2;
-        ssl_certificate good.pem;
-        ssl_certificate_key good.key;
-        root .;
-    }
-    server {
-        listen 445 ssl;
-        ssl_protocols TLSv1.3;
-        ssl_certificate good.pem;
-        ssl_certificate_key good.key;
-        if ($ssl_server_name != www.example.org) { return 200 nobody; }
-        root www;
-    }
+}
+server {
+    listen 80;
+    listen [::]:80;
+    server_name www.example.org;
+    root www;
+}
+server {
+    listen 443 ssl default_server;
+    listen [::]:443 ssl default_server;
+    ssl_certificate other.pem;
+    ssl_certificate_key other.key;
+    root .;
+}
+server {
+    listen 443 ssl;
+    listen [::]:443 ssl;
+    server_name www.example.org;
+    ssl_certificate good.pem;
+    ssl_certificate_key good.key;
+    root www;
+}
+server {
+    listen 444 ssl;
+    ssl_protocols TLSv1.2;
+    ssl_certificate good.pem;
+    ssl_certificate_key good.key;
+    root .;
+}
+server {
+    listen 445 ssl;
+    ssl_protocols TLSv1.3;
+    ssl_certificate good.pem;
+    ssl_certificate_key good.key;
+    if ($ssl_server_name != www.example.org) { return 200 nobody; }
+    root www;
 }
 ";
 
@@ -363,7 +348,7 @@ impl Scene {
         }
         let www = node.directory.join("www");
         std::fs::create_dir(www).expect("the host's directory is writable");
-        node.write("nginx.conf", NGINX);
+        node.write("nginx.conf", &real::nginx_conf(SERVERS));
         node.write("index.html", INDEX);
         node.write("www/index.html", WWW);
         node.write("none", "");

@@ -164,6 +164,30 @@ pub(crate) fn start(node: &Host, command: &[String]) -> Background {
     node.spawn(&words, &node.directory.join("server.log"))
 }
 
+/// One process in the foreground, with everything it writes in its directory.
+pub(crate) fn nginx_conf(servers: &str) -> String {
+    format!(
+        "
+daemon off;
+master_process off;
+user root;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+{servers}
+}}
+"
+    )
+}
+
 /// nginx with its files in a directory.
 pub(crate) fn nginx(directory: &str) -> Vec<String> {
     let server = cached_server();
@@ -185,60 +209,45 @@ fn cached_server() -> String {
     env::var("LAB_SERVER").expect("LAB_SERVER starts Debian's servers: use scripts/lab")
 }
 
-const NGINX: &str = "
-daemon off;
-master_process off;
-user root;
-worker_processes 1;
-pid nginx.pid;
-error_log stderr;
-events { worker_connections 64; }
-http {
-    access_log off;
-    client_body_temp_path body;
-    proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi;
-    uwsgi_temp_path uwsgi;
-    scgi_temp_path scgi;
-    server {
-        listen 80 default_server;
-        location / { return 404; }
-        location /moved { return 301 /elsewhere; }
-        location /busy { return 503; }
-    }
-    server {
-        listen 80;
-        server_name www.example.org;
-        root @DIR;
-        location /parts.html { ssi on; }
-    }
-    server {
-        listen 443 ssl default_server;
-        ssl_certificate other.pem;
-        ssl_certificate_key other.key;
-        location / { return 421; }
-    }
-    server {
-        listen 443 ssl;
-        server_name www.example.org;
-        ssl_certificate good.pem;
-        ssl_certificate_key good.key;
-        root @DIR;
-    }
-    server {
-        listen 444 ssl;
-        ssl_protocols TLSv1.2;
-        ssl_certificate good.pem;
-        ssl_certificate_key good.key;
-        root @DIR;
-    }
-    server {
-        listen 445 ssl;
-        ssl_protocols TLSv1.3;
-        ssl_certificate good.pem;
-        ssl_certificate_key good.key;
-        root @DIR;
-    }
+const SERVERS: &str = "
+server {
+    listen 80 default_server;
+    location / { return 404; }
+    location /moved { return 301 /elsewhere; }
+    location /busy { return 503; }
+}
+server {
+    listen 80;
+    server_name www.example.org;
+    root @DIR;
+    location /parts.html { ssi on; }
+}
+server {
+    listen 443 ssl default_server;
+    ssl_certificate other.pem;
+    ssl_certificate_key other.key;
+    location / { return 421; }
+}
+server {
+    listen 443 ssl;
+    server_name www.example.org;
+    ssl_certificate good.pem;
+    ssl_certificate_key good.key;
+    root @DIR;
+}
+server {
+    listen 444 ssl;
+    ssl_protocols TLSv1.2;
+    ssl_certificate good.pem;
+    ssl_certificate_key good.key;
+    root @DIR;
+}
+server {
+    listen 445 ssl;
+    ssl_protocols TLSv1.3;
+    ssl_certificate good.pem;
+    ssl_certificate_key good.key;
+    root @DIR;
 }
 ";
 
@@ -246,10 +255,11 @@ http {
 /// name and by SNI, versions of TLS and whose certificate it is.
 fn a_web_server_with_several_hosts_is_checked_in_every_way() {
     let large = "0123456789ab".repeat(262_144);
+    let nginx_conf = nginx_conf(SERVERS);
     let (good, good_key) = (pem("good.pem"), pem("good.key"));
     let (other, other_key) = (pem("other.pem"), pem("other.key"));
     let files = [
-        ("nginx.conf", NGINX),
+        ("nginx.conf", &nginx_conf),
         ("index.html", "hello"),
         (
             "parts.html",
