@@ -152,14 +152,16 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// `seed` staggers the checks.
+    /// `seed` staggers the checks. In a call of its own, and boxed: what it takes to put the parts
+    /// together would else stay on the stack for as long as the daemon runs.
+    #[inline(never)]
     fn new(
         cores: Cores,
         manners: Manners,
         files: ConfigFile,
         seed: u64,
         recorder: Recorder,
-    ) -> Result<Self, Error> {
+    ) -> Result<Box<Self>, Error> {
         let opening = |what| move |errno| Error::Open { what, errno };
         let mut reactor = Reactor::new().map_err(Error::Poll)?;
         let alarm = Alarm::new().map_err(opening("timer"))?;
@@ -181,7 +183,7 @@ impl Daemon {
             let core = recorder::Check::new(Clock.now(), seed, tls::AVAILABLE, recorder.clone());
             check::Driver::new(part, core)
         });
-        Ok(Self {
+        Ok(Box::new(Self {
             reactor,
             clock: Clock,
             alarm,
@@ -201,7 +203,7 @@ impl Daemon {
             ending: false,
             manners,
             recorder,
-        })
+        }))
     }
 
     /// The whole loop. At a stop it goes on while neighbours and scripts are told of it, which is
