@@ -1,6 +1,8 @@
 //! One attempt of a check without a server: for whoever wants to know whether something answers.
 //! When it is made and how long it may take is its owner's business.
 
+use std::net::SocketAddr;
+
 use crate::config::Probe;
 use crate::time::Instant;
 
@@ -11,6 +13,7 @@ use super::{Effect, Event, ProbeId, Reason};
 #[derive(Debug)]
 pub struct Lone {
     id: ProbeId,
+    to: SocketAddr,
     probe: Probe,
     patterns: Patterns,
     state: State,
@@ -27,9 +30,10 @@ pub enum Answer {
 
 impl Lone {
     /// `id` is that of its connection.
-    pub fn new(id: ProbeId, probe: Probe) -> Self {
+    pub fn new(id: ProbeId, to: SocketAddr, probe: Probe) -> Self {
         Self {
             id,
+            to,
             patterns: Patterns::of(&probe),
             state: State::new(&probe),
             probe,
@@ -63,6 +67,7 @@ impl Lone {
         let around = Around {
             now,
             id: self.id,
+            to: self.to,
             probe: &self.probe,
             page: 0,
             patterns: &self.patterns,

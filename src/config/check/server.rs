@@ -1,7 +1,6 @@
 //! `real_server` and `sorry_server`: who answers for a service, and how packets get there.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use super::Checker;
 use crate::config::Script;
@@ -30,8 +29,7 @@ pub struct RealServer {
     pub virtualhost: Option<String>,
     /// `snmp_name`.
     pub snmp_name: Option<String>,
-    /// Each is shared with whoever makes it.
-    pub checkers: Vec<Arc<Checker>>,
+    pub checkers: Vec<Checker>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
