@@ -677,7 +677,7 @@ fn real_server(rand: &mut Rand, server: u64, is_weighed: bool) -> RealServer {
     RealServer {
         weight: i32::try_from(rand.below(4)).unwrap(),
         inhibit_on_failure: rand.chance(30),
-        checkers,
+        checkers: checkers.into_boxed_slice(),
         ..RealServer::new(address, Forwarding::DirectRouting)
     }
 }

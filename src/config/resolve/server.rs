@@ -99,9 +99,9 @@ fn real_server(
             .smtp_alert
             .or(service.around.smtp_alert)
             .unwrap_or(true),
-        virtualhost,
-        snmp_name: draft.snmp_name,
-        checkers,
+        virtualhost: virtualhost.map(String::into_boxed_str),
+        snmp_name: draft.snmp_name.map(String::into_boxed_str),
+        checkers: checkers.into_boxed_slice(),
     })
 }
 
