@@ -10,7 +10,7 @@ use crate::config;
 use crate::rand::Rand;
 use crate::time::Instant;
 
-use super::probe::{self, Around, Input, Patterns, State, Step, Told, Verdict, Weight};
+use super::probe::{self, Around, Compiled, Input, Patterns, State, Step, Told, Verdict, Weight};
 use super::rhythm::Course;
 use super::service::ServerKey;
 use super::share::{Ride, Rider, Shared};
@@ -59,7 +59,12 @@ pub(super) struct Attempt {
 }
 
 impl Checker {
-    pub(super) fn new(server: ServerKey, config: &config::Checker, up: bool) -> Self {
+    pub(super) fn new(
+        server: ServerKey,
+        config: &config::Checker,
+        compiled: &mut Compiled,
+        up: bool,
+    ) -> Self {
         // A check of mail servers is patient from its first cycle on.
         let patient = matches!(config.check.probe, config::Probe::Smtp { .. });
         Self {
@@ -73,7 +78,7 @@ impl Checker {
             ride: None,
             course: Course::default(),
             weight: Weight::Own,
-            patterns: Patterns::of(&config.check.probe),
+            patterns: Patterns::of(&config.check.probe, compiled),
             days_told: None,
         }
     }

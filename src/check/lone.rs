@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use crate::config::Probe;
 use crate::time::Instant;
 
-use super::probe::{Around, Input, Patterns, State, Step, Verdict};
+use super::probe::{Around, Compiled, Input, Patterns, State, Step, Verdict};
 use super::{Effect, Event, ProbeId, Reason};
 
 /// An attempt under way. It answers events with effects as the core does, and ends once.
@@ -34,7 +34,7 @@ impl Lone {
         Self {
             id,
             to,
-            patterns: Patterns::of(&probe),
+            patterns: Patterns::of(&probe, &mut Compiled::default()),
             state: State::new(&probe),
             probe,
         }

@@ -173,6 +173,7 @@ impl Core {
 
     fn end_rebuild(&mut self, rebuild: Rebuild, out: &mut Vec<Effect>) {
         self.order = rebuild.order;
+        self.compiled.forget_unused();
         left_out::tell(&rebuild.config, self.abilities);
         self.apply_files();
         self.plan_marks();
@@ -384,7 +385,7 @@ impl Core {
             let made = self.abilities.can_make(&wanted.check.probe);
             let up = known.filter(|_| made).unwrap_or(!wanted.check.alpha);
             let id = CheckerId(self.new_id());
-            let checker = Box::new(Checker::new(server, wanted, up));
+            let checker = Box::new(Checker::new(server, wanted, &mut self.compiled, up));
             self.checkers.insert(id, checker);
             self.enlist(id);
             if made {

@@ -23,7 +23,7 @@ use crate::wire::tls::Failure;
 
 use super::{Connect, ProbeId, Reason, Transport};
 
-pub(super) use search::Patterns;
+pub(super) use search::{Compiled, Patterns};
 
 /// What happens to an attempt.
 #[derive(Clone, Copy, Debug)]

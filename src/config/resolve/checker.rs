@@ -37,9 +37,16 @@ pub(super) struct Above<'a> {
 #[derive(Default)]
 pub(super) struct Checks {
     known: Set<Arc<Check>>,
+    /// Those that can be compiled: to find that out takes as long as to read a hundred lines.
+    patterns: Set<Regex>,
 }
 
 impl Checks {
+    fn checker(&mut self, (to, check): Aimed) -> Checker {
+        let check = self.share(check);
+        Checker { to, check }
+    }
+
     /// The one that agrees in everything, if some server had it before.
     fn share(&mut self, check: Check) -> Arc<Check> {
         if let Some(known) = self.known.get(&check) {
@@ -48,6 +55,15 @@ impl Checks {
         let check = Arc::new(check);
         self.known.insert(Arc::clone(&check));
         check
+    }
+
+    /// Whether it is a pattern, and if not, why.
+    fn try_out(&mut self, regex: &Regex) -> Result<(), String> {
+        if !self.patterns.contains(regex) {
+            Pattern::new(regex)?;
+            self.patterns.insert(regex.clone());
+        }
+        Ok(())
     }
 }
 
@@ -94,20 +110,16 @@ pub(super) fn checkers(
     report: &mut Report<'_>,
 ) -> Vec<Checker> {
     let mut checkers: Vec<Checker> = Vec::with_capacity(drafts.len());
-    let mut shared = |(to, check)| Checker {
-        to,
-        check: checks.share(check),
-    };
     for draft in drafts {
         let aimed = match draft {
             AnyCheck::Tcp(check) => connecting(check, &USUAL, above, report, |endpoint, (), _| {
                 Some(Probe::Tcp(endpoint))
             }),
             AnyCheck::Ping(check) => ping(check, above, report),
-            AnyCheck::Http(check) => http(*check, above, report),
+            AnyCheck::Http(check) => http(*check, above, checks, report),
             AnyCheck::Smtp(check) => {
                 let aimed = smtp(*check, above, report).into_iter();
-                checkers.extend(aimed.map(&mut shared));
+                checkers.extend(aimed.map(|aimed| checks.checker(aimed)));
                 continue;
             }
             AnyCheck::Dns(check) => connecting(*check, &DNS, above, report, dns),
@@ -116,7 +128,7 @@ pub(super) fn checkers(
             AnyCheck::File(check) => file(*check, above, report),
             AnyCheck::Bfd(check) => bfd(*check, &checkers, above, report),
         };
-        checkers.extend(aimed.map(&mut shared));
+        checkers.extend(aimed.map(|aimed| checks.checker(aimed)));
     }
     checkers
 }
@@ -295,13 +307,18 @@ fn bfd(
     Some((Checker::NOWHERE, check))
 }
 
-fn http(check: CheckDraft<HttpDraft>, above: &Above<'_>, report: &mut Report<'_>) -> Option<Aimed> {
+fn http(
+    check: CheckDraft<HttpDraft>,
+    above: &Above<'_>,
+    checks: &mut Checks,
+    report: &mut Report<'_>,
+) -> Option<Aimed> {
     let span = check.span;
     connecting(check, &HTTP, above, report, |endpoint, mut kind, report| {
         let drafts = std::mem::take(&mut kind.urls);
         let urls: Vec<Url> = drafts
             .into_iter()
-            .filter_map(|draft| url(draft, &kind, above, report))
+            .filter_map(|draft| url(draft, &kind, above, checks, report))
             .collect();
         if urls.is_empty() {
             report.add(Problem::error(span, "no `url`, the check is skipped"));
@@ -322,6 +339,7 @@ fn url(
     draft: UrlDraft,
     check: &HttpDraft,
     above: &Above<'_>,
+    checks: &mut Checks,
     report: &mut Report<'_>,
 ) -> Option<Url> {
     let Some(path) = draft.path else {
@@ -342,7 +360,7 @@ fn url(
         path,
         digest: draft.digest,
         status: without_overlaps(draft.status),
-        regex: regex(draft.regex, report),
+        regex: regex(draft.regex, checks, report),
         close_notify: draft.close_notify.unwrap_or(check.close_notify),
     })
 }
@@ -365,7 +383,7 @@ fn without_overlaps(mut ranges: Vec<RangeInclusive<u16>>) -> Vec<RangeInclusive<
     merged
 }
 
-fn regex(draft: RegexDraft, report: &mut Report<'_>) -> Option<Regex> {
+fn regex(draft: RegexDraft, checks: &mut Checks, report: &mut Report<'_>) -> Option<Regex> {
     let Some(pattern) = draft.pattern else {
         if let Some(first) = draft.first {
             let message = "there is no `regex` that this belongs to, ignored";
@@ -394,7 +412,7 @@ fn regex(draft: RegexDraft, report: &mut Report<'_>) -> Option<Regex> {
         most_offset: most,
         stack: draft.stack,
     };
-    if let Err(error) = Pattern::new(&regex) {
+    if let Err(error) = checks.try_out(&regex) {
         let message = format!("this is no `regex`, ignored: {error}");
         report.add(Problem::error(pattern.span, message));
         return None;
@@ -466,6 +484,26 @@ fn source(draft: &EndpointDraft, to: IpAddr, report: &mut Report<'_>) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{AnyHost, load_text};
+
+    #[test]
+    fn checks_that_differ_in_the_address_only_are_one() {
+        let server = |ip, retry| {
+            format!("real_server 10.1.1.{ip} 80 {{\nTCP_CHECK {{\nretry {retry}\n}}\n}}\n")
+        };
+        let servers = [server(1, 2), server(2, 2), server(3, 5), server(4, 2)].concat();
+        let service = |ip| format!("virtual_server 10.0.0.{ip} 80 {{\n{servers}}}\n");
+        let text = [service(1), service(2)].concat();
+        let config = load_text("", &text, &AnyHost).config.unwrap();
+        let servers = config.virtual_servers.iter();
+        let servers = servers.flat_map(|service| &service.real_servers);
+        let checkers: Vec<&Checker> = servers.flat_map(|server| &server.checkers).collect();
+        let first = checkers[0];
+        let shares = |checker: &&Checker| Arc::ptr_eq(&checker.check, &first.check);
+        let shared: Vec<bool> = checkers.iter().map(shares).collect();
+        assert_eq!(shared, [true, true, false, true].repeat(2));
+        assert_ne!(checkers[0], checkers[1]);
+    }
 
     #[test]
     fn status_codes_that_touch_are_one_range() {
