@@ -2,7 +2,6 @@
 //!
 //! What an outcome amounts to is `rhythm`'s; what a changed verdict does to the server `service`'s.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use log::{info, warn};
@@ -11,7 +10,7 @@ use crate::config;
 use crate::rand::Rand;
 use crate::time::Instant;
 
-use super::probe::{self, Around, Input, Patterns, State, Step, Told, Verdict, Weight};
+use super::probe::{self, Around, Compiled, Input, Patterns, State, Step, Told, Verdict, Weight};
 use super::rhythm::Course;
 use super::service::ServerKey;
 use super::share::{Ride, Rider, Shared};
@@ -25,7 +24,7 @@ pub(super) struct CheckerId(pub(super) u64);
 #[derive(Debug)]
 pub(super) struct Checker {
     pub(super) server: ServerKey,
-    pub(super) config: Arc<config::Checker>,
+    pub(super) config: config::Checker,
     /// What this check says about the server.
     pub(super) up: bool,
     /// False until the first verdict: the state above is then only assumed.
@@ -60,28 +59,33 @@ pub(super) struct Attempt {
 }
 
 impl Checker {
-    pub(super) fn new(server: ServerKey, config: &Arc<config::Checker>, up: bool) -> Self {
+    pub(super) fn new(
+        server: ServerKey,
+        config: &config::Checker,
+        compiled: &mut Compiled,
+        up: bool,
+    ) -> Self {
         // A check of mail servers is patient from its first cycle on.
-        let patient = matches!(config.probe, config::Probe::Smtp { .. });
+        let patient = matches!(config.check.probe, config::Probe::Smtp { .. });
         Self {
             server,
-            config: Arc::clone(config),
+            config: config.clone(),
             up,
             has_run: false,
-            retries: if patient { 0 } else { config.retry },
+            retries: if patient { 0 } else { config.check.retry },
             reason: None,
             attempt: None,
             ride: None,
             course: Course::default(),
             weight: Weight::Own,
-            patterns: Patterns::of(&config.probe),
+            patterns: Patterns::of(&config.check.probe, compiled),
             days_told: None,
         }
     }
 
     /// Once for each number of days.
     pub(super) fn warn_of_expiry(&mut self, days: i64) {
-        let config::Probe::Http(http) = &self.config.probe else {
+        let config::Probe::Http(http) = &self.config.check.probe else {
             return;
         };
         let soon = http
@@ -111,7 +115,8 @@ impl Checker {
         let around = Around {
             now,
             id,
-            probe: &self.config.probe,
+            to: self.config.to,
+            probe: &self.config.check.probe,
             page: self.course.page,
             patterns: &self.patterns,
         };
@@ -120,7 +125,7 @@ impl Checker {
 
     pub(super) fn tell(&self, told: Told<'_>, service: &config::ServiceKey) {
         let server = self.server.to_string();
-        if let Some(words) = probe::words(&self.config.probe, told, &server, service) {
+        if let Some(words) = probe::words(&self.config, told, &server, service) {
             info!("{words}");
         }
     }
@@ -128,7 +133,7 @@ impl Checker {
     /// The first check comes after a second, plus a random part of the warm-up so that the checks
     /// of many servers do not go out together.
     pub(super) fn first_delay(&self, rand: &mut Rand) -> Duration {
-        FIRST_CHECK + rand.up_to(self.config.warmup)
+        FIRST_CHECK + rand.up_to(self.config.check.warmup)
     }
 }
 
@@ -148,7 +153,7 @@ impl Core {
         checker.attempt = Some(Box::new(Attempt {
             id: probe,
             begun: now,
-            state: State::new(&checker.config.probe),
+            state: State::new(&checker.config.check.probe),
             days_left: None,
             followers,
         }));
@@ -204,14 +209,14 @@ impl Core {
         let attempt = self.checker_mut(id).attempt.take();
         let attempt = attempt.expect("it has just ended");
         // The rhythm of programs is that of their starts.
-        let from = match self.checkers[&id].config.probe {
+        let from = match self.checkers[&id].config.check.probe {
             config::Probe::Misc { .. } => attempt.begun,
             _ => now,
         };
         let checker = &self.checkers[&id];
         let shared = Shared {
             leader: id,
-            config: Arc::clone(&checker.config),
+            config: checker.config.clone(),
             page: checker.course.page,
             verdict: verdict.clone(),
             days_left: attempt.days_left,
@@ -257,7 +262,7 @@ impl Core {
         }
         let up = self.servers[&server].alive;
         let checker = &self.checkers[&id];
-        let words = probe::outcome(&checker.config.probe, checker.reason.as_ref());
+        let words = probe::outcome(&checker.config, checker.reason.as_ref());
         self.notices.extend(words.map(|words| Notice::Check {
             service,
             server: server.address,

@@ -23,7 +23,7 @@ impl Core {
     pub(super) fn apply_files(&mut self) {
         let known = std::mem::take(&mut self.files);
         for (name, value) in known {
-            let looks = |checker: &Checker| match &checker.config.probe {
+            let looks = |checker: &Checker| match &checker.config.check.probe {
                 Probe::File { track_file, .. } => *track_file == name,
                 _ => false,
             };
@@ -34,7 +34,7 @@ impl Core {
     }
 
     fn apply_file(&mut self, name: &str, value: i64) {
-        let concerned = |id: &CheckerId, checker: &Checker| match &checker.config.probe {
+        let concerned = |id: &CheckerId, checker: &Checker| match &checker.config.check.probe {
             Probe::File { track_file, weight } if track_file == name => {
                 Some((*id, judge(value, *weight)))
             }

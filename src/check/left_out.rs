@@ -2,7 +2,6 @@
 //! each kind at every reload.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use log::warn;
 
@@ -18,8 +17,8 @@ type Asked = BTreeMap<&'static str, (usize, String)>;
 pub(super) fn checks(
     server: &RealServer,
     abilities: Abilities,
-) -> impl Iterator<Item = &Arc<config::Checker>> {
-    let can_be_made = move |checker: &Arc<config::Checker>| abilities.can_make(&checker.probe);
+) -> impl Iterator<Item = &config::Checker> {
+    let can_be_made = move |checker: &config::Checker| abilities.can_make(&checker.check.probe);
     let some = server.checkers.iter().any(can_be_made);
     let checkers = server.checkers.iter();
     checkers.filter(move |checker| !some || can_be_made(checker))
@@ -43,8 +42,8 @@ pub(super) fn tell(config: &Config, abilities: Abilities) {
 fn of_service(service: &VirtualServer, abilities: Abilities, asked: &mut Asked) {
     for real in &service.real_servers {
         for checker in &real.checkers {
-            if !abilities.can_make(&checker.probe) {
-                ask(asked, checker.probe.keyword(), service);
+            if !abilities.can_make(&checker.check.probe) {
+                ask(asked, checker.check.probe.keyword(), service);
             }
         }
     }

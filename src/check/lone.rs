@@ -1,16 +1,19 @@
 //! One attempt of a check without a server: for whoever wants to know whether something answers.
 //! When it is made and how long it may take is its owner's business.
 
+use std::net::SocketAddr;
+
 use crate::config::Probe;
 use crate::time::Instant;
 
-use super::probe::{Around, Input, Patterns, State, Step, Verdict};
+use super::probe::{Around, Compiled, Input, Patterns, State, Step, Verdict};
 use super::{Effect, Event, ProbeId, Reason};
 
 /// An attempt under way. It answers events with effects as the core does, and ends once.
 #[derive(Debug)]
 pub struct Lone {
     id: ProbeId,
+    to: SocketAddr,
     probe: Probe,
     patterns: Patterns,
     state: State,
@@ -27,10 +30,11 @@ pub enum Answer {
 
 impl Lone {
     /// `id` is that of its connection.
-    pub fn new(id: ProbeId, probe: Probe) -> Self {
+    pub fn new(id: ProbeId, to: SocketAddr, probe: Probe) -> Self {
         Self {
             id,
-            patterns: Patterns::of(&probe),
+            to,
+            patterns: Patterns::of(&probe, &mut Compiled::default()),
             state: State::new(&probe),
             probe,
         }
@@ -63,6 +67,7 @@ impl Lone {
         let around = Around {
             now,
             id: self.id,
+            to: self.to,
             probe: &self.probe,
             page: 0,
             patterns: &self.patterns,

@@ -60,7 +60,7 @@ use director::Director;
 use drain::Drain;
 use file::Files;
 use marks::Marks;
-use probe::{Abilities, Input};
+use probe::{Abilities, Compiled, Input};
 use reload::Rebuild;
 use server::Server;
 use service::{ServerKey, Service, VirtualId};
@@ -261,6 +261,7 @@ pub struct Core {
     servers: Map<ServerKey, Server>,
     /// Boxed: there are many, and a map that holds them itself has room for twice as many.
     checkers: Map<CheckerId, Box<Checker>>,
+    compiled: Compiled,
     /// The attempts in flight.
     probes: Map<ProbeId, CheckerId>,
     shares: Shares,
@@ -328,6 +329,7 @@ impl Core {
             services: Map::default(),
             servers: Map::default(),
             checkers: Map::default(),
+            compiled: Compiled::default(),
             probes: Map::default(),
             shares: Shares::default(),
             table: Table::default(),

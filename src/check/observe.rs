@@ -66,7 +66,7 @@ impl Core {
     fn reason(&self, checker: CheckerId) -> Option<(&'static str, Reason)> {
         let checker = &self.checkers[&checker];
         let reason = checker.reason.clone().filter(|_| !checker.up)?;
-        Some((checker.config.probe.keyword(), reason))
+        Some((checker.config.check.probe.keyword(), reason))
     }
 
     /// By its own timer, or that of another.

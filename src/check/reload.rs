@@ -173,6 +173,7 @@ impl Core {
 
     fn end_rebuild(&mut self, rebuild: Rebuild, out: &mut Vec<Effect>) {
         self.order = rebuild.order;
+        self.compiled.forget_unused();
         left_out::tell(&rebuild.config, self.abilities);
         self.apply_files();
         self.plan_marks();
@@ -369,7 +370,10 @@ impl Core {
     ) -> Vec<CheckerId> {
         let mut after = Vec::with_capacity(config.checkers.len());
         for wanted in left_out::checks(config, self.abilities) {
-            let same = |id: &CheckerId| self.checkers[id].config.probe == wanted.probe;
+            let same = |id: &CheckerId| {
+                let config = &self.checkers[id].config;
+                config.to == wanted.to && config.check.probe == wanted.check.probe
+            };
             if let Some(at) = before.iter().position(same) {
                 let id = before.remove(at);
                 self.keep_checker(now, id, wanted, known);
@@ -378,10 +382,10 @@ impl Core {
             }
             // A new check of a server that is down has to pass first. Upstream believes it until
             // it fails, and so sends clients to a dead server whose failing check was edited.
-            let made = self.abilities.can_make(&wanted.probe);
-            let up = known.filter(|_| made).unwrap_or(!wanted.alpha);
+            let made = self.abilities.can_make(&wanted.check.probe);
+            let up = known.filter(|_| made).unwrap_or(!wanted.check.alpha);
             let id = CheckerId(self.new_id());
-            let checker = Box::new(Checker::new(server, wanted, up));
+            let checker = Box::new(Checker::new(server, wanted, &mut self.compiled, up));
             self.checkers.insert(id, checker);
             self.enlist(id);
             if made {
@@ -399,7 +403,7 @@ impl Core {
         &mut self,
         now: Instant,
         id: CheckerId,
-        config: &Arc<config::Checker>,
+        config: &config::Checker,
         known: Option<bool>,
     ) {
         let checker = self
@@ -407,8 +411,8 @@ impl Core {
             .get_mut(&id)
             .expect("matched among the living");
         // What has never been tried cannot bring a server back either.
-        if !self.abilities.can_make(&config.probe) {
-            checker.up = !config.alpha;
+        if !self.abilities.can_make(&config.check.probe) {
+            checker.up = !config.check.alpha;
         } else if known == Some(false) && !checker.has_run {
             checker.up = false;
         }
@@ -418,11 +422,11 @@ impl Core {
         }
         self.part(now, id);
         let checker = self.checker_mut(id);
-        checker.retries = checker.retries.min(config.retry);
-        checker.config = Arc::clone(config);
+        checker.retries = checker.retries.min(config.check.retry);
+        checker.config = config.clone();
         self.enlist(id);
         // A shorter period counts from now on and not after the old one has run out.
-        let latest = now + config.delay_loop;
+        let latest = now + config.check.delay_loop;
         if self
             .timers
             .deadline_of(Timer::Due(id))
@@ -437,7 +441,7 @@ impl Core {
         let Some(checker) = self.checkers.get(&id) else {
             return;
         };
-        let probe = &checker.config.probe;
+        let probe = &checker.config.check.probe;
         // What waits to be told has no rhythm.
         if !self.abilities.can_make(probe) || matches!(probe, config::Probe::File { .. }) {
             return;

@@ -62,7 +62,7 @@ impl Checker {
                 self.weight = weight;
                 self.passed(service)
             }
-            Verdict::Up => match &self.config.probe {
+            Verdict::Up => match &self.config.check.probe {
                 Probe::Http(http) => {
                     let (pages, fast) = (http.urls.len(), http.fast_recovery);
                     self.page_passed(pages, fast, service)
@@ -70,9 +70,9 @@ impl Checker {
                 _ => self.passed(service),
             },
             Verdict::Down(reason) => {
-                if self.up && self.config.log_all_failures {
-                    let last = self.retries >= self.config.retry;
-                    let (done, of) = (self.retries, self.config.retry);
+                if self.up && self.config.check.log_all_failures {
+                    let last = self.retries >= self.config.check.retry;
+                    let (done, of) = (self.retries, self.config.check.retry);
                     let told = Told::Attempt {
                         reason: &reason,
                         done,
@@ -88,7 +88,7 @@ impl Checker {
             Verdict::NotRun(error) => {
                 self.tell(Told::NotRun, service);
                 debug!("{}: {error}", self.server);
-                Judgement::unchanged(self.config.delay_loop)
+                Judgement::unchanged(self.config.check.delay_loop)
             }
         }
     }
@@ -106,7 +106,7 @@ impl Checker {
         Judgement {
             changed,
             never_up: false,
-            next: self.config.delay_loop,
+            next: self.config.check.delay_loop,
         }
     }
 
@@ -132,22 +132,22 @@ impl Checker {
         Judgement::unchanged(if hurry {
             Duration::ZERO
         } else {
-            self.config.delay_loop
+            self.config.check.delay_loop
         })
     }
 
     fn failed(&mut self, reason: Reason, service: &ServiceKey) -> Judgement {
-        let (number, keyword) = (reason.number(), self.config.probe.keyword());
+        let (number, keyword) = (reason.number(), self.config.check.probe.keyword());
         let told = format!(
             "Check of service {} by {keyword}: reason {number}, {reason}",
             self.server
         );
-        let cyclic = matches!(self.config.probe, Probe::Smtp { .. });
-        if (self.up || cyclic) && self.retries < self.config.retry {
+        let cyclic = matches!(self.config.check.probe, Probe::Smtp { .. });
+        if (self.up || cyclic) && self.retries < self.config.check.retry {
             self.retries += 1;
             self.reason = Some(reason);
             debug!("{told}");
-            return Judgement::unchanged(self.config.delay_before_retry);
+            return Judgement::unchanged(self.config.check.delay_before_retry);
         }
         if self.up || !self.has_run {
             let retries = self.retries_told();
@@ -175,31 +175,31 @@ impl Checker {
 
     /// The retries that keepalived says there were.
     fn retries_told(&self) -> Option<u32> {
-        let retry = self.config.retry;
+        let retry = self.config.check.retry;
         // Programs say so of their first run, too, and whether there were any.
-        if matches!(self.config.probe, Probe::Misc { .. }) {
+        if matches!(self.config.check.probe, Probe::Misc { .. }) {
             return Some(retry);
         }
         // Its check of pages takes note of the first failure before it counts.
-        let counts = self.has_run || matches!(self.config.probe, Probe::Http(_));
+        let counts = self.has_run || matches!(self.config.check.probe, Probe::Http(_));
         (counts && retry > 0).then_some(retry)
     }
 
     fn delay_while_down(&mut self) -> Duration {
-        let config = &self.config;
-        let Probe::Http(HttpProbe { .. }) = config.probe else {
-            return config.delay_loop;
+        let check = &self.config.check;
+        let Probe::Http(HttpProbe { .. }) = check.probe else {
+            return check.delay_loop;
         };
         if self.course.stage == Stage::Returning {
             // Without a pause a server that refuses would be asked again at once, for ever.
-            let pause = config.delay_before_retry;
+            let pause = check.delay_before_retry;
             return if pause.is_zero() {
-                config.delay_loop
+                check.delay_loop
             } else {
                 pause
             };
         }
         self.course.stage = Stage::Failed;
-        config.delay_loop.max(config.delay_before_retry)
+        check.delay_loop.max(check.delay_before_retry)
     }
 }

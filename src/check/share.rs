@@ -12,7 +12,6 @@
 //! Programs are not shared: what else they do for whom is not known.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use crate::config;
 use crate::hash::Map;
@@ -27,7 +26,7 @@ use super::{Core, ProbeId, Timer};
 pub(super) struct Shares {
     on: bool,
     /// By everything that its members agree in.
-    groups: Map<Arc<config::Checker>, Group>,
+    groups: Map<config::Checker, Group>,
     /// Those who wait for the next attempt of this one.
     trains: Map<CheckerId, Vec<Rider>>,
     /// Verdicts on their way, the oldest first.
@@ -62,7 +61,7 @@ pub(super) struct Rider {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) leader: CheckerId,
-    pub(super) config: Arc<config::Checker>,
+    pub(super) config: config::Checker,
     pub(super) page: usize,
     pub(super) verdict: Verdict,
     /// Until the server's certificate expires.
@@ -77,7 +76,7 @@ pub(super) struct Shared {
 
 impl Checker {
     fn can_share(&self) -> bool {
-        self.config.probe.endpoint().is_some()
+        self.config.check.probe.endpoint().is_some()
     }
 
     /// It has failed, and has retries left.
@@ -102,7 +101,7 @@ impl Core {
         if !self.shares.on || !checker.can_share() || checker.ride.is_some() {
             return;
         }
-        let config = Arc::clone(&checker.config);
+        let config = checker.config.clone();
         let group = self.shares.groups.entry(config).or_default();
         group.walkers.insert(id);
         let attempts = checker.attempt.iter().map(|attempt| attempt.id);

@@ -47,10 +47,11 @@ use crate::child::Unfit;
 
 pub use bfd::Bfd;
 pub use check::{
-    Checker, Checksum, Encapsulation, Endpoint, FileWeight, Forwarding, GroupEntry, HttpProbe,
-    HttpVersion, MaskedOctet, Pattern, Persistence, Probe, Protocol, RealServer, RecordType, Regex,
-    RegexOption, Reply, Scheduler, SchedulerFlags, ServiceAddress, ServiceKey, SorryServer, Ssl,
-    TlsTrust, TlsVerify, TooCostly, Tunnel, Url, VirtualServer, VirtualServerGroup,
+    Check, Checker, Checksum, Encapsulation, Endpoint, FileWeight, Forwarding, GroupEntry,
+    HttpProbe, HttpVersion, MaskedOctet, Pattern, Persistence, Probe, Protocol, RealServer,
+    RecordType, Regex, RegexOption, Reply, Scheduler, SchedulerFlags, ServiceAddress, ServiceKey,
+    SorryServer, Ssl, TlsTrust, TlsVerify, TooCostly, Tunnel, Url, VirtualServer,
+    VirtualServerGroup,
 };
 pub use diag::{Diagnostic, Diagnostics, Note, Place, Severity};
 pub use diff::{Changes, diff};

@@ -66,20 +66,27 @@ pub struct WebPage {
 }
 
 impl Reach {
+    /// Where it is, as a check of a server says it.
+    pub fn to(&self) -> SocketAddr {
+        match self {
+            Self::Tcp(to) | Self::Http(WebPage { to, .. }) => *to,
+            Self::Ping(host) => SocketAddr::new(*host, 0),
+        }
+    }
+
     /// The check of a server that asks for the same.
     pub fn probe(&self, timeout: Duration) -> Probe {
-        let endpoint = |to| Endpoint {
-            to,
+        let endpoint = Endpoint {
             from: None,
             device: None,
             mark: 0,
             timeout,
         };
         match self {
-            Self::Tcp(to) => Probe::Tcp(endpoint(*to)),
-            Self::Ping(host) => Probe::Ping(endpoint(SocketAddr::new(*host, 0))),
+            Self::Tcp(_) => Probe::Tcp(endpoint),
+            Self::Ping(_) => Probe::Ping(endpoint),
             Self::Http(page) => Probe::Http(HttpProbe {
-                endpoint: endpoint(page.to),
+                endpoint,
                 tls: page.tls,
                 version: HttpVersion::Http10Close,
                 trust: TlsTrust::default(),

@@ -2,6 +2,7 @@
 //! each of them is a script that ends well or does not.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 
 use log::debug;
 use mio::Token;
@@ -44,10 +45,10 @@ impl Reach {
         now: Instant,
         run: RunId,
         name: String,
-        probe: Probe,
+        (to, probe): (SocketAddr, Probe),
         reactor: &mut Reactor,
     ) -> Option<Exit> {
-        let mut lone = Lone::new(ProbeId(run.0), probe);
+        let mut lone = Lone::new(ProbeId(run.0), to, probe);
         let mut effects = Vec::new();
         let answer = lone.start(now, &mut effects);
         self.attempts.insert(run, Attempt { name, lone });

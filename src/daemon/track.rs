@@ -217,8 +217,14 @@ impl Driver {
                     self.inbox.push_back(Answer::NotStarted(run, error));
                 }
             }
-            Effect::Reach { run, name, probe } => {
-                let exit = self.reach.start(now, run, name, probe, tools.reactor);
+            Effect::Reach {
+                run,
+                name,
+                to,
+                probe,
+            } => {
+                let reactor = &mut *tools.reactor;
+                let exit = self.reach.start(now, run, name, (to, probe), reactor);
                 self.inbox
                     .extend(exit.map(|exit| Answer::Exited(run, exit)));
             }

@@ -7,6 +7,7 @@ mod process;
 mod script;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use crate::child::{Exit, Kill, RunId};
 use crate::config::{Config, Probe, Script, Tracked};
@@ -84,6 +85,7 @@ pub enum Effect {
         run: RunId,
         /// As the configuration says it.
         name: String,
+        to: SocketAddr,
         probe: Probe,
     },
     /// It does not die, though it was killed: that is to be told with its number.
@@ -239,7 +241,7 @@ impl<'a> Used<'a> {
         let services = config.virtual_servers.iter();
         let servers = services.flat_map(|service| &service.real_servers);
         for checker in servers.flat_map(|server| &server.checkers) {
-            if let Probe::File { track_file, .. } = &checker.probe {
+            if let Probe::File { track_file, .. } = &checker.check.probe {
                 used.files.insert(track_file);
             }
         }

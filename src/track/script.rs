@@ -178,6 +178,7 @@ impl Script {
             Trial::Reach(reach) => Effect::Reach {
                 run,
                 name: reach.to_string(),
+                to: reach.to(),
                 probe: reach.probe(self.config.timeout),
             },
         });

@@ -141,7 +141,7 @@ fn a_service_of_thousands_is_adopted_and_looked_at_in_slices() {
     let mut machine = Machine::new();
     let mut config = load(&text(1));
     for server in &mut config.virtual_servers[0].real_servers {
-        server.checkers.clear();
+        server.checkers = Box::default();
     }
     machine.apply("one service, start", &config);
     // A crash: the table stays, with a server that nobody wants any more.

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use keepalived::addr::{Family, IfIndex};
 use keepalived::config::{
-    Checker, Config, Endpoint, Forwarding, GroupEntry, HttpProbe, HttpVersion, Persistence, Probe,
-    Protocol, RealServer, Scheduler, Script, ServiceAddress, ServiceKey, SorryServer, TlsTrust,
-    Tunnel, Url, VirtualServer, VirtualServerGroup,
+    Check, Checker, Config, Endpoint, Forwarding, GroupEntry, HttpProbe, HttpVersion, Persistence,
+    Probe, Protocol, RealServer, Scheduler, Script, ServiceAddress, ServiceKey, SorryServer,
+    TlsTrust, Tunnel, Url, VirtualServer, VirtualServerGroup,
 };
 use keepalived::errno::Errno;
 use keepalived::rand::Rand;
@@ -274,11 +274,7 @@ impl Run {
         let services = self.config.virtual_servers.iter();
         let servers = services.flat_map(|service| &service.real_servers);
         let checkers = servers.flat_map(|server| &server.checkers);
-        let concerned = |checker: &&Checker| {
-            let endpoint = checker.probe.endpoint();
-            endpoint.is_some_and(|endpoint| endpoint.to == address)
-        };
-        checkers.map(Arc::as_ref).filter(concerned).collect()
+        checkers.filter(|checker| checker.to == address).collect()
     }
 
     /// Where checks are shared, none of those that differ makes two attempts at the same time. What
@@ -440,7 +436,7 @@ impl Run {
             let alive = servers.filter(|(_, server)| server.alive);
             let is_weighed = |server: &RealServer| {
                 let mut checkers = server.checkers.iter();
-                checkers.any(|checker| matches!(checker.probe, Probe::Misc { .. }))
+                checkers.any(|checker| matches!(checker.check.probe, Probe::Misc { .. }))
             };
             if service.real_servers.iter().any(is_weighed) && !exact {
                 continue;
@@ -473,12 +469,12 @@ impl Run {
     fn deserved_weight(&self, server: &RealServer) -> Option<i32> {
         let mut weight = server.weight;
         for checker in &server.checkers {
-            let answer = |endpoint: &Endpoint| self.world.backends[&endpoint.to];
-            let passes = match &checker.probe {
-                Probe::Tcp(endpoint) => {
-                    matches!(answer(endpoint), Backend::Accepting | Backend::Talking(_))
+            let answer = || self.world.backends[&checker.to];
+            let passes = match &checker.check.probe {
+                Probe::Tcp(_) => {
+                    matches!(answer(), Backend::Accepting | Backend::Talking(_))
                 }
-                Probe::Http(page) => answer(&page.endpoint) == Backend::Talking(PAGE),
+                Probe::Http(_) => answer() == Backend::Talking(PAGE),
                 Probe::Misc { script, .. } => {
                     let code = self.world.programs[&script.argv.join(" ")];
                     if code >= 2 {
@@ -499,8 +495,9 @@ impl Run {
 /// Seconds between two attempts of a check whose outcome stays. One that failed on the way back
 /// goes by its retries.
 fn shortest_pause(checker: &Checker) -> u64 {
-    let (pause, retry) = (checker.delay_loop, checker.delay_before_retry);
-    match checker.probe {
+    let check = &checker.check;
+    let (pause, retry) = (check.delay_loop, check.delay_before_retry);
+    match check.probe {
         Probe::Http(_) if !retry.is_zero() => pause.min(retry).as_secs(),
         _ => pause.as_secs(),
     }
@@ -661,14 +658,13 @@ fn sorry_server(rand: &mut Rand, first: u64) -> SorryServer {
 
 fn real_server(rand: &mut Rand, server: u64, is_weighed: bool) -> RealServer {
     let address = server_address(server, 0);
-    let mut checkers: Vec<Arc<Checker>> = Vec::new();
+    let mut checkers: Vec<Checker> = Vec::new();
     for _ in 0..rand.below(3) {
-        checkers.push(Arc::new(if rand.chance(50) {
+        checkers.push(if rand.chance(50) {
             common(rand)
         } else {
-            let probe = connecting(rand, server);
-            checker(rand, probe)
-        }));
+            connecting(rand, server)
+        });
     }
     if is_weighed && rand.chance(30) {
         let probe = Probe::Misc {
@@ -676,12 +672,12 @@ fn real_server(rand: &mut Rand, server: u64, is_weighed: bool) -> RealServer {
             timeout: Duration::from_secs(5),
             dynamic: true,
         };
-        checkers.push(Arc::new(checker(rand, probe)));
+        checkers.push(checker(rand, Checker::NOWHERE, probe));
     }
     RealServer {
         weight: i32::try_from(rand.below(4)).unwrap(),
         inhibit_on_failure: rand.chance(30),
-        checkers,
+        checkers: checkers.into_boxed_slice(),
         ..RealServer::new(address, Forwarding::DirectRouting)
     }
 }
@@ -690,15 +686,20 @@ fn real_server(rand: &mut Rand, server: u64, is_weighed: bool) -> RealServer {
 fn common(rand: &mut Rand) -> Checker {
     let mut choices = Rand::new(rand.below(4));
     let server = choices.below(SERVERS);
-    let probe = connecting(&mut choices, server);
-    checker(&mut choices, probe)
+    connecting(&mut choices, server)
 }
 
 /// A connection, or a page.
-fn connecting(rand: &mut Rand, server: u64) -> Probe {
+fn connecting(rand: &mut Rand, server: u64) -> Checker {
+    let timeout = Duration::from_secs(1 + rand.below(3));
+    let to = server_address(server, rand.below(2));
+    let probe = asking(rand, timeout);
+    checker(rand, to, probe)
+}
+
+fn asking(rand: &mut Rand, timeout: Duration) -> Probe {
     let endpoint = Endpoint {
-        timeout: Duration::from_secs(1 + rand.below(3)),
-        to: server_address(server, rand.below(2)),
+        timeout,
         from: None,
         device: None,
         mark: 0,
@@ -724,9 +725,9 @@ fn connecting(rand: &mut Rand, server: u64) -> Probe {
     })
 }
 
-fn checker(rand: &mut Rand, probe: Probe) -> Checker {
+fn checker(rand: &mut Rand, to: SocketAddr, probe: Probe) -> Checker {
     let mut seconds = |bound| Duration::from_secs(rand.below(bound));
-    Checker {
+    let check = Check {
         delay_before_retry: seconds(3),
         delay_loop: Duration::from_secs(1) + seconds(5),
         warmup: seconds(3),
@@ -734,6 +735,10 @@ fn checker(rand: &mut Rand, probe: Probe) -> Checker {
         retry: below(rand, 3),
         alpha: rand.chance(30),
         log_all_failures: rand.chance(30),
+    };
+    Checker {
+        to,
+        check: Arc::new(check),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `DNS_CHECK`: a query is answered without an error. An empty answer will do.
 
+use std::net::SocketAddr;
+
 use crate::config::{Endpoint, Octets, RecordType};
 use crate::wire::dns::{Answer, Query};
 
@@ -19,7 +21,7 @@ pub(super) fn on(
         record: number(record),
     };
     match input {
-        Input::Start => Step::datagrams(around.id, endpoint),
+        Input::Start => Step::datagrams(around, endpoint),
         Input::Connected => Step::Send {
             bytes: query.emit(),
             limit: endpoint.timeout,
@@ -39,7 +41,7 @@ pub(super) fn on(
 }
 
 /// Its success is silent.
-pub(super) fn words(endpoint: &Endpoint, told: Told<'_>, server: &str) -> Option<String> {
+pub(super) fn words(to: SocketAddr, told: Told<'_>, server: &str) -> Option<String> {
     let (reason, suffix) = match told {
         Told::Up | Told::Page(_) | Told::Attempt { last: true, .. } => return None,
         Told::Attempt { reason, .. } => (reason, String::new()),
@@ -56,11 +58,7 @@ pub(super) fn words(endpoint: &Endpoint, told: Told<'_>, server: &str) -> Option
     let text = match reason {
         Reason::ReplyTimeout => "read timeout from socket".to_owned(),
         Reason::Dns { code } => format!("read error occurred. (rcode = {code})"),
-        Reason::Unreachable => format!(
-            "network unreachable for [{}]:{}",
-            endpoint.to.ip(),
-            endpoint.to.port()
-        ),
+        Reason::Unreachable => format!("network unreachable for [{}]:{}", to.ip(), to.port()),
         Reason::Refused => "failed to read socket; errno 111 (Connection refused)".to_owned(),
         Reason::Connection(error) => {
             format!("failed to read socket; errno {} ({error})", error.number())

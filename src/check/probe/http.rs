@@ -84,7 +84,7 @@ impl Exchange {
         let path = Octets::of(&url.path);
         let host = match &url.host {
             Some(host) => Octets::of(host),
-            None => Octets(probe.endpoint.to.to_string().into_bytes()),
+            None => Octets(around.to.to_string().into_bytes()),
         };
         let request = Request {
             path: &path.0,
@@ -126,7 +126,7 @@ fn open(around: Around<'_>, probe: &HttpProbe) -> Step {
     } else {
         Transport::Tcp
     };
-    Step::over(transport, around.id, &probe.endpoint)
+    Step::over(transport, around, &probe.endpoint)
 }
 
 impl Reading {

@@ -12,17 +12,18 @@ mod smtp;
 mod tcp;
 mod udp;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::child::{Exit, Kill};
-use crate::config::{Endpoint, Probe, Script, ServiceKey};
+use crate::config::{Checker, Endpoint, Probe, Script, ServiceKey};
 use crate::errno::Errno;
 use crate::time::Instant;
 use crate::wire::tls::Failure;
 
 use super::{Connect, ProbeId, Reason, Transport};
 
-pub(super) use search::Patterns;
+pub(super) use search::{Compiled, Patterns};
 
 /// What happens to an attempt.
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +134,8 @@ pub(super) enum Told<'a> {
 pub(super) struct Around<'a> {
     pub(super) now: Instant,
     pub(super) id: ProbeId,
+    /// Nowhere if it connects to nothing.
+    pub(super) to: SocketAddr,
     pub(super) probe: &'a Probe,
     /// Which of the pages is tried.
     pub(super) page: usize,
@@ -228,16 +231,16 @@ impl Abilities {
 
 /// keepalived's line for it.
 pub(super) fn words(
-    probe: &Probe,
+    checker: &Checker,
     told: Told<'_>,
     server: &str,
     service: &ServiceKey,
 ) -> Option<String> {
-    match probe {
+    match &checker.check.probe {
         Probe::Tcp(_) => Some(tcp::words(told, server)),
         Probe::Http(probe) => Some(http::words(probe, told, server)),
-        Probe::Smtp { endpoint, .. } => smtp::words(endpoint, told, server),
-        Probe::Dns { endpoint, .. } => dns::words(endpoint, told, server),
+        Probe::Smtp { .. } => smtp::words(checker.to, told, server),
+        Probe::Dns { .. } => dns::words(checker.to, told, server),
         Probe::Udp { .. } => Some(udp::words(told, server)),
         Probe::Ping(_) => Some(ping::words(told, server, service)),
         Probe::Misc { script, .. } => misc::words(script, told, server, service),
@@ -247,13 +250,13 @@ pub(super) fn words(
 
 /// What a check found, in the words of keepalived's mails; `reason` is why it failed. None for
 /// checks that no mail is written about.
-pub(super) fn outcome(probe: &Probe, reason: Option<&Reason>) -> Option<String> {
+pub(super) fn outcome(checker: &Checker, reason: Option<&Reason>) -> Option<String> {
     let succeeded = if reason.is_none() {
         "succeed"
     } else {
         "failed"
     };
-    Some(match (probe, reason) {
+    Some(match (&checker.check.probe, reason) {
         (Probe::Tcp(_), _) => format!("TCP CHECK {succeeded} on service"),
         (Probe::Udp { .. }, _) => format!("UDP CHECK {succeeded} on service"),
         (Probe::Ping(_), _) => format!("ICMP CHECK {succeeded} on service"),
@@ -263,11 +266,9 @@ pub(super) fn outcome(probe: &Probe, reason: Option<&Reason>) -> Option<String> 
         }
         (Probe::Misc { .. }, Some(_)) => "MISC CHECK failed on service".to_owned(),
         (Probe::Misc { .. }, None) => "MISC CHECK succeeded on service".to_owned(),
-        (Probe::Smtp { endpoint, .. }, Some(reason)) => {
-            format!(
-                "CHECK failed on service : {}",
-                smtp::failure(endpoint, reason)
-            )
+        (Probe::Smtp { .. }, Some(reason)) => {
+            let failure = smtp::failure(checker.to, reason);
+            format!("CHECK failed on service : {failure}")
         }
         (Probe::Http(_), Some(_)) => "CHECK failed on service : HTTP/SSL request failed".to_owned(),
         (Probe::Smtp { .. } | Probe::Http(_), None) => "CHECK succeed on service".to_owned(),
@@ -293,24 +294,24 @@ fn not_connected(error: Errno, started: bool) -> Step {
 }
 
 impl Step {
-    fn connect(id: ProbeId, endpoint: &Endpoint) -> Self {
-        Self::over(Transport::Tcp, id, endpoint)
+    fn connect(around: Around<'_>, endpoint: &Endpoint) -> Self {
+        Self::over(Transport::Tcp, around, endpoint)
     }
 
-    fn datagrams(id: ProbeId, endpoint: &Endpoint) -> Self {
-        Self::over(Transport::Datagrams, id, endpoint)
+    fn datagrams(around: Around<'_>, endpoint: &Endpoint) -> Self {
+        Self::over(Transport::Datagrams, around, endpoint)
     }
 
-    fn echoes(id: ProbeId, endpoint: &Endpoint) -> Self {
-        Self::over(Transport::Echoes, id, endpoint)
+    fn echoes(around: Around<'_>, endpoint: &Endpoint) -> Self {
+        Self::over(Transport::Echoes, around, endpoint)
     }
 
-    fn over(transport: Transport, id: ProbeId, endpoint: &Endpoint) -> Self {
+    fn over(transport: Transport, around: Around<'_>, endpoint: &Endpoint) -> Self {
         Self::Connect {
             connect: Connect {
-                probe: id,
+                probe: around.id,
                 transport,
-                to: endpoint.to,
+                to: around.to,
                 from: endpoint.from,
                 device: endpoint.device.clone(),
                 mark: endpoint.mark,

@@ -8,10 +8,10 @@ use super::udp::filler;
 use super::{Around, Input, Reason, Step, Told, Verdict, not_connected};
 
 pub(super) fn on(around: Around<'_>, endpoint: &Endpoint, input: Input<'_>) -> Step {
-    let family = Family::of(endpoint.to.ip());
+    let family = Family::of(around.to.ip());
     let number = around.id.low_bits();
     match input {
-        Input::Start => Step::echoes(around.id, endpoint),
+        Input::Start => Step::echoes(around, endpoint),
         Input::Connected => {
             let request = Echo {
                 identifier: number,

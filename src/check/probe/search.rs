@@ -2,25 +2,43 @@
 //!
 //! The body goes past in a window. A match that is longer than half of the window is not seen.
 
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use crate::config::{Pattern, Probe, Regex, RegexOption, TooCostly};
+use crate::hash::Map;
 
 /// The patterns of a check's pages, in their order.
 #[derive(Clone, Debug, Default)]
 pub(in crate::check) struct Patterns(Vec<Option<Rc<Pattern>>>);
 
-impl Patterns {
+/// Every pattern in use, compiled once for all checks that have it: it may need twenty kilobytes.
+#[derive(Debug, Default)]
+pub(in crate::check) struct Compiled(Map<Regex, Weak<Pattern>>);
+
+impl Compiled {
     /// A pattern that cannot be compiled was reported and left out when the file was read.
-    pub(in crate::check) fn of(probe: &Probe) -> Self {
+    fn pattern(&mut self, regex: &Regex) -> Option<Rc<Pattern>> {
+        if let Some(known) = self.0.get(regex).and_then(Weak::upgrade) {
+            return Some(known);
+        }
+        let pattern = Rc::new(Pattern::new(regex).ok()?);
+        self.0.insert(regex.clone(), Rc::downgrade(&pattern));
+        Some(pattern)
+    }
+
+    /// Drops what no check has any more.
+    pub(in crate::check) fn forget_unused(&mut self) {
+        self.0.retain(|_, pattern| pattern.strong_count() > 0);
+    }
+}
+
+impl Patterns {
+    pub(in crate::check) fn of(probe: &Probe, compiled: &mut Compiled) -> Self {
         let Probe::Http(http) = probe else {
             return Self::default();
         };
-        let compile = |regex: &Regex| Pattern::new(regex).ok().map(Rc::new);
-        let patterns = http
-            .urls
-            .iter()
-            .map(|url| url.regex.as_ref().and_then(compile));
+        let regexes = http.urls.iter().map(|url| url.regex.as_ref());
+        let patterns = regexes.map(|regex| compiled.pattern(regex?));
         Self(patterns.collect())
     }
 
@@ -122,15 +140,19 @@ const WINDOW: usize = 65_536;
 mod tests {
     use super::*;
 
-    fn found(pattern: &str, change: impl FnOnce(&mut Regex), parts: &[&[u8]]) -> bool {
-        let mut regex = Regex {
+    fn regex(pattern: &str) -> Regex {
+        Regex {
             pattern: pattern.to_owned(),
             absent: false,
             options: Vec::new(),
             least_offset: 0,
             most_offset: None,
             stack: None,
-        };
+        }
+    }
+
+    fn found(pattern: &str, change: impl FnOnce(&mut Regex), parts: &[&[u8]]) -> bool {
+        let mut regex = regex(pattern);
         change(&mut regex);
         let pattern = Rc::new(Pattern::new(&regex).unwrap());
         let mut search = Search::new(pattern, &regex);
@@ -139,6 +161,21 @@ mod tests {
             assert!(search.window.capacity() <= 2 * WINDOW);
         }
         search.finish().unwrap()
+    }
+
+    #[test]
+    fn a_pattern_is_compiled_once_and_kept_while_a_check_has_it() {
+        let mut compiled = Compiled::default();
+        let regex = regex("needle");
+        let first = compiled.pattern(&regex).unwrap();
+        let second = compiled.pattern(&regex).unwrap();
+        assert!(Rc::ptr_eq(&first, &second));
+        drop(first);
+        compiled.forget_unused();
+        assert_eq!(compiled.0.len(), 1);
+        drop(second);
+        compiled.forget_unused();
+        assert!(compiled.0.is_empty());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `SMTP_CHECK`: the server greets and answers HELO. Replies may have several lines.
 
+use std::net::SocketAddr;
+
 use crate::config::{Endpoint, Octets};
 use crate::wire::smtp::Replies;
 
@@ -32,7 +34,7 @@ impl Dialogue {
     ) -> Step {
         if self.stage == Stage::Connection {
             return match input {
-                Input::Start => Step::connect(around.id, endpoint),
+                Input::Start => Step::connect(around, endpoint),
                 Input::Connected => {
                     self.stage = Stage::Greeting;
                     Step::wait(endpoint.timeout)
@@ -77,24 +79,24 @@ impl Dialogue {
     }
 }
 
-pub(super) fn words(endpoint: &Endpoint, told: Told<'_>, server: &str) -> Option<String> {
+pub(super) fn words(to: SocketAddr, told: Told<'_>, server: &str) -> Option<String> {
     Some(match told {
         Told::Up | Told::Page(_) => format!("Remote SMTP server {server} succeed on service."),
         // The last one is told once.
         Told::Attempt { last: true, .. } => return None,
         Told::Attempt { reason, .. } | Told::Down { reason, .. } => match reason {
             Reason::Unreachable => {
-                let failure = failure(endpoint, reason);
+                let failure = failure(to, reason);
                 format!("SMTP_CHECK {failure} - real server {server}")
             }
-            reason => format!("SMTP_CHECK {}", failure(endpoint, reason)),
+            reason => format!("SMTP_CHECK {}", failure(to, reason)),
         },
         Told::NotRun => "SMTP_CHECK socket bind failed. Rescheduling.".to_owned(),
     })
 }
 
 /// With the server's address.
-pub(super) fn failure(endpoint: &Endpoint, reason: &Reason) -> String {
+pub(super) fn failure(to: SocketAddr, reason: &Reason) -> String {
     let text = match reason {
         Reason::Unreachable => "Network unreachable for server",
         Reason::Refused | Reason::Reset => "Could not connect to server",
@@ -105,7 +107,7 @@ pub(super) fn failure(endpoint: &Endpoint, reason: &Reason) -> String {
         Reason::NoAnswer | Reason::Broken(_) => "Read failure from server",
         _ => "Error connecting to server",
     };
-    format!("{text} [{}]:{}", endpoint.to.ip(), endpoint.to.port())
+    format!("{text} [{}]:{}", to.ip(), to.port())
 }
 
 /// RFC 5321 4.2.3.

@@ -6,7 +6,7 @@ use super::{Around, Input, Reason, Step, Told, Verdict, down, not_connected};
 
 pub(super) fn on(around: Around<'_>, endpoint: &Endpoint, input: Input<'_>) -> Step {
     match input {
-        Input::Start => Step::connect(around.id, endpoint),
+        Input::Start => Step::connect(around, endpoint),
         Input::Connected => Step::Done(Verdict::Up),
         Input::Failed { error, started } => not_connected(error, started),
         Input::Limit => Step::down(Reason::ConnectTimeout),

@@ -18,7 +18,7 @@ pub(super) struct Exchange<'a> {
 impl Exchange<'_> {
     pub(super) fn on(self, around: Around<'_>, endpoint: &Endpoint, input: Input<'_>) -> Step {
         match input {
-            Input::Start => Step::datagrams(around.id, endpoint),
+            Input::Start => Step::datagrams(around, endpoint),
             Input::Connected => Step::Send {
                 bytes: self.payload.map_or_else(|| filler(PAYLOAD), <[u8]>::to_vec),
                 limit: endpoint.timeout,

@@ -1,7 +1,8 @@
 //! The checks of a real server: what is tried, how often, and what counts as an answer.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Script;
@@ -9,6 +10,16 @@ use crate::config::Script;
 /// One check of a real server. All of a server's checks must pass for it to be up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Checker {
+    /// `connect_ip`, `connect_port`, else those of the server. The port of `PING_CHECK` is 0; what
+    /// connects to nothing has [`Self::NOWHERE`].
+    pub to: SocketAddr,
+    /// One for all servers that agree in it: most differ in nothing but their address.
+    pub check: Arc<Check>,
+}
+
+/// What is checked and how often, wherever it connects to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Check {
     pub probe: Probe,
     /// Additional attempts before a server that is up counts as down.
     pub retry: u32,
@@ -28,7 +39,7 @@ pub struct Checker {
 pub enum Probe {
     /// `TCP_CHECK`: up when the handshake completes.
     Tcp(Endpoint),
-    /// `PING_CHECK`: up when an echo comes back. The port is 0.
+    /// `PING_CHECK`: up when an echo comes back.
     Ping(Endpoint),
     /// `HTTP_GET`, `SSL_GET`.
     Http(HttpProbe),
@@ -78,11 +89,9 @@ pub enum Probe {
     },
 }
 
-/// Where a check connects to and where from.
+/// Our end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// `connect_ip`, `connect_port`.
-    pub to: SocketAddr,
     /// `bindto`, `bind_port`.
     pub from: Option<SocketAddr>,
     /// `bind_if`.
@@ -243,6 +252,11 @@ pub struct FileWeight {
     pub factor: i32,
     /// The other way round.
     pub reverse: bool,
+}
+
+impl Checker {
+    /// Of `MISC_CHECK`, `FILE_CHECK` and `BFD_CHECK`.
+    pub const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 }
 
 impl Probe {

@@ -8,8 +8,8 @@ mod service;
 mod ssl;
 
 pub use checker::{
-    Checker, Endpoint, FileWeight, HttpProbe, HttpVersion, MaskedOctet, Probe, RecordType, Regex,
-    RegexOption, Reply, TlsTrust, TlsVerify, Url,
+    Check, Checker, Endpoint, FileWeight, HttpProbe, HttpVersion, MaskedOctet, Probe, RecordType,
+    Regex, RegexOption, Reply, TlsTrust, TlsVerify, Url,
 };
 pub use group::{GroupEntry, VirtualServerGroup};
 pub use pattern::{Pattern, TooCostly};

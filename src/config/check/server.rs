@@ -1,11 +1,11 @@
 //! `real_server` and `sorry_server`: who answers for a service, and how packets get there.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use super::Checker;
 use crate::config::Script;
 
+/// There may be thousands: what is never added to has no room for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RealServer {
     /// As it reaches the kernel: under DR and TUN the port is the service's. In a group the port
@@ -27,11 +27,10 @@ pub struct RealServer {
     /// otherwise.
     pub smtp_alert: bool,
     /// `virtualhost`; the URLs of checks have it already.
-    pub virtualhost: Option<String>,
+    pub virtualhost: Option<Box<str>>,
     /// `snmp_name`.
-    pub snmp_name: Option<String>,
-    /// Each is shared with whoever makes it.
-    pub checkers: Vec<Arc<Checker>>,
+    pub snmp_name: Option<Box<str>>,
+    pub checkers: Box<[Checker]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +94,7 @@ impl RealServer {
             smtp_alert: true,
             virtualhost: None,
             snmp_name: None,
-            checkers: Vec::new(),
+            checkers: Box::default(),
         }
     }
 }

@@ -1,36 +1,37 @@
 //! The checks of real servers as text.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use super::{Printer, quoted};
 use crate::config::Script;
-use crate::config::check::{Checker, Endpoint, Probe};
+use crate::config::check::{Check, Checker, Endpoint, Probe};
 use crate::config::check::{HttpProbe, HttpVersion, MaskedOctet, Regex, Reply, TlsVerify, Url};
 use crate::config::script::escaped_word;
 
 impl Printer {
     pub(super) fn checker(&mut self, checker: &Checker) {
-        self.open(checker.probe.keyword());
-        if let Some(endpoint) = checker.probe.endpoint() {
-            self.endpoint(endpoint);
+        let check = &checker.check;
+        self.open(check.probe.keyword());
+        if let Some(endpoint) = check.probe.endpoint() {
+            self.endpoints(checker.to, endpoint);
         }
-        self.probe(&checker.probe);
-        match checker.probe {
+        self.probe(&check.probe);
+        match check.probe {
             Probe::File { .. } => {}
-            Probe::Bfd { .. } => self.word("alpha", checker.alpha),
-            _ => self.pace(checker),
+            Probe::Bfd { .. } => self.word("alpha", check.alpha),
+            _ => self.pace(check),
         }
         self.close();
     }
 
-    fn endpoint(&mut self, endpoint: &Endpoint) {
+    fn endpoints(&mut self, to: SocketAddr, ours: &Endpoint) {
         let Endpoint {
-            to,
             from,
             device,
             mark,
             timeout,
-        } = endpoint;
+        } = ours;
         self.word("connect_ip", to.ip());
         self.maybe("connect_port", (to.port() != 0).then(|| to.port()));
         if let Some(from) = from {
@@ -43,13 +44,13 @@ impl Printer {
         self.seconds("connect_timeout", *timeout);
     }
 
-    fn pace(&mut self, checker: &Checker) {
-        self.word("retry", checker.retry);
-        self.seconds("delay_before_retry", checker.delay_before_retry);
-        self.seconds("delay_loop", checker.delay_loop);
-        self.seconds("warmup", checker.warmup);
-        self.word("alpha", checker.alpha);
-        self.word("log_all_failures", checker.log_all_failures);
+    fn pace(&mut self, check: &Check) {
+        self.word("retry", check.retry);
+        self.seconds("delay_before_retry", check.delay_before_retry);
+        self.seconds("delay_loop", check.delay_loop);
+        self.seconds("warmup", check.warmup);
+        self.word("alpha", check.alpha);
+        self.word("log_all_failures", check.log_all_failures);
     }
 
     /// What only this kind of check has.

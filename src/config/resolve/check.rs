@@ -15,6 +15,7 @@ use crate::config::report::Report;
 use crate::config::source::Span;
 use crate::config::suggest::nearest;
 
+use super::checker::Checks;
 use super::server::real_servers;
 use super::track::Known;
 
@@ -45,6 +46,7 @@ pub(crate) fn virtual_servers(
 ) -> Vec<VirtualServer> {
     let mut taken: HashMap<ServiceKey, Span> = HashMap::new();
     let mut users: HashMap<String, usize> = HashMap::new();
+    let mut checks = Checks::default();
     let mut servers = Vec::new();
     for mut draft in drafts {
         report.host.meanwhile();
@@ -53,7 +55,8 @@ pub(crate) fn virtual_servers(
             Service::Group(name) => users.get(name).copied().unwrap_or(0),
             Service::Address(_) | Service::Fwmark(_) => 0,
         };
-        let Some(server) = virtual_server(&draft, drafts, around, ordinal, report) else {
+        let Some(server) = virtual_server(&draft, drafts, around, ordinal, &mut checks, report)
+        else {
             continue;
         };
         if let Some(first) = taken.get(&server.key) {
@@ -76,13 +79,14 @@ fn virtual_server(
     drafts: Vec<RealServerDraft>,
     around: &Around<'_>,
     ordinal: usize,
+    checks: &mut Checks,
     report: &mut Report<'_>,
 ) -> Option<VirtualServer> {
     let service = outline(draft, &drafts, around, ordinal, report)?;
     if draft.forwarding.is_none() && drafts.iter().any(|server| server.forwarding.is_none()) {
         report.add(Problem::error(draft.span, "no `lb_kind`, NAT is used"));
     }
-    let real_servers = real_servers(&service, drafts, report);
+    let real_servers = real_servers(&service, drafts, checks, report);
     if real_servers.is_empty() {
         let message = "no real server, the service is skipped";
         report.add(Problem::error(draft.span, message));

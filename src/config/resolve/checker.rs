@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::check::{Checker, Endpoint, FileWeight, Probe};
+use crate::config::check::{Check, Checker, Endpoint, FileWeight, Probe};
 use crate::config::check::{HttpProbe, Pattern, Regex, Url};
 use crate::config::diag::Problem;
 use crate::config::keywords::checker::{
@@ -15,6 +16,7 @@ use crate::config::keywords::http::{HttpDraft, RegexDraft, ServerName, UrlDraft}
 use crate::config::keywords::timing::TimingDraft;
 use crate::config::report::Report;
 use crate::config::source::Span;
+use crate::hash::Set;
 
 use super::check::Around;
 
@@ -30,6 +32,43 @@ pub(super) struct Above<'a> {
     pub(super) service_virtualhost: Option<&'a str>,
     pub(super) around: &'a Around<'a>,
 }
+
+/// The checks of a file. Most of its servers have the same.
+#[derive(Default)]
+pub(super) struct Checks {
+    known: Set<Arc<Check>>,
+    /// Those that can be compiled: to find that out takes as long as to read a hundred lines.
+    patterns: Set<Regex>,
+}
+
+impl Checks {
+    fn checker(&mut self, (to, check): Aimed) -> Checker {
+        let check = self.share(check);
+        Checker { to, check }
+    }
+
+    /// The one that agrees in everything, if some server had it before.
+    fn share(&mut self, check: Check) -> Arc<Check> {
+        if let Some(known) = self.known.get(&check) {
+            return Arc::clone(known);
+        }
+        let check = Arc::new(check);
+        self.known.insert(Arc::clone(&check));
+        check
+    }
+
+    /// Whether it is a pattern, and if not, why.
+    fn try_out(&mut self, regex: &Regex) -> Result<(), String> {
+        if !self.patterns.contains(regex) {
+            Pattern::new(regex)?;
+            self.patterns.insert(regex.clone());
+        }
+        Ok(())
+    }
+}
+
+/// A check, and where it connects to.
+type Aimed = (SocketAddr, Check);
 
 /// What a kind of check does unless something says otherwise.
 struct Habit {
@@ -67,18 +106,20 @@ const STATUS: RangeInclusive<u16> = 200..=299;
 pub(super) fn checkers(
     drafts: Vec<AnyCheck>,
     above: &Above<'_>,
+    checks: &mut Checks,
     report: &mut Report<'_>,
 ) -> Vec<Checker> {
     let mut checkers: Vec<Checker> = Vec::with_capacity(drafts.len());
     for draft in drafts {
-        let checker = match draft {
+        let aimed = match draft {
             AnyCheck::Tcp(check) => connecting(check, &USUAL, above, report, |endpoint, (), _| {
                 Some(Probe::Tcp(endpoint))
             }),
             AnyCheck::Ping(check) => ping(check, above, report),
-            AnyCheck::Http(check) => http(*check, above, report),
+            AnyCheck::Http(check) => http(*check, above, checks, report),
             AnyCheck::Smtp(check) => {
-                checkers.extend(smtp(*check, above, report));
+                let aimed = smtp(*check, above, report).into_iter();
+                checkers.extend(aimed.map(|aimed| checks.checker(aimed)));
                 continue;
             }
             AnyCheck::Dns(check) => connecting(*check, &DNS, above, report, dns),
@@ -87,7 +128,7 @@ pub(super) fn checkers(
             AnyCheck::File(check) => file(*check, above, report),
             AnyCheck::Bfd(check) => bfd(*check, &checkers, above, report),
         };
-        checkers.extend(checker);
+        checkers.extend(aimed.map(|aimed| checks.checker(aimed)));
     }
     checkers
 }
@@ -99,25 +140,26 @@ fn connecting<K>(
     above: &Above<'_>,
     report: &mut Report<'_>,
     probe: impl FnOnce(Endpoint, K, &mut Report<'_>) -> Option<Probe>,
-) -> Option<Checker> {
+) -> Option<Aimed> {
     let timing = check.timing.or(above.timing);
-    let endpoint = endpoint(check.endpoint, check.span, above.server, timing, report)?;
-    let endpoint = with_port(endpoint, check.span, report)?;
+    let (to, endpoint) = endpoint(check.endpoint, check.span, above.server, timing, report)?;
+    has_port(to, check.span, report)?;
     let probe = probe(endpoint, check.kind, report)?;
     let all = check.log_all_failures;
-    Some(checker(probe, timing, all, habit, above))
+    Some((to, paced(probe, timing, all, habit, above)))
 }
 
-fn checker(
+/// A check that is made again and again.
+fn paced(
     probe: Probe,
     timing: TimingDraft,
     log_all_failures: bool,
     habit: &Habit,
     above: &Above<'_>,
-) -> Checker {
+) -> Check {
     let delay_loop = timing.delay_loop.unwrap_or(DELAY_LOOP);
     let delay_before_retry = timing.delay_before_retry.or(habit.delay_before_retry);
-    Checker {
+    Check {
         probe,
         retry: timing.retry.unwrap_or(habit.retry),
         delay_before_retry: delay_before_retry.unwrap_or(delay_loop),
@@ -129,8 +171,8 @@ fn checker(
 }
 
 /// A check that waits for what it is told.
-fn told(probe: Probe, alpha: bool) -> Checker {
-    Checker {
+fn told(probe: Probe, alpha: bool) -> Check {
+    Check {
         probe,
         retry: 0,
         delay_before_retry: Duration::ZERO,
@@ -142,22 +184,17 @@ fn told(probe: Probe, alpha: bool) -> Checker {
 }
 
 /// An echo has no port.
-fn ping(check: CheckDraft<()>, above: &Above<'_>, report: &mut Report<'_>) -> Option<Checker> {
+fn ping(check: CheckDraft<()>, above: &Above<'_>, report: &mut Report<'_>) -> Option<Aimed> {
     let timing = check.timing.or(above.timing);
-    let mut endpoint = endpoint(check.endpoint, check.span, above.server, timing, report)?;
-    endpoint.to.set_port(0);
+    let (mut to, endpoint) = endpoint(check.endpoint, check.span, above.server, timing, report)?;
+    to.set_port(0);
     let probe = Probe::Ping(endpoint);
-    Some(checker(
-        probe,
-        timing,
-        check.log_all_failures,
-        &USUAL,
-        above,
-    ))
+    let all = check.log_all_failures;
+    Some((to, paced(probe, timing, all, &USUAL, above)))
 }
 
 /// The check itself unless it names nothing but hosts, and one for each of those.
-fn smtp(check: CheckDraft<SmtpDraft>, above: &Above<'_>, report: &mut Report<'_>) -> Vec<Checker> {
+fn smtp(check: CheckDraft<SmtpDraft>, above: &Above<'_>, report: &mut Report<'_>) -> Vec<Aimed> {
     let timing = check.timing.or(above.timing);
     let helo_name = check.kind.helo_name.unwrap_or_else(|| HELO_NAME.to_owned());
     let mut places = Vec::new();
@@ -174,12 +211,13 @@ fn smtp(check: CheckDraft<SmtpDraft>, above: &Above<'_>, report: &mut Report<'_>
     }
     let log_all_failures = check.log_all_failures;
     let probes = places.into_iter().filter_map(|(place, span, timing)| {
-        let endpoint = endpoint(place, span, above.server, timing, report)?;
+        let (to, endpoint) = endpoint(place, span, above.server, timing, report)?;
+        has_port(to, span, report)?;
         let probe = Probe::Smtp {
-            endpoint: with_port(endpoint, span, report)?,
+            endpoint,
             helo_name: helo_name.clone(),
         };
-        Some(checker(probe, timing, log_all_failures, &USUAL, above))
+        Some((to, paced(probe, timing, log_all_failures, &USUAL, above)))
     });
     probes.collect()
 }
@@ -192,11 +230,7 @@ fn dns(endpoint: Endpoint, kind: DnsDraft, _: &mut Report<'_>) -> Option<Probe> 
     })
 }
 
-fn misc(
-    check: CheckDraft<MiscDraft>,
-    above: &Above<'_>,
-    report: &mut Report<'_>,
-) -> Option<Checker> {
+fn misc(check: CheckDraft<MiscDraft>, above: &Above<'_>, report: &mut Report<'_>) -> Option<Aimed> {
     let Some(mut script) = check.kind.script else {
         return missing("misc_path", check.span, report);
     };
@@ -213,7 +247,9 @@ fn misc(
         dynamic: check.kind.dynamic,
     };
     let timing = check.timing.or(above.timing);
-    Some(checker(probe, timing, check.log_all_failures, &MISC, above))
+    let all = check.log_all_failures;
+    let check = paced(probe, timing, all, &MISC, above);
+    Some((Checker::NOWHERE, check))
 }
 
 fn udp(endpoint: Endpoint, kind: UdpDraft, report: &mut Report<'_>) -> Option<Probe> {
@@ -231,11 +267,7 @@ fn udp(endpoint: Endpoint, kind: UdpDraft, report: &mut Report<'_>) -> Option<Pr
     })
 }
 
-fn file(
-    check: CheckDraft<FileDraft>,
-    above: &Above<'_>,
-    report: &mut Report<'_>,
-) -> Option<Checker> {
+fn file(check: CheckDraft<FileDraft>, above: &Above<'_>, report: &mut Report<'_>) -> Option<Aimed> {
     let Some(track_file) = check.kind.track_file else {
         return missing("track_file", check.span, report);
     };
@@ -248,7 +280,7 @@ fn file(
         track_file: track_file.name,
         weight,
     };
-    Some(told(probe, false))
+    Some((Checker::NOWHERE, told(probe, false)))
 }
 
 fn bfd(
@@ -256,7 +288,7 @@ fn bfd(
     before: &[Checker],
     above: &Above<'_>,
     report: &mut Report<'_>,
-) -> Option<Checker> {
+) -> Option<Aimed> {
     let Some(instance) = check.kind.instance else {
         return missing("name", check.span, report);
     };
@@ -265,26 +297,28 @@ fn bfd(
     let probe = Probe::Bfd {
         instance: instance.name,
     };
-    if before.iter().any(|checker| checker.probe == probe) {
+    if before.iter().any(|checker| checker.check.probe == probe) {
         let message = "a second check of one session, it is skipped";
         report.add(Problem::error(span, message));
         return None;
     }
     let alpha = check.timing.or(above.timing).alpha;
-    Some(told(probe, alpha.unwrap_or(false)))
+    let check = told(probe, alpha.unwrap_or(false));
+    Some((Checker::NOWHERE, check))
 }
 
 fn http(
     check: CheckDraft<HttpDraft>,
     above: &Above<'_>,
+    checks: &mut Checks,
     report: &mut Report<'_>,
-) -> Option<Checker> {
+) -> Option<Aimed> {
     let span = check.span;
     connecting(check, &HTTP, above, report, |endpoint, mut kind, report| {
         let drafts = std::mem::take(&mut kind.urls);
         let urls: Vec<Url> = drafts
             .into_iter()
-            .filter_map(|draft| url(draft, &kind, above, report))
+            .filter_map(|draft| url(draft, &kind, above, checks, report))
             .collect();
         if urls.is_empty() {
             report.add(Problem::error(span, "no `url`, the check is skipped"));
@@ -305,6 +339,7 @@ fn url(
     draft: UrlDraft,
     check: &HttpDraft,
     above: &Above<'_>,
+    checks: &mut Checks,
     report: &mut Report<'_>,
 ) -> Option<Url> {
     let Some(path) = draft.path else {
@@ -325,7 +360,7 @@ fn url(
         path,
         digest: draft.digest,
         status: without_overlaps(draft.status),
-        regex: regex(draft.regex, report),
+        regex: regex(draft.regex, checks, report),
         close_notify: draft.close_notify.unwrap_or(check.close_notify),
     })
 }
@@ -348,7 +383,7 @@ fn without_overlaps(mut ranges: Vec<RangeInclusive<u16>>) -> Vec<RangeInclusive<
     merged
 }
 
-fn regex(draft: RegexDraft, report: &mut Report<'_>) -> Option<Regex> {
+fn regex(draft: RegexDraft, checks: &mut Checks, report: &mut Report<'_>) -> Option<Regex> {
     let Some(pattern) = draft.pattern else {
         if let Some(first) = draft.first {
             let message = "there is no `regex` that this belongs to, ignored";
@@ -377,7 +412,7 @@ fn regex(draft: RegexDraft, report: &mut Report<'_>) -> Option<Regex> {
         most_offset: most,
         stack: draft.stack,
     };
-    if let Err(error) = Pattern::new(&regex) {
+    if let Err(error) = checks.try_out(&regex) {
         let message = format!("this is no `regex`, ignored: {error}");
         report.add(Problem::error(pattern.span, message));
         return None;
@@ -385,7 +420,7 @@ fn regex(draft: RegexDraft, report: &mut Report<'_>) -> Option<Regex> {
     Some(regex)
 }
 
-fn missing(keyword: &str, span: Span, report: &mut Report<'_>) -> Option<Checker> {
+fn missing(keyword: &str, span: Span, report: &mut Report<'_>) -> Option<Aimed> {
     let message = format!("no usable `{keyword}`, the check is skipped");
     report.add(Problem::error(span, message));
     None
@@ -398,7 +433,7 @@ fn endpoint(
     server: SocketAddr,
     timing: TimingDraft,
     report: &mut Report<'_>,
-) -> Option<Endpoint> {
+) -> Option<(SocketAddr, Endpoint)> {
     let ip = draft.connect_ip.map_or_else(|| server.ip(), |(ip, _)| ip);
     let link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
     if link_local && draft.device.is_none() {
@@ -407,22 +442,22 @@ fn endpoint(
         return None;
     }
     let port = draft.connect_port.unwrap_or_else(|| server.port());
-    Some(Endpoint {
-        to: SocketAddr::new(ip, port),
+    let endpoint = Endpoint {
         from: source(&draft, ip, report),
         device: draft.device,
         mark: draft.mark.unwrap_or(0),
         timeout: timing.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
-    })
+    };
+    Some((SocketAddr::new(ip, port), endpoint))
 }
 
-fn with_port(endpoint: Endpoint, span: Span, report: &mut Report<'_>) -> Option<Endpoint> {
-    if endpoint.to.port() == 0 {
+fn has_port(to: SocketAddr, span: Span, report: &mut Report<'_>) -> Option<()> {
+    if to.port() == 0 {
         let problem = Problem::error(span, "no port to connect to, the check is skipped");
         report.add(problem.help("give it a `connect_port`; without a check the server is up"));
         return None;
     }
-    Some(endpoint)
+    Some(())
 }
 
 /// `bindto` and `bind_port`; a port alone leaves the address to the kernel.
@@ -449,6 +484,26 @@ fn source(draft: &EndpointDraft, to: IpAddr, report: &mut Report<'_>) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{AnyHost, load_text};
+
+    #[test]
+    fn checks_that_differ_in_the_address_only_are_one() {
+        let server = |ip, retry| {
+            format!("real_server 10.1.1.{ip} 80 {{\nTCP_CHECK {{\nretry {retry}\n}}\n}}\n")
+        };
+        let servers = [server(1, 2), server(2, 2), server(3, 5), server(4, 2)].concat();
+        let service = |ip| format!("virtual_server 10.0.0.{ip} 80 {{\n{servers}}}\n");
+        let text = [service(1), service(2)].concat();
+        let config = load_text("", &text, &AnyHost).config.unwrap();
+        let servers = config.virtual_servers.iter();
+        let servers = servers.flat_map(|service| &service.real_servers);
+        let checkers: Vec<&Checker> = servers.flat_map(|server| &server.checkers).collect();
+        let first = checkers[0];
+        let shares = |checker: &&Checker| Arc::ptr_eq(&checker.check, &first.check);
+        let shared: Vec<bool> = checkers.iter().map(shares).collect();
+        assert_eq!(shared, [true, true, false, true].repeat(2));
+        assert_ne!(checkers[0], checkers[1]);
+    }
 
     #[test]
     fn status_codes_that_touch_are_one_range() {

@@ -95,7 +95,7 @@ fn used(config: &Config) -> HashSet<(&'static str, &str)> {
     let servers = config.virtual_servers.iter();
     let servers = servers.flat_map(|service| &service.real_servers);
     for checker in servers.flat_map(|server| &server.checkers) {
-        match &checker.probe {
+        match &checker.check.probe {
             Probe::File { track_file, .. } => drop(used.insert(("track_file", track_file))),
             Probe::Bfd { instance } => drop(used.insert(("bfd_instance", instance))),
             _ => {}

@@ -2,11 +2,10 @@
 
 use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::addr::Family;
-use crate::config::check::{Checker, Forwarding, Probe, RealServer, ServiceKey};
+use crate::config::check::{Check, Forwarding, Probe, RealServer, ServiceKey};
 use crate::config::diag::Problem;
 use crate::config::keywords::server::RealServerDraft;
 use crate::config::report::Report;
@@ -15,13 +14,14 @@ use crate::config::value::print_seconds;
 use crate::hash::Map;
 
 use super::check::Outline;
-use super::checker::{Above, DELAY_LOOP, checkers};
+use super::checker::{Above, Checks, DELAY_LOOP, checkers};
 
 const WEIGHT: i32 = 1;
 
 pub(super) fn real_servers(
     service: &Outline<'_>,
     drafts: Vec<RealServerDraft>,
+    checks: &mut Checks,
     report: &mut Report<'_>,
 ) -> Vec<RealServer> {
     let mut taken: Map<SocketAddr, Span> = Map::default();
@@ -29,7 +29,7 @@ pub(super) fn real_servers(
     let mut servers = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let span = draft.span;
-        let Some(server) = real_server(draft, service, report) else {
+        let Some(server) = real_server(draft, service, checks, report) else {
             continue;
         };
         match taken.entry(server.address) {
@@ -42,8 +42,11 @@ pub(super) fn real_servers(
                 continue;
             }
         }
-        if let Some(hasty) = server.checkers.iter().find(|checker| is_hasty(checker)) {
-            report.once("hasty check", || Problem::warning(span, told_hasty(hasty)));
+        let mut checkers = server.checkers.iter();
+        if let Some(hasty) = checkers.find(|checker| is_hasty(&checker.check)) {
+            report.once("hasty check", || {
+                Problem::warning(span, told_hasty(&hasty.check))
+            });
         }
         servers.push(server);
     }
@@ -54,6 +57,7 @@ pub(super) fn real_servers(
 fn real_server(
     draft: RealServerDraft,
     service: &Outline<'_>,
+    checks: &mut Checks,
     report: &mut Report<'_>,
 ) -> Option<RealServer> {
     let above = service.draft;
@@ -78,6 +82,7 @@ fn real_server(
             service_virtualhost: above.virtualhost.as_deref(),
             around: service.around,
         },
+        checks,
         report,
     );
     let inhibit = draft.inhibit_on_failure;
@@ -94,18 +99,10 @@ fn real_server(
             .smtp_alert
             .or(service.around.smtp_alert)
             .unwrap_or(true),
-        virtualhost,
-        snmp_name: draft.snmp_name,
-        checkers: shared(checkers),
+        virtualhost: virtualhost.map(String::into_boxed_str),
+        snmp_name: draft.snmp_name.map(String::into_boxed_str),
+        checkers: checkers.into_boxed_slice(),
     })
-}
-
-/// In room of its own: collected from one list to the other, the pointers would keep the room of
-/// what they point to, a tenth of all that a check needs.
-fn shared(checkers: Vec<Checker>) -> Vec<Arc<Checker>> {
-    let mut shared = Vec::with_capacity(checkers.len());
-    shared.extend(checkers.into_iter().map(Arc::new));
-    shared
 }
 
 /// What is possible and seldom meant.
@@ -134,24 +131,24 @@ fn lint(
 }
 
 /// A check that may last longer than the time to the next one.
-fn is_hasty(checker: &Checker) -> bool {
-    timeout(checker).is_some_and(|(timeout, _)| checker.delay_loop < timeout)
+fn is_hasty(check: &Check) -> bool {
+    timeout(check).is_some_and(|(timeout, _)| check.delay_loop < timeout)
 }
 
 /// How long a check may take, and the keyword that says it.
-fn timeout(checker: &Checker) -> Option<(Duration, &'static str)> {
-    match &checker.probe {
+fn timeout(check: &Check) -> Option<(Duration, &'static str)> {
+    match &check.probe {
         Probe::Misc { timeout, .. } => Some((*timeout, "misc_timeout")),
         probe => Some((probe.endpoint()?.timeout, "connect_timeout")),
     }
 }
 
-fn told_hasty(checker: &Checker) -> String {
-    let (timeout, keyword) = timeout(checker).unwrap_or_default();
+fn told_hasty(check: &Check) -> String {
+    let (timeout, keyword) = timeout(check).unwrap_or_default();
     format!(
         "a check waits up to {} s ({keyword}), longer than the {} s to the next one \
          (delay_loop), which comes that much later",
         print_seconds(timeout),
-        print_seconds(checker.delay_loop)
+        print_seconds(check.delay_loop)
     )
 }
