@@ -45,8 +45,8 @@ impl Core {
             .min();
         // In a group it is the same everywhere, but for what was done by hand.
         let weight = service.kernel.first().and_then(|&at| {
-            let place = service.place(server.dest(key.address), at);
-            self.table.weight_of(at, place.address)
+            let place = service.place(key.address, server.options.method, at);
+            self.table.weight_of(at, place)
         });
         ServerState {
             address: key.address,

@@ -3,12 +3,11 @@
 //! The verdicts come from `checker`; what the kernel is to have is told to the table.
 
 use std::fmt;
-use std::net::SocketAddr;
 
 use log::info;
 
 use crate::config::ServiceKey;
-use crate::wire::ipvs::{Dest, ServiceId};
+use crate::wire::ipvs::{DestOptions, ServiceId};
 
 use super::checker::CheckerId;
 use super::service::{Occasion, ServerKey};
@@ -18,8 +17,8 @@ use crate::notify::{Notice, Why};
 
 #[derive(Debug)]
 pub(super) struct Server {
-    /// What the kernel is told of it; its address is the key's.
-    pub(super) dest: Dest,
+    /// What the kernel is told of it.
+    pub(super) options: DestOptions,
     /// The configured weight; checks may have another in the table.
     pub(super) own_weight: i32,
     /// `inhibit_on_failure`: a server that is down stays in the table with weight 0.
@@ -34,10 +33,10 @@ pub(super) struct Server {
 
 impl Server {
     /// Not yet in the table, and not yet alive.
-    pub(super) fn new(dest: Dest) -> Self {
+    pub(super) fn new(options: DestOptions) -> Self {
         Self {
-            dest,
-            own_weight: dest.weight,
+            options,
+            own_weight: options.weight,
             inhibit: false,
             alive: false,
             failed: 0,
@@ -46,17 +45,9 @@ impl Server {
         }
     }
 
-    /// At its configured address.
-    pub(super) fn dest(&self, address: SocketAddr) -> Dest {
-        Dest {
-            address,
-            ..self.dest
-        }
-    }
-
     fn alive_weight(&self) -> i64 {
         if self.alive {
-            i64::from(self.dest.weight)
+            i64::from(self.options.weight)
         } else {
             0
         }
@@ -111,11 +102,11 @@ impl Core {
     /// A check has another opinion of the weight.
     pub(super) fn reweigh(&mut self, key: ServerKey) {
         let weight = self.weight_by_checks(key);
-        if self.servers[&key].dest.weight == weight {
+        if self.servers[&key].options.weight == weight {
             return;
         }
         self.tell_weight(key, weight, self.servers[&key].alive);
-        self.change_server(key, |server| server.dest.weight = weight);
+        self.change_server(key, |server| server.options.weight = weight);
         self.evaluate_quorum(key.service, Occasion::Changed);
     }
 
@@ -178,9 +169,9 @@ impl Core {
         let Some(server) = self.servers.get(&key) else {
             return;
         };
-        let dest = server.dest(key.address);
+        let method = server.options.method;
         for &at in from {
-            let address = self.services[&key.service].place(dest, at).address;
+            let address = self.services[&key.service].place(key.address, method, at);
             self.table.set_dest(key, at, address, None);
         }
     }

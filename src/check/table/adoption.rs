@@ -56,7 +56,8 @@ impl Table {
         };
         for DestState { dest, .. } in adoption.dests.by_ref().take(LOOKS_PER_REQUEST) {
             let slot = entry.dests.entry(dest.address);
-            slot.or_insert_with(|| Slot::new(Known::Absent)).find(dest);
+            slot.or_insert_with(|| Slot::new(Known::Absent))
+                .find(dest.options);
         }
         if !adoption.dests.as_slice().is_empty() {
             self.adoptions.push_front(adoption);

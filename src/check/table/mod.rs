@@ -26,7 +26,7 @@ use log::{debug, warn};
 use crate::errno::Errno;
 use crate::hash::{Map, Set};
 use crate::time::Instant;
-use crate::wire::ipvs::{Dest, DestState, Request, Service, ServiceId};
+use crate::wire::ipvs::{DestOptions, DestState, Request, Service, ServiceId};
 
 use super::Effect;
 use super::refusal::Where;
@@ -75,7 +75,7 @@ pub(super) struct Table {
 #[derive(Debug)]
 struct Entry {
     service: Slot<Service, VirtualId>,
-    dests: BTreeMap<SocketAddr, Slot<Dest, ServerKey>>,
+    dests: BTreeMap<SocketAddr, Slot<DestOptions, ServerKey>>,
     /// Destinations that somebody else put there, and that were told of.
     foreign: BTreeSet<SocketAddr>,
     /// Asked for, for the audit. Any request after that makes the answer an old one.
@@ -101,7 +101,7 @@ impl Table {
     /// The weight of a destination in the kernel, as far as it is known.
     pub(super) fn weight_of(&self, id: ServiceId, address: SocketAddr) -> Option<i32> {
         match self.entries.get(&id)?.dests.get(&address)?.known() {
-            Known::Present(dest) => Some(dest.weight),
+            Known::Present(options) => Some(options.weight),
             _ => None,
         }
     }
@@ -179,19 +179,19 @@ impl Table {
         owner: ServerKey,
         id: ServiceId,
         address: SocketAddr,
-        dest: Option<Dest>,
+        options: Option<DestOptions>,
     ) {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
-        if dest.is_none() && !entry.dests.contains_key(&address) {
+        if options.is_none() && !entry.dests.contains_key(&address) {
             return;
         }
         // A service that is not there yet is settled with all that it is to have.
-        let waits = dest.is_some() && entry.service.is_given_up();
+        let waits = options.is_some() && entry.service.is_given_up();
         let slot = entry.dests.entry(address);
         let slot = slot.or_insert_with(|| Slot::new(Known::Absent));
-        if slot.wish(owner, dest) {
+        if slot.wish(owner, options) {
             if waits {
                 return;
             }
