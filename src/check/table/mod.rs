@@ -75,7 +75,7 @@ pub(super) struct Table {
 #[derive(Debug)]
 struct Entry {
     service: Slot<Service, VirtualId>,
-    dests: BTreeMap<SocketAddr, Slot<DestOptions, ServerKey>>,
+    dests: Dests,
     /// Destinations that somebody else put there, and that were told of.
     foreign: BTreeSet<SocketAddr>,
     /// Asked for, for the audit. Any request after that makes the answer an old one.
@@ -85,6 +85,19 @@ struct Entry {
     /// When the service was found missing last.
     missed: Option<Instant>,
 }
+
+type Dests = BTreeMap<SocketAddr, Slot<DestOptions, Claimant>>;
+
+/// Who wants a destination: a server of a virtual server. Beside the address of the destination
+/// that is all there is to its key, of which a group changes no more than the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Claimant {
+    service: u64,
+    port: u16,
+}
+
+/// There is one for each real server: what they all have in common is not said in each.
+const _: () = assert!(size_of::<Slot<DestOptions, Claimant>>() <= 64);
 
 /// What is to be settled.
 #[derive(Clone, Copy, Debug)]
@@ -173,7 +186,7 @@ impl Table {
         }
     }
 
-    /// What a destination is to be; None: not in the table.
+    /// What a destination is to be; None: not in the table. Its owner has the same IP address.
     pub(super) fn set_dest(
         &mut self,
         owner: ServerKey,
@@ -181,6 +194,7 @@ impl Table {
         address: SocketAddr,
         options: Option<DestOptions>,
     ) {
+        debug_assert_eq!(owner.address.ip(), address.ip());
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
@@ -191,7 +205,7 @@ impl Table {
         let waits = options.is_some() && entry.service.is_given_up();
         let slot = entry.dests.entry(address);
         let slot = slot.or_insert_with(|| Slot::new(Known::Absent));
-        if slot.wish(owner, options) {
+        if slot.wish(Claimant::of(owner), options) {
             if waits {
                 return;
             }
@@ -458,6 +472,15 @@ impl Table {
             if entry.service.is_over() && entry.dests.is_empty() {
                 self.entries.remove(&id);
             }
+        }
+    }
+}
+
+impl Claimant {
+    fn of(server: ServerKey) -> Self {
+        Self {
+            service: server.service.number,
+            port: server.address.port(),
         }
     }
 }

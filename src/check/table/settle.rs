@@ -1,6 +1,5 @@
 //! From what is known to what is wanted: the request for one entry, if it takes one.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Bound;
 
@@ -10,13 +9,11 @@ use crate::wire::ipvs::{DestOptions, Request, Service, ServiceId};
 
 use super::super::Effect;
 use super::super::refusal::Where;
-use super::super::service::{ServerKey, VirtualId};
+use super::super::service::VirtualId;
 use super::modules::Readiness;
 use super::refused::Subject;
 use super::slot::{Found, Known, Slot, Step};
-use super::{Table, Task, count};
-
-type Dests = BTreeMap<SocketAddr, Slot<DestOptions, ServerKey>>;
+use super::{Claimant, Dests, Table, Task, count};
 
 /// What a service means to its destinations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +168,7 @@ impl Table {
         &mut self,
         (id, standing): (ServiceId, Standing),
         address: SocketAddr,
-        dest: &mut Slot<DestOptions, ServerKey>,
+        dest: &mut Slot<DestOptions, Claimant>,
         out: &mut Vec<Effect>,
     ) {
         if !self.unsettled.is_empty() {
