@@ -76,6 +76,8 @@ pub(super) struct Table {
 struct Entry {
     service: Slot<Service, VirtualId>,
     dests: Dests,
+    /// Some came one by one since they were packed last.
+    is_loose: bool,
     /// Destinations that somebody else put there, and that were told of.
     foreign: BTreeSet<SocketAddr>,
     /// Asked for, for the audit. Any request after that makes the answer an old one.
@@ -204,7 +206,10 @@ impl Table {
         // A service that is not there yet is settled with all that it is to have.
         let waits = options.is_some() && entry.service.is_given_up();
         let slot = entry.dests.entry(address);
-        let slot = slot.or_insert_with(|| Slot::new(Known::Absent));
+        let slot = slot.or_insert_with(|| {
+            entry.is_loose = true;
+            Slot::new(Known::Absent)
+        });
         if slot.wish(Claimant::of(owner), options) {
             if waits {
                 return;
@@ -490,11 +495,19 @@ impl Entry {
         Self {
             service: Slot::new(Known::Unread),
             dests: BTreeMap::new(),
+            is_loose: false,
             foreign: BTreeSet::new(),
             audited: false,
             waits: false,
             missed: None,
         }
+    }
+
+    /// Destinations that come in the order of their addresses, as those of a configuration do,
+    /// leave every node of the map half empty. One that is made of all of them has full ones.
+    fn pack(&mut self) {
+        self.is_loose = false;
+        self.dests = std::mem::take(&mut self.dests).into_iter().collect();
     }
 
     /// What the kernel has, it turns out. Without the service there are no destinations.
