@@ -318,7 +318,7 @@ impl Core {
         let options = kernel::server(config);
         let known = self.servers.get_mut(&key).map(|server| {
             let moves = server.options.method != options.method;
-            let checkers = std::mem::take(&mut server.checkers);
+            let checkers = std::mem::take(&mut server.checkers).into_vec();
             (server.alive, moves, checkers)
         });
         if let Some((_, true, _)) = known {
@@ -336,11 +336,11 @@ impl Core {
         // What the checks say of the weight stays, where upstream loses it.
         let weight = self.weight_by(options.weight, &checkers);
         let server = self.servers.entry(key);
-        let server = server.or_insert_with(|| Server::new(options));
+        let server = server.or_insert_with(|| Box::new(Server::new(options)));
         server.mark = mark;
         server.inhibit = config.inhibit_on_failure;
         server.own_weight = options.weight;
-        server.checkers = checkers;
+        server.checkers = checkers.into_boxed_slice();
         if known == Some(false) && failed == 0 {
             self.tell_change(key, true);
             self.notify_server(key, true, Why::Configured);

@@ -26,7 +26,7 @@ pub(super) struct Server {
     pub(super) alive: bool,
     /// How many of the checkers say down.
     pub(super) failed: usize,
-    pub(super) checkers: Vec<CheckerId>,
+    pub(super) checkers: Box<[CheckerId]>,
     /// By the site that last came by.
     pub(super) mark: Mark,
 }
@@ -40,7 +40,7 @@ impl Server {
             inhibit: false,
             alive: false,
             failed: 0,
-            checkers: Vec::new(),
+            checkers: Box::default(),
             mark: 0,
         }
     }
