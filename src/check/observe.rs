@@ -40,6 +40,7 @@ impl Core {
         let service = &self.services[&key.service];
         let due = server
             .checkers
+            .as_slice()
             .iter()
             .filter_map(|&id| self.due(now, id))
             .min();
@@ -55,6 +56,7 @@ impl Core {
             failed_checks: server.failed,
             reasons: server
                 .checkers
+                .as_slice()
                 .iter()
                 .filter_map(|id| self.reason(*id))
                 .collect(),

@@ -318,7 +318,7 @@ impl Core {
         let options = kernel::server(config);
         let known = self.servers.get_mut(&key).map(|server| {
             let moves = server.options.method != options.method;
-            let checkers = std::mem::take(&mut server.checkers).into_vec();
+            let checkers = std::mem::take(&mut server.checkers);
             (server.alive, moves, checkers)
         });
         if let Some((_, true, _)) = known {
@@ -326,7 +326,7 @@ impl Core {
             self.hide(key, &kernel);
         }
         let (known, before) = match known {
-            Some((alive, _, checkers)) => (Some(alive), checkers),
+            Some((alive, _, checkers)) => (Some(alive), checkers.as_slice().to_vec()),
             None => (None, Vec::new()),
         };
         self.forget_draining(key);
@@ -340,7 +340,7 @@ impl Core {
         server.mark = mark;
         server.inhibit = config.inhibit_on_failure;
         server.own_weight = options.weight;
-        server.checkers = checkers.into_boxed_slice();
+        server.checkers = checkers.into();
         if known == Some(false) && failed == 0 {
             self.tell_change(key, true);
             self.notify_server(key, true, Why::Configured);

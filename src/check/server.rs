@@ -26,9 +26,21 @@ pub(super) struct Server {
     pub(super) alive: bool,
     /// How many of the checkers say down.
     pub(super) failed: usize,
-    pub(super) checkers: Box<[CheckerId]>,
+    pub(super) checkers: Checkers,
     /// By the site that last came by.
     pub(super) mark: Mark,
+}
+
+/// With what the allocator adds these are 64.
+const _: () = assert!(size_of::<Server>() <= 56);
+
+/// The checkers of a server, in the order of the file. Nearly all servers have one: it needs no
+/// allocation.
+#[derive(Clone, Debug)]
+pub(super) enum Checkers {
+    One(CheckerId),
+    /// None, or several.
+    Others(Box<[CheckerId]>),
 }
 
 impl Server {
@@ -40,7 +52,7 @@ impl Server {
             inhibit: false,
             alive: false,
             failed: 0,
-            checkers: Box::default(),
+            checkers: Checkers::default(),
             mark: 0,
         }
     }
@@ -51,6 +63,31 @@ impl Server {
         } else {
             0
         }
+    }
+}
+
+impl Checkers {
+    pub(super) fn as_slice(&self) -> &[CheckerId] {
+        match self {
+            Self::One(checker) => std::slice::from_ref(checker),
+            Self::Others(checkers) => checkers,
+        }
+    }
+}
+
+impl From<Vec<CheckerId>> for Checkers {
+    fn from(checkers: Vec<CheckerId>) -> Self {
+        match checkers[..] {
+            [checker] => Self::One(checker),
+            _ => Self::Others(checkers.into_boxed_slice()),
+        }
+    }
+}
+
+impl Default for Checkers {
+    /// None.
+    fn default() -> Self {
+        Self::Others(Box::default())
     }
 }
 
@@ -113,7 +150,7 @@ impl Core {
     /// The configured weight with what the checks make of it.
     pub(super) fn weight_by_checks(&self, key: ServerKey) -> i32 {
         let server = &self.servers[&key];
-        self.weight_by(server.own_weight, &server.checkers)
+        self.weight_by(server.own_weight, server.checkers.as_slice())
     }
 
     pub(super) fn weight_by(&self, own: i32, checkers: &[CheckerId]) -> i32 {
@@ -151,7 +188,7 @@ impl Core {
         let Some(server) = self.servers.get_mut(&key) else {
             return;
         };
-        for checker in std::mem::take(&mut server.checkers) {
+        for &checker in std::mem::take(&mut server.checkers).as_slice() {
             self.remove_checker(checker, out);
         }
         self.change_server(key, |server| {

@@ -88,7 +88,7 @@ impl Core {
             let place = service.place(key.address, server.options.method, at);
             self.table.forget_dest(at, place);
         }
-        for checker in server.checkers {
+        for &checker in server.checkers.as_slice() {
             self.remove_checker(checker, out);
         }
     }
