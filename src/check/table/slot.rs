@@ -270,6 +270,24 @@ mod tests {
     }
 
     #[test]
+    fn claims_behind_the_first_one_count_in_their_order() {
+        let mut slot: Slot<u8, char> = Slot::new(Known::Absent);
+        for (owner, wanted) in [('a', 1), ('b', 2), ('c', 3), ('d', 4)] {
+            slot.wish(owner, Some(wanted));
+        }
+        assert!(!slot.wish('c', None));
+        assert!(!slot.wish('d', Some(5)));
+        assert_eq!(slot.claims(), 3);
+        assert!(slot.wish('a', None));
+        assert_eq!(slot.wanted(), Some(&2));
+        assert!(slot.wish('b', None));
+        assert_eq!((slot.wanted(), slot.claims()), (Some(&5), 1));
+        assert!(!slot.wish('e', None));
+        assert!(slot.wish('d', None));
+        assert_eq!(slot.claims(), 0);
+    }
+
+    #[test]
     fn two_claims_of_the_same_content_follow_each_other_without_a_change() {
         let mut slot: Slot<u8, char> = Slot::new(Known::Absent);
         slot.wish('a', Some(1));
