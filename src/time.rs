@@ -88,7 +88,7 @@ impl<K: Copy + Ord + Hash + fmt::Debug> Timers<K> {
             front: BTreeSet::new(),
             earliest: None,
             nodes: Vec::new(),
-            unused: None,
+            unused: Link::NONE,
             by_key: Map::default(),
         }
     }
@@ -183,7 +183,7 @@ impl<K: Copy + Ord + Hash + fmt::Debug> Timers<K> {
     /// Empties a slot and places each of its timers anew.
     fn scatter(&mut self, level: usize, slot: usize) {
         let mut rest = self.levels[level].take(slot);
-        while let Some(index) = rest {
+        while let Some(index) = rest.index() {
             rest = self.nodes[index as usize].next;
             self.attach(index);
         }
@@ -198,7 +198,7 @@ impl<K: Copy + Ord + Hash + fmt::Debug> Timers<K> {
                 break;
             }
             let mut rest = self.levels[level].take(slot);
-            while let Some(index) = rest {
+            while let Some(index) = rest.index() {
                 rest = self.nodes[index as usize].next;
                 self.move_to_front(index);
             }
@@ -229,39 +229,44 @@ impl<K: Copy + Ord + Hash + fmt::Debug> Timers<K> {
         let level = level_between(self.turned, due);
         let slot = digit(due, level);
         let head = self.levels[level].heads[slot];
-        if let Some(head) = head {
-            self.nodes[head as usize].previous = Some(index);
+        if let Some(head) = head.index() {
+            self.nodes[head as usize].previous = Link(index);
         }
         let node = &mut self.nodes[index as usize];
-        node.previous = None;
+        node.previous = Link::NONE;
         node.next = head;
-        node.place = Place::Slot { level, slot };
-        self.levels[level].heads[slot] = Some(index);
+        self.levels[level].heads[slot] = Link(index);
         self.levels[level].occupied |= 1 << slot;
     }
 
     fn move_to_front(&mut self, index: u32) {
         let node = &mut self.nodes[index as usize];
-        node.place = Place::Front;
+        node.previous = Link::FRONT;
         self.front.insert((node.at, node.key));
     }
 
     /// Takes a node out of its list, or out of the front.
     fn detach(&mut self, index: u32) {
         let node = self.nodes[index as usize];
-        let Place::Slot { level, slot } = node.place else {
+        if node.previous == Link::FRONT {
             self.front.remove(&(node.at, node.key));
             return;
-        };
-        if let Some(next) = node.next {
+        }
+        if let Some(next) = node.next.index() {
             self.nodes[next as usize].previous = node.previous;
         }
-        if let Some(previous) = node.previous {
+        if let Some(previous) = node.previous.index() {
             self.nodes[previous as usize].next = node.next;
             return;
         }
+        // The wheel has not reached its slot, or it would not be in it any more: the highest digit
+        // that differs is still the one by which it was put there.
+        let due = tick(node.at);
+        let level = level_between(self.turned, due);
+        let slot = digit(due, level);
+        debug_assert_eq!(self.levels[level].heads[slot], Link(index));
         self.levels[level].heads[slot] = node.next;
-        if node.next.is_none() {
+        if node.next == Link::NONE {
             self.levels[level].occupied &= !(1 << slot);
         }
     }
@@ -270,23 +275,26 @@ impl<K: Copy + Ord + Hash + fmt::Debug> Timers<K> {
         let node = Node {
             key,
             at,
-            place: Place::Front,
-            previous: None,
-            next: None,
+            previous: Link::NONE,
+            next: Link::NONE,
         };
-        if let Some(index) = self.unused {
+        if let Some(index) = self.unused.index() {
             self.unused = self.nodes[index as usize].next;
             self.nodes[index as usize] = node;
             return index;
         }
         let index = u32::try_from(self.nodes.len()).expect("fewer timers than memory has room for");
+        assert!(
+            index < Link::FRONT.0,
+            "fewer timers than links have numbers for"
+        );
         self.nodes.push(node);
         index
     }
 
     fn release(&mut self, index: u32) {
         self.nodes[index as usize].next = self.unused;
-        self.unused = Some(index);
+        self.unused = Link(index);
     }
 }
 
@@ -307,22 +315,27 @@ impl<K: Copy + Ord + Hash + fmt::Debug> fmt::Debug for Timers<K> {
     }
 }
 
-type Link = Option<u32>;
+/// The index of a node, or one of two numbers that no node has: an `Option` takes twice the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Link(u32);
+
+impl Link {
+    const NONE: Self = Self(u32::MAX);
+    /// In place of the previous one of a node that is in the front, and so in no list.
+    const FRONT: Self = Self(u32::MAX - 1);
+
+    fn index(self) -> Option<u32> {
+        (self.0 < Self::FRONT.0).then_some(self.0)
+    }
+}
 
 /// A timer, in the doubly linked list of its slot or in the front.
 #[derive(Clone, Copy)]
 struct Node<K> {
     key: K,
     at: Instant,
-    place: Place,
     previous: Link,
     next: Link,
-}
-
-#[derive(Clone, Copy)]
-enum Place {
-    Front,
-    Slot { level: usize, slot: usize },
 }
 
 /// Sixty-four lists, and a bit for each that is not empty.
@@ -335,7 +348,7 @@ struct Level {
 impl Level {
     const EMPTY: Self = Self {
         occupied: 0,
-        heads: [None; SLOTS],
+        heads: [Link::NONE; SLOTS],
     };
 
     fn first(&self) -> Option<usize> {
@@ -345,7 +358,7 @@ impl Level {
     /// Empties a slot; the nodes still hang together by `next`.
     fn take(&mut self, slot: usize) -> Link {
         self.occupied &= !(1 << slot);
-        self.heads[slot].take()
+        std::mem::replace(&mut self.heads[slot], Link::NONE)
     }
 }
 

@@ -152,10 +152,8 @@ fn services_and_destinations_are_changed_and_removed() {
         ..web.clone()
     };
     ipvs.perform(&Request::SetService(changed.clone())).unwrap();
-    let disabled = Dest {
-        weight: 0,
-        ..server
-    };
+    let mut disabled = server;
+    disabled.options.weight = 0;
     ipvs.perform(&Request::SetDest(web.id, disabled)).unwrap();
     assert_eq!(dump(&mut ipvs), Ok(vec![(changed.clone(), vec![disabled])]));
 

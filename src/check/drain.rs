@@ -9,7 +9,7 @@ use log::info;
 
 use crate::errno::Errno;
 use crate::time::Instant;
-use crate::wire::ipvs::{Dest, ServiceId};
+use crate::wire::ipvs::{DestOptions, ServiceId};
 
 use super::refusal::Where;
 use super::service::{ServerKey, VirtualId};
@@ -43,13 +43,13 @@ impl Core {
     /// A server is about to leave: what it has in the table stays for a while, with weight 0.
     pub(super) fn drain_server(&mut self, now: Instant, key: ServerKey) {
         let served = self.desired(key);
-        let (Some(dest), false) = (served, self.drain.patience.is_zero()) else {
+        let (Some(options), false) = (served, self.drain.patience.is_zero()) else {
             return;
         };
         let until = now + self.drain.patience;
         let service = &self.services[&key.service];
         for &at in &service.kernel {
-            let address = service.place(dest, at).address;
+            let address = service.place(key.address, options.method, at);
             if self.table.weight_of(at, address).is_some() {
                 let leaving = Leaving { key, until };
                 self.drain.leaving.insert((at, address), leaving);
@@ -62,12 +62,16 @@ impl Core {
     }
 
     /// The claims of a server that drains, after its own have gone.
-    pub(super) fn keep_draining(&mut self, key: ServerKey, dest: Dest) {
+    pub(super) fn keep_draining(&mut self, key: ServerKey, options: DestOptions) {
         let service = &self.services[&key.service];
+        let drained = DestOptions {
+            weight: 0,
+            ..options
+        };
         for &at in &service.kernel {
-            let dest = service.place(Dest { weight: 0, ..dest }, at);
-            if self.drain.leaving.contains_key(&(at, dest.address)) {
-                self.table.set_dest(key, at, dest.address, Some(dest));
+            let address = service.place(key.address, options.method, at);
+            if self.drain.leaving.contains_key(&(at, address)) {
+                self.table.set_dest(key, at, address, Some(drained));
             }
         }
     }

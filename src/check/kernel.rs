@@ -8,7 +8,8 @@ use crate::config::{
     VirtualServer,
 };
 use crate::wire::ipvs::{
-    self, Dest, FLAG_ONE_PACKET, FLAG_PERSISTENT, FLAGS_SCHEDULER, Method, Service, ServiceId,
+    self, Dest, DestOptions, FLAG_ONE_PACKET, FLAG_PERSISTENT, FLAGS_SCHEDULER, Method, Service,
+    ServiceId,
 };
 
 /// The services of the kernel that a virtual server is made of; `entries` are those of its group.
@@ -119,9 +120,9 @@ pub(super) fn service(config: &VirtualServer, id: ServiceId) -> Service {
     service
 }
 
-pub(super) fn server(config: &RealServer) -> Dest {
-    Dest {
-        address: config.address,
+/// All of a real server but its address, which depends on the service: see `Service::place`.
+pub(super) fn server(config: &RealServer) -> DestOptions {
+    DestOptions {
         method: method(config.forwarding),
         weight: config.weight,
         upper_threshold: config.upper_threshold,

@@ -258,8 +258,9 @@ pub struct Core {
     order: Vec<VirtualId>,
     ids: Map<ServiceKey, VirtualId>,
     services: Map<VirtualId, Service>,
-    servers: Map<ServerKey, Server>,
-    /// Boxed: there are many, and a map that holds them itself has room for twice as many.
+    /// Boxed, as checkers are: there are many, and a map that holds them itself has room for twice
+    /// as many.
+    servers: Map<ServerKey, Box<Server>>,
     checkers: Map<CheckerId, Box<Checker>>,
     compiled: Compiled,
     /// The attempts in flight.

@@ -40,13 +40,14 @@ impl Core {
         let service = &self.services[&key.service];
         let due = server
             .checkers
+            .as_slice()
             .iter()
             .filter_map(|&id| self.due(now, id))
             .min();
         // In a group it is the same everywhere, but for what was done by hand.
         let weight = service.kernel.first().and_then(|&at| {
-            let place = service.place(server.dest(key.address), at);
-            self.table.weight_of(at, place.address)
+            let place = service.place(key.address, server.options.method, at);
+            self.table.weight_of(at, place)
         });
         ServerState {
             address: key.address,
@@ -55,6 +56,7 @@ impl Core {
             failed_checks: server.failed,
             reasons: server
                 .checkers
+                .as_slice()
                 .iter()
                 .filter_map(|id| self.reason(*id))
                 .collect(),

@@ -13,7 +13,7 @@ use log::{debug, info, warn};
 use crate::config::{self, Config, GroupEntry, RealServer, ServiceKey, VirtualServer};
 use crate::hash::{Map, Set};
 use crate::time::Instant;
-use crate::wire::ipvs::{Dest, ServiceId};
+use crate::wire::ipvs::{Dest, DestOptions, ServiceId};
 
 use super::checker::{Checker, CheckerId};
 use super::server::Server;
@@ -202,10 +202,10 @@ impl Core {
                 self.notify_server(key, false, Why::Removed);
             }
         }
-        let dest = self.servers[&key].dest(key.address);
+        let options = self.servers[&key].options;
         self.drain_server(now, key);
         self.remove_server(key, out);
-        self.keep_draining(key, dest);
+        self.keep_draining(key, options);
     }
 
     /// The service of this key, which may be a new one.
@@ -252,8 +252,8 @@ impl Core {
         let sorry = self.services[&id].sorry;
         for &at in &gone {
             if let Some(sorry) = sorry {
-                let address = sorry.dest.address;
-                let place = self.services[&id].place(sorry.dest, at).address;
+                let Dest { address, options } = sorry.dest;
+                let place = self.services[&id].place(address, options.method, at);
                 let service = id;
                 self.table
                     .set_dest(ServerKey { service, address }, at, place, None);
@@ -316,9 +316,9 @@ impl Core {
         config: &RealServer,
         out: &mut Vec<Effect>,
     ) {
-        let dest = kernel::server(config);
+        let options = kernel::server(config);
         let known = self.servers.get_mut(&key).map(|server| {
-            let moves = server.dest.method != dest.method;
+            let moves = server.options.method != options.method;
             let checkers = std::mem::take(&mut server.checkers);
             (server.alive, moves, checkers)
         });
@@ -327,7 +327,7 @@ impl Core {
             self.hide(key, &kernel);
         }
         let (known, before) = match known {
-            Some((alive, _, checkers)) => (Some(alive), checkers),
+            Some((alive, _, checkers)) => (Some(alive), checkers.as_slice().to_vec()),
             None => (None, Vec::new()),
         };
         self.forget_draining(key);
@@ -335,13 +335,13 @@ impl Core {
         let says_down = |id: &&CheckerId| !self.checkers[id].up;
         let failed = checkers.iter().filter(says_down).count();
         // What the checks say of the weight stays, where upstream loses it.
-        let weight = self.weight_by(dest.weight, &checkers);
+        let weight = self.weight_by(options.weight, &checkers);
         let server = self.servers.entry(key);
-        let server = server.or_insert_with(|| Server::new(dest));
+        let server = server.or_insert_with(|| Box::new(Server::new(options)));
         server.mark = mark;
         server.inhibit = config.inhibit_on_failure;
-        server.own_weight = dest.weight;
-        server.checkers = checkers;
+        server.own_weight = options.weight;
+        server.checkers = checkers.into();
         if known == Some(false) && failed == 0 {
             self.tell_change(key, true);
             self.notify_server(key, true, Why::Configured);
@@ -352,7 +352,7 @@ impl Core {
             self.tell_weight(key, weight, alive);
         }
         self.change_server(key, |server| {
-            server.dest = Dest { weight, ..dest };
+            server.options = DestOptions { weight, ..options };
             server.alive = failed == 0;
             server.failed = failed;
         });
@@ -463,7 +463,7 @@ impl Core {
     }
 
     pub(super) fn tell_weight(&self, key: ServerKey, weight: i32, alive: bool) {
-        let before = self.servers[&key].dest.weight;
+        let before = self.servers[&key].options.weight;
         if before != weight {
             let state = if alive { "active" } else { "inactive" };
             let of = format!("{state} service {key} of VS {}", self.name_of(key));

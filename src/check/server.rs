@@ -3,12 +3,11 @@
 //! The verdicts come from `checker`; what the kernel is to have is told to the table.
 
 use std::fmt;
-use std::net::SocketAddr;
 
 use log::info;
 
 use crate::config::ServiceKey;
-use crate::wire::ipvs::{Dest, ServiceId};
+use crate::wire::ipvs::{DestOptions, ServiceId};
 
 use super::checker::CheckerId;
 use super::service::{Occasion, ServerKey};
@@ -18,8 +17,8 @@ use crate::notify::{Notice, Why};
 
 #[derive(Debug)]
 pub(super) struct Server {
-    /// What the kernel is told of it; its address is the key's.
-    pub(super) dest: Dest,
+    /// What the kernel is told of it.
+    pub(super) options: DestOptions,
     /// The configured weight; checks may have another in the table.
     pub(super) own_weight: i32,
     /// `inhibit_on_failure`: a server that is down stays in the table with weight 0.
@@ -27,39 +26,68 @@ pub(super) struct Server {
     pub(super) alive: bool,
     /// How many of the checkers say down.
     pub(super) failed: usize,
-    pub(super) checkers: Vec<CheckerId>,
+    pub(super) checkers: Checkers,
     /// By the site that last came by.
     pub(super) mark: Mark,
 }
 
+/// With what the allocator adds these are 64.
+const _: () = assert!(size_of::<Server>() <= 56);
+
+/// The checkers of a server, in the order of the file. Nearly all servers have one: it needs no
+/// allocation.
+#[derive(Clone, Debug)]
+pub(super) enum Checkers {
+    One(CheckerId),
+    /// None, or several.
+    Others(Box<[CheckerId]>),
+}
+
 impl Server {
     /// Not yet in the table, and not yet alive.
-    pub(super) fn new(dest: Dest) -> Self {
+    pub(super) fn new(options: DestOptions) -> Self {
         Self {
-            dest,
-            own_weight: dest.weight,
+            options,
+            own_weight: options.weight,
             inhibit: false,
             alive: false,
             failed: 0,
-            checkers: Vec::new(),
+            checkers: Checkers::default(),
             mark: 0,
-        }
-    }
-
-    /// At its configured address.
-    pub(super) fn dest(&self, address: SocketAddr) -> Dest {
-        Dest {
-            address,
-            ..self.dest
         }
     }
 
     fn alive_weight(&self) -> i64 {
         if self.alive {
-            i64::from(self.dest.weight)
+            i64::from(self.options.weight)
         } else {
             0
         }
+    }
+}
+
+impl Checkers {
+    pub(super) fn as_slice(&self) -> &[CheckerId] {
+        match self {
+            Self::One(checker) => std::slice::from_ref(checker),
+            Self::Others(checkers) => checkers,
+        }
+    }
+}
+
+impl From<Vec<CheckerId>> for Checkers {
+    fn from(checkers: Vec<CheckerId>) -> Self {
+        match checkers[..] {
+            [checker] => Self::One(checker),
+            _ => Self::Others(checkers.into_boxed_slice()),
+        }
+    }
+}
+
+impl Default for Checkers {
+    /// None.
+    fn default() -> Self {
+        Self::Others(Box::default())
     }
 }
 
@@ -111,18 +139,18 @@ impl Core {
     /// A check has another opinion of the weight.
     pub(super) fn reweigh(&mut self, key: ServerKey) {
         let weight = self.weight_by_checks(key);
-        if self.servers[&key].dest.weight == weight {
+        if self.servers[&key].options.weight == weight {
             return;
         }
         self.tell_weight(key, weight, self.servers[&key].alive);
-        self.change_server(key, |server| server.dest.weight = weight);
+        self.change_server(key, |server| server.options.weight = weight);
         self.evaluate_quorum(key.service, Occasion::Changed);
     }
 
     /// The configured weight with what the checks make of it.
     pub(super) fn weight_by_checks(&self, key: ServerKey) -> i32 {
         let server = &self.servers[&key];
-        self.weight_by(server.own_weight, &server.checkers)
+        self.weight_by(server.own_weight, server.checkers.as_slice())
     }
 
     pub(super) fn weight_by(&self, own: i32, checkers: &[CheckerId]) -> i32 {
@@ -160,7 +188,7 @@ impl Core {
         let Some(server) = self.servers.get_mut(&key) else {
             return;
         };
-        for checker in std::mem::take(&mut server.checkers) {
+        for &checker in std::mem::take(&mut server.checkers).as_slice() {
             self.remove_checker(checker, out);
         }
         self.change_server(key, |server| {
@@ -178,9 +206,9 @@ impl Core {
         let Some(server) = self.servers.get(&key) else {
             return;
         };
-        let dest = server.dest(key.address);
+        let method = server.options.method;
         for &at in from {
-            let address = self.services[&key.service].place(dest, at).address;
+            let address = self.services[&key.service].place(key.address, method, at);
             self.table.set_dest(key, at, address, None);
         }
     }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use log::info;
 
 use crate::config::{GroupEntry, Protocol, ServiceKey};
-use crate::wire::ipvs::{self as kernel, Dest, ServiceId};
+use crate::wire::ipvs::{Dest, DestOptions, Method, ServiceId};
 
 use super::Core;
 use super::walk::Task;
@@ -127,17 +127,21 @@ impl Service {
         (weight == 0 || weight < threshold).then_some(Turn::Lost)
     }
 
-    /// A destination in one of the kernel's services.
-    pub(super) fn place(&self, dest: Dest, at: ServiceId) -> Dest {
-        let mut address = dest.address;
-        if matches!(self.key, ServiceKey::Group { .. }) && dest.method != kernel::Method::Masq {
+    /// The address of a server in one of the kernel's services: its own, but for the port.
+    pub(super) fn place(
+        &self,
+        mut address: SocketAddr,
+        method: Method,
+        at: ServiceId,
+    ) -> SocketAddr {
+        if matches!(self.key, ServiceKey::Group { .. }) && method != Method::Masq {
             // Packets reach the server as they came: its port is that of the service.
             address.set_port(match at {
                 ServiceId::Address { address, .. } => address.port(),
                 ServiceId::Fwmark { .. } => 0,
             });
         }
-        Dest { address, ..dest }
+        address
     }
 }
 
@@ -229,44 +233,45 @@ impl Core {
         let service = &self.services[&key.service];
         // The place does not depend on whether it is wanted.
         let shape = desired.or_else(|| self.shape(key));
-        let Some(shape) = shape else {
+        let Some(DestOptions { method, .. }) = shape else {
             return;
         };
         for &at in &service.kernel {
-            let dest = service.place(shape, at);
-            let wanted = desired.is_some().then_some(dest);
-            self.table.set_dest(key, at, dest.address, wanted);
+            let address = service.place(key.address, method, at);
+            self.table.set_dest(key, at, address, desired);
         }
     }
 
     /// The server as it would be in the table.
-    fn shape(&self, key: ServerKey) -> Option<Dest> {
+    fn shape(&self, key: ServerKey) -> Option<DestOptions> {
         if let Some(server) = self.servers.get(&key) {
-            return Some(server.dest(key.address));
+            return Some(server.options);
         }
         let sorry = self.services.get(&key.service)?.sorry?;
-        (sorry.dest.address == key.address).then_some(sorry.dest)
+        (sorry.dest.address == key.address).then_some(sorry.dest.options)
     }
 
     /// What the kernel is to have of it at this moment; None: nothing.
-    pub(super) fn desired(&self, key: ServerKey) -> Option<Dest> {
+    pub(super) fn desired(&self, key: ServerKey) -> Option<DestOptions> {
         let service = self.services.get(&key.service)?;
         let sorry = service
             .sorry
             .filter(|sorry| sorry.dest.address == key.address);
         if let Some(sorry) = sorry.filter(|sorry| sorry.in_use) {
-            return Some(sorry.dest);
+            return Some(sorry.dest.options);
         }
-        let unused = |dest| Dest { weight: 0, ..dest };
+        let unused = |options| DestOptions {
+            weight: 0,
+            ..options
+        };
         let Some(server) = self.servers.get(&key) else {
             let sorry = sorry.filter(|sorry| sorry.inhibit)?;
-            return Some(unused(sorry.dest));
+            return Some(unused(sorry.dest.options));
         };
-        let dest = server.dest(key.address);
         if server.alive && !service.is_sorry() {
-            return Some(dest);
+            return Some(server.options);
         }
-        server.inhibit.then(|| unused(dest))
+        server.inhibit.then(|| unused(server.options))
     }
 
     pub(super) fn service_mut(&mut self, id: VirtualId) -> &mut Service {

@@ -85,10 +85,10 @@ impl Core {
         };
         let service = &self.services[&key.service];
         for &at in &service.kernel {
-            let place = service.place(server.dest(key.address), at);
-            self.table.forget_dest(at, place.address);
+            let place = service.place(key.address, server.options.method, at);
+            self.table.forget_dest(at, place);
         }
-        for checker in server.checkers {
+        for &checker in server.checkers.as_slice() {
             self.remove_checker(checker, out);
         }
     }

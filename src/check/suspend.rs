@@ -114,7 +114,7 @@ impl Core {
             return;
         };
         let suspended = self.services[&server.service].suspended;
-        for checker in known.checkers.clone() {
+        for &checker in known.checkers.clone().as_slice() {
             if suspended {
                 let key = self.name_of(server);
                 info!("Suspending healthchecker for service {server} for VS {key}");

@@ -7,7 +7,9 @@ use super::SECOND;
 use crate::addr::{Cidr, Family, IfIndex, MacAddr};
 use crate::errno::Errno;
 use crate::time::Instant;
-use crate::wire::ipvs::{Checksum, Dest, DestState, Method, Service, ServiceId, Timeouts, Tunnel};
+use crate::wire::ipvs::{
+    Checksum, Dest, DestOptions, DestState, Method, Service, ServiceId, Timeouts, Tunnel,
+};
 use crate::wire::rtnl::{Action, Address, IpvlanMode, Link, LinkKind, MacvlanMode, RouteKey, Rule};
 
 /// One value in one word.
@@ -99,13 +101,13 @@ records! {
 
 impl Record for DestState {
     fn write(&self) -> String {
-        let Dest {
-            address,
+        let Dest { address, options } = self.dest;
+        let DestOptions {
             method,
             weight,
             upper_threshold,
             lower_threshold,
-        } = self.dest;
+        } = options;
         let method = method.write();
         let active = self.active;
         format!(
@@ -115,14 +117,15 @@ impl Record for DestState {
     }
 
     fn read(fields: &Fields<'_>) -> Option<Self> {
+        let address = fields.value("address")?;
+        let options = DestOptions {
+            method: fields.value("method")?,
+            weight: fields.value("weight")?,
+            upper_threshold: fields.value("upper")?,
+            lower_threshold: fields.value("lower")?,
+        };
         Some(Self {
-            dest: Dest {
-                address: fields.value("address")?,
-                method: fields.value("method")?,
-                weight: fields.value("weight")?,
-                upper_threshold: fields.value("upper")?,
-                lower_threshold: fields.value("lower")?,
-            },
+            dest: Dest { address, options },
             active: fields.value("active")?,
         })
     }

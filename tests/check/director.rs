@@ -143,6 +143,7 @@ fn what_was_done_by_hand_is_told_once_and_left_alone() {
     dests
         .get_mut(&"10.0.0.2:80".parse().unwrap())
         .unwrap()
+        .options
         .weight = 0;
     let trial = Dest::new("10.0.0.9:80".parse().unwrap(), Method::Route, 1);
     world

@@ -165,13 +165,11 @@ impl Kernel {
             let [a, b, c, d, ..] = ip.octets();
             dest.address.set_ip(IpAddr::from([a, b, c, d]));
         }
-        match dest.method {
-            Method::Tunnel(_) if self.old_tunnels => Dest {
-                method: Method::Tunnel(Tunnel::Ipip),
-                ..dest
-            },
-            _ => dest,
+        let method = &mut dest.options.method;
+        if let (Method::Tunnel(_), true) = (&*method, self.old_tunnels) {
+            *method = Method::Tunnel(Tunnel::Ipip);
         }
+        dest
     }
 
     fn dests(&mut self, id: ServiceId) -> Result<&mut BTreeMap<SocketAddr, Dest>, Errno> {
@@ -267,21 +265,23 @@ fn describe(service: &Service) -> String {
 }
 
 fn describe_dest(dest: &Dest) -> String {
-    let method = match dest.method {
+    let Dest { address, options } = dest;
+    let method = match options.method {
         Method::Masq => "-m",
         Method::Tunnel(_) => "-i",
         Method::Route | Method::Local => "-g",
     };
-    let mut text = format!("-r {} {method} -w {}", dest.address, dest.weight);
-    match dest.method {
+    let mut text = format!("-r {address} {method} -w {}", options.weight);
+    match options.method {
         Method::Tunnel(Tunnel::Gue { port, .. }) => {
             text += &format!(" --tun-type gue --tun-port {port}");
         }
         Method::Tunnel(Tunnel::Gre { .. }) => text += " --tun-type gre",
         _ => {}
     }
-    if dest.upper_threshold != 0 || dest.lower_threshold != 0 {
-        text += &format!(" -x {} -y {}", dest.upper_threshold, dest.lower_threshold);
+    let (upper, lower) = (options.upper_threshold, options.lower_threshold);
+    if upper != 0 || lower != 0 {
+        text += &format!(" -x {upper} -y {lower}");
     }
     text
 }

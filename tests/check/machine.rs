@@ -255,7 +255,7 @@ fn what_others_do_is_undone_when_that_is_wanted() {
         entry.0.scheduler = "wlc".to_owned();
         let mut dests = entry.1.values_mut();
         let dest = dests.next().unwrap();
-        dest.weight = 0;
+        dest.options.weight = 0;
         let mut foreign = *dest;
         foreign.address.set_port(81);
         entry.1.insert(foreign.address, foreign);

@@ -207,7 +207,7 @@ impl Run {
                     .table
                     .values_mut()
                     .flat_map(|(_, dests)| dests.values_mut());
-                dests.for_each(|dest| dest.weight = 77);
+                dests.for_each(|dest| dest.options.weight = 77);
             }
             3 => {
                 *kernel = Kernel::default();
@@ -359,7 +359,7 @@ impl Run {
         let actual: Vec<_> = table
             .flat_map(|(&id, (_, dests))| {
                 let dests = dests.values();
-                dests.map(move |dest| (id, dest.address, dest.weight, dest.method))
+                dests.map(move |dest| (id, dest.address, dest.options.weight, dest.options.method))
             })
             .collect();
         assert_eq!(actual, expected);

@@ -317,11 +317,9 @@ fn tunnels_of_newer_kernels_tell_port_and_checksum() {
             "0500 0d00 02000000 0600 0f00 0000 0000",
         ),
     ] {
-        let server = Dest {
-            upper_threshold: 100,
-            lower_threshold: 50,
-            ..dest("192.168.200.2:53", Method::Tunnel(tunnel), 1)
-        };
+        let mut server = dest("192.168.200.2:53", Method::Tunnel(tunnel), 1);
+        server.options.upper_threshold = 100;
+        server.options.lower_threshold = 50;
         let written = payload(&Request::NewDest(service, server));
         let tail = format!("{expected} 0800 0500 64000000 0800 0600 32000000");
         assert!(written.ends_with(&octets(&tail)), "{tunnel:?}");
@@ -339,7 +337,7 @@ fn an_old_kernel_says_nothing_of_tunnels() {
         0800 0300 02000000 0800 0400 01000000 0800 0500 00000000 0800 0600 00000000",
     );
     let read = DestState::parse(&answer, &id(TCP, "192.168.200.254:80")).unwrap();
-    assert_eq!(read.dest.method, Method::Tunnel(Tunnel::Ipip));
+    assert_eq!(read.dest.options.method, Method::Tunnel(Tunnel::Ipip));
 }
 
 #[test]

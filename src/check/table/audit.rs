@@ -162,15 +162,16 @@ impl Entry {
     }
 
     fn compare_dest(&mut self, dest: Dest, look: &mut Look, strict: bool) {
-        let (id, address) = (look.id, dest.address);
+        let id = look.id;
+        let Dest { address, options } = dest;
         let Some(slot) = self.dests.get_mut(&address) else {
             return self.meet(address, look, strict);
         };
         slot.see(look.number);
         match slot.known() {
-            Known::Present(known) if *known == dest => {}
+            Known::Present(known) if *known == options => {}
             Known::Present(known) => {
-                let (before, after) = (known.weight, dest.weight);
+                let (before, after) = (known.weight, options.weight);
                 let what = if before == after {
                     String::from("was changed")
                 } else {
@@ -178,10 +179,10 @@ impl Entry {
                 };
                 let name = format!("{} -> {address}", Where(id));
                 told(strict, &format!("{name} {what} by somebody else"));
-                slot.learn(Known::Present(dest));
+                slot.learn(Known::Present(options));
             }
             // It was put there between our own requests.
-            _ => slot.learn(Known::Present(dest)),
+            _ => slot.learn(Known::Present(options)),
         }
         if strict && !slot.is_settled() {
             let address = Some(address);

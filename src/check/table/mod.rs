@@ -26,7 +26,7 @@ use log::{debug, warn};
 use crate::errno::Errno;
 use crate::hash::{Map, Set};
 use crate::time::Instant;
-use crate::wire::ipvs::{Dest, DestState, Request, Service, ServiceId};
+use crate::wire::ipvs::{DestOptions, DestState, Request, Service, ServiceId};
 
 use super::Effect;
 use super::refusal::Where;
@@ -75,7 +75,9 @@ pub(super) struct Table {
 #[derive(Debug)]
 struct Entry {
     service: Slot<Service, VirtualId>,
-    dests: BTreeMap<SocketAddr, Slot<Dest, ServerKey>>,
+    dests: Dests,
+    /// Some came one by one since they were packed last.
+    is_loose: bool,
     /// Destinations that somebody else put there, and that were told of.
     foreign: BTreeSet<SocketAddr>,
     /// Asked for, for the audit. Any request after that makes the answer an old one.
@@ -85,6 +87,19 @@ struct Entry {
     /// When the service was found missing last.
     missed: Option<Instant>,
 }
+
+type Dests = BTreeMap<SocketAddr, Slot<DestOptions, Claimant>>;
+
+/// Who wants a destination: a server of a virtual server. Beside the address of the destination
+/// that is all there is to its key, of which a group changes no more than the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Claimant {
+    service: u64,
+    port: u16,
+}
+
+/// There is one for each real server: what they all have in common is not said in each.
+const _: () = assert!(size_of::<Slot<DestOptions, Claimant>>() <= 64);
 
 /// What is to be settled.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +116,7 @@ impl Table {
     /// The weight of a destination in the kernel, as far as it is known.
     pub(super) fn weight_of(&self, id: ServiceId, address: SocketAddr) -> Option<i32> {
         match self.entries.get(&id)?.dests.get(&address)?.known() {
-            Known::Present(dest) => Some(dest.weight),
+            Known::Present(options) => Some(options.weight),
             _ => None,
         }
     }
@@ -173,25 +188,29 @@ impl Table {
         }
     }
 
-    /// What a destination is to be; None: not in the table.
+    /// What a destination is to be; None: not in the table. Its owner has the same IP address.
     pub(super) fn set_dest(
         &mut self,
         owner: ServerKey,
         id: ServiceId,
         address: SocketAddr,
-        dest: Option<Dest>,
+        options: Option<DestOptions>,
     ) {
+        debug_assert_eq!(owner.address.ip(), address.ip());
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
-        if dest.is_none() && !entry.dests.contains_key(&address) {
+        if options.is_none() && !entry.dests.contains_key(&address) {
             return;
         }
         // A service that is not there yet is settled with all that it is to have.
-        let waits = dest.is_some() && entry.service.is_given_up();
+        let waits = options.is_some() && entry.service.is_given_up();
         let slot = entry.dests.entry(address);
-        let slot = slot.or_insert_with(|| Slot::new(Known::Absent));
-        if slot.wish(owner, dest) {
+        let slot = slot.or_insert_with(|| {
+            entry.is_loose = true;
+            Slot::new(Known::Absent)
+        });
+        if slot.wish(Claimant::of(owner), options) {
             if waits {
                 return;
             }
@@ -462,16 +481,33 @@ impl Table {
     }
 }
 
+impl Claimant {
+    fn of(server: ServerKey) -> Self {
+        Self {
+            service: server.service.number,
+            port: server.address.port(),
+        }
+    }
+}
+
 impl Entry {
     fn new() -> Self {
         Self {
             service: Slot::new(Known::Unread),
             dests: BTreeMap::new(),
+            is_loose: false,
             foreign: BTreeSet::new(),
             audited: false,
             waits: false,
             missed: None,
         }
+    }
+
+    /// Destinations that come in the order of their addresses, as those of a configuration do,
+    /// leave every node of the map half empty. One that is made of all of them has full ones.
+    fn pack(&mut self) {
+        self.is_loose = false;
+        self.dests = std::mem::take(&mut self.dests).into_iter().collect();
     }
 
     /// What the kernel has, it turns out. Without the service there are no destinations.

@@ -44,7 +44,7 @@ impl Feature {
         if Family::of(dest.address.ip()) != id.family() {
             return Some(Self::Families);
         }
-        match dest.method {
+        match dest.options.method {
             Method::Tunnel(Tunnel::Gue { .. } | Tunnel::Gre { .. }) => Some(Self::Tunnels),
             Method::Tunnel(Tunnel::Ipip) | Method::Masq | Method::Local | Method::Route => None,
         }
@@ -111,13 +111,18 @@ impl Table {
         let (Ok(Some((_, states))), Some(entry)) = (answer, self.entries.get(&id)) else {
             return Understood::Unknown;
         };
-        let dests = entry.dests.values().filter_map(|slot| slot.believed());
+        let dests = entry.dests.iter().filter_map(|(&address, slot)| {
+            let options = slot.believed()?;
+            Some(options.at(address))
+        });
         let mut made = dests.filter(|dest| Feature::of(id, dest) == Some(feature));
         let Some(made) = made.next() else {
             return Understood::Unknown;
         };
         let found = states.iter().map(|state| state.dest);
-        let same = |dest: &Dest| dest.address == made.address && dest.method == made.method;
+        let same = |dest: &Dest| {
+            dest.address == made.address && dest.options.method == made.options.method
+        };
         if found.into_iter().any(|dest| same(&dest)) {
             Understood::Yes
         } else {
@@ -129,9 +134,9 @@ impl Table {
     fn give_up(&mut self, feature: Feature) {
         let mut concerned: Vec<Subject> = Vec::new();
         for (&id, entry) in &self.entries {
-            let wanted = entry.dests.iter().filter(|(_, slot)| {
-                let wanted = slot.wanted();
-                wanted.is_some_and(|dest| Feature::of(id, dest) == Some(feature))
+            let wanted = entry.dests.iter().filter(|(address, slot)| {
+                let wanted = slot.wanted().map(|options| options.at(**address));
+                wanted.is_some_and(|dest| Feature::of(id, &dest) == Some(feature))
             });
             let addresses = wanted.map(|(&address, _)| address);
             concerned.extend(addresses.map(|address: SocketAddr| Subject {

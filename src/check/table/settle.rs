@@ -1,22 +1,19 @@
 //! From what is known to what is wanted: the request for one entry, if it takes one.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Bound;
 
 use log::info;
 
-use crate::wire::ipvs::{Dest, Request, Service, ServiceId};
+use crate::wire::ipvs::{DestOptions, Request, Service, ServiceId};
 
 use super::super::Effect;
 use super::super::refusal::Where;
-use super::super::service::{ServerKey, VirtualId};
+use super::super::service::VirtualId;
 use super::modules::Readiness;
 use super::refused::Subject;
 use super::slot::{Found, Known, Slot, Step};
-use super::{Table, Task, count};
-
-type Dests = BTreeMap<SocketAddr, Slot<Dest, ServerKey>>;
+use super::{Claimant, Dests, Table, Task, count};
 
 /// What a service means to its destinations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +168,7 @@ impl Table {
         &mut self,
         (id, standing): (ServiceId, Standing),
         address: SocketAddr,
-        dest: &mut Slot<Dest, ServerKey>,
+        dest: &mut Slot<DestOptions, Claimant>,
         out: &mut Vec<Effect>,
     ) {
         if !self.unsettled.is_empty() {
@@ -184,7 +181,7 @@ impl Table {
             Standing::Unclear if dest.wanted().is_some() => return,
             Standing::Unclear | Standing::There => {}
         }
-        let lacking = |wanted: &Dest| self.newer.lacks(id, wanted);
+        let lacking = |wanted: &DestOptions| self.newer.lacks(id, &wanted.at(address));
         let left = dest.is_left();
         let step = if dest.wanted().is_some_and(lacking) {
             dest.withhold()
@@ -192,8 +189,14 @@ impl Table {
             dest.step()
         };
         let (request, made) = match step {
-            Some(Step::New(dest)) => (Request::NewDest(id, dest), Some(dest)),
-            Some(Step::Set(dest)) => (Request::SetDest(id, dest), Some(dest)),
+            Some(Step::New(options)) => {
+                let dest = options.at(address);
+                (Request::NewDest(id, dest), Some(dest))
+            }
+            Some(Step::Set(options)) => {
+                let dest = options.at(address);
+                (Request::SetDest(id, dest), Some(dest))
+            }
             Some(Step::Delete) => (Request::DelDest(id, address), None),
             None => return,
         };

@@ -5,8 +5,8 @@
 #[derive(Debug)]
 pub(super) struct Slot<T, O> {
     claim: Option<(O, T)>,
-    /// Few have more than one.
-    others: Vec<(O, T)>,
+    /// Few have more than one: behind a pointer they cost the rest nothing but that.
+    others: Option<Box<Others<O, T>>>,
     known: Known<T>,
     /// Corrections made since the wish was spoken.
     repairs: u8,
@@ -15,6 +15,10 @@ pub(super) struct Slot<T, O> {
     /// The last look at the table that it was found in.
     seen: u32,
 }
+
+/// Claims that count after the first one, in their order; there is at least one.
+#[derive(Debug)]
+struct Others<O, T>(Vec<(O, T)>);
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Known<T> {
@@ -60,7 +64,7 @@ impl<T: Clone + PartialEq, O: Copy + PartialEq> Slot<T, O> {
     pub(super) fn new(known: Known<T>) -> Self {
         Self {
             claim: None,
-            others: Vec::new(),
+            others: None,
             known,
             repairs: 0,
             is_left: false,
@@ -97,7 +101,8 @@ impl<T: Clone + PartialEq, O: Copy + PartialEq> Slot<T, O> {
 
     /// How many want it.
     pub(super) fn claims(&self) -> usize {
-        usize::from(self.claim.is_some()) + self.others.len()
+        let others = self.others.as_ref();
+        usize::from(self.claim.is_some()) + others.map_or(0, |others| others.0.len())
     }
 
     /// What one of them wants; None: nothing any more. True when that changes what counts.
@@ -111,7 +116,7 @@ impl<T: Clone + PartialEq, O: Copy + PartialEq> Slot<T, O> {
                     changed
                 }
                 None => {
-                    let next = (!self.others.is_empty()).then(|| self.others.remove(0));
+                    let next = self.remove_other(0);
                     let gone = std::mem::replace(&mut self.claim, next);
                     self.wanted() != gone.as_ref().map(|(_, wanted)| wanted)
                 }
@@ -132,15 +137,32 @@ impl<T: Clone + PartialEq, O: Copy + PartialEq> Slot<T, O> {
     }
 
     fn wish_of_another(&mut self, owner: O, wanted: Option<T>) {
-        let at = self.others.iter().position(|(other, _)| *other == owner);
+        let others = self
+            .others
+            .as_mut()
+            .map_or(&mut [][..], |others| &mut others.0);
+        let at = others.iter().position(|(other, _)| *other == owner);
         match (at, wanted) {
-            (Some(at), Some(wanted)) => self.others[at].1 = wanted,
+            (Some(at), Some(wanted)) => others[at].1 = wanted,
             (Some(at), None) => {
-                self.others.remove(at);
+                self.remove_other(at);
             }
-            (None, Some(wanted)) => self.others.push((owner, wanted)),
+            (None, Some(wanted)) => {
+                let none = || Box::new(Others(Vec::new()));
+                let others = self.others.get_or_insert_with(none);
+                others.0.push((owner, wanted));
+            }
             (None, None) => {}
         }
+    }
+
+    fn remove_other(&mut self, at: usize) -> Option<(O, T)> {
+        let others = &mut self.others.as_mut()?.0;
+        let gone = others.remove(at);
+        if others.is_empty() {
+            self.others = None;
+        }
+        Some(gone)
     }
 
     /// The request that makes the known into the wanted; it counts as carried out.
@@ -245,6 +267,24 @@ mod tests {
         assert_eq!(slot.wanted(), Some(&2));
         assert!(slot.wish('b', None));
         assert!(slot.is_over());
+    }
+
+    #[test]
+    fn claims_behind_the_first_one_count_in_their_order() {
+        let mut slot: Slot<u8, char> = Slot::new(Known::Absent);
+        for (owner, wanted) in [('a', 1), ('b', 2), ('c', 3), ('d', 4)] {
+            slot.wish(owner, Some(wanted));
+        }
+        assert!(!slot.wish('c', None));
+        assert!(!slot.wish('d', Some(5)));
+        assert_eq!(slot.claims(), 3);
+        assert!(slot.wish('a', None));
+        assert_eq!(slot.wanted(), Some(&2));
+        assert!(slot.wish('b', None));
+        assert_eq!((slot.wanted(), slot.claims()), (Some(&5), 1));
+        assert!(!slot.wish('e', None));
+        assert!(slot.wish('d', None));
+        assert_eq!(slot.claims(), 0);
     }
 
     #[test]

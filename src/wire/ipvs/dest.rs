@@ -12,7 +12,14 @@ use crate::wire::netlink::{Attributes, Draft};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dest {
+    /// Its key in its service.
     pub address: SocketAddr,
+    pub options: DestOptions,
+}
+
+/// How packets get to a destination, and how many connections it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DestOptions {
     pub method: Method,
     /// 0 to 2147483647; 0 takes no new connections.
     pub weight: i32,
@@ -60,17 +67,28 @@ pub struct DestState {
 impl Dest {
     /// A destination without limits.
     pub fn new(address: SocketAddr, method: Method, weight: i32) -> Self {
-        Self {
-            address,
+        let options = DestOptions {
             method,
             weight,
             upper_threshold: 0,
             lower_threshold: 0,
-        }
+        };
+        Self { address, options }
     }
 
     pub(super) fn write(&self, nest: &mut Draft) {
         write_key(nest, &self.address);
+        self.options.write(nest);
+    }
+}
+
+impl DestOptions {
+    pub fn at(self, address: SocketAddr) -> Dest {
+        let options = self;
+        Dest { address, options }
+    }
+
+    fn write(&self, nest: &mut Draft) {
         let method = match self.method {
             Method::Masq => METHOD_MASQ,
             Method::Local => METHOD_LOCAL,
@@ -106,12 +124,12 @@ impl DestState {
             METHOD_ROUTE => Method::Route,
             _ => return None,
         };
-        let dest = Dest {
-            address: parse_endpoint(
-                family,
-                nest.last_of(DEST_ADDRESS)?,
-                nest.last_of(DEST_PORT)?,
-            )?,
+        let address = parse_endpoint(
+            family,
+            nest.last_of(DEST_ADDRESS)?,
+            nest.last_of(DEST_PORT)?,
+        )?;
+        let options = DestOptions {
             method,
             weight: nest.last_of(DEST_WEIGHT)?.u32()?.cast_signed(),
             upper_threshold: nest.last_of(DEST_UPPER_THRESHOLD)?.u32()?,
@@ -119,7 +137,7 @@ impl DestState {
         };
         let active = nest.last_of(DEST_ACTIVE).and_then(|count| count.u32());
         Some(Self {
-            dest,
+            dest: Dest { address, options },
             active: active.unwrap_or(0),
         })
     }

@@ -12,7 +12,7 @@ use super::cursor::Reader;
 use super::netlink::{Attribute, Attributes, Draft, FLAG_ACK, FLAG_DUMP};
 use crate::addr::Family;
 
-pub use dest::{Checksum, Dest, DestState, Method, Tunnel};
+pub use dest::{Checksum, Dest, DestOptions, DestState, Method, Tunnel};
 pub use service::{FLAG_ONE_PACKET, FLAG_PERSISTENT, FLAGS_SCHEDULER, Service, ServiceId};
 pub use settings::{Role, SyncDaemon, Timeouts};
 
