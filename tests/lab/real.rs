@@ -259,7 +259,7 @@ fn a_web_server_with_several_hosts_is_checked_in_every_way() {
     let (good, good_key) = (pem("good.pem"), pem("good.key"));
     let (other, other_key) = (pem("other.pem"), pem("other.key"));
     let files = [
-        ("nginx.conf", &nginx_conf),
+        ("nginx.conf", nginx_conf.as_str()),
         ("index.html", "hello"),
         (
             "parts.html",
