@@ -157,9 +157,7 @@ fn split(text: &str, escapes: bool) -> Result<Vec<String>, Unsplit> {
             '\\' => {
                 let word = word.get_or_insert_default();
                 word.push(b'\\');
-                if let Some(next) = letters.next() {
-                    word.extend(octets(next));
-                }
+                word.extend(octets(letters.next().ok_or(Unsplit::Backslash)?));
             }
             '"' | '\'' if quote == Some(letter) => quote = None,
             '"' | '\'' if quote.is_none() => {
@@ -351,6 +349,8 @@ mod tests {
         );
         assert_eq!(words(r"\xg \xe4 '\t'", true), ["xg", "\u{10ffe4}", "\t"]);
         assert_eq!(split("a\\", true), Err(Unsplit::Backslash));
+        // Nor does a name of a user.
+        assert_eq!(split("a\\", false), Err(Unsplit::Backslash));
     }
 
     #[test]
