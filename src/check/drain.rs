@@ -64,10 +64,7 @@ impl Core {
     /// The claims of a server that drains, after its own have gone.
     pub(super) fn keep_draining(&mut self, key: ServerKey, options: DestOptions) {
         let service = &self.services[&key.service];
-        let drained = DestOptions {
-            weight: 0,
-            ..options
-        };
+        let drained = options.quiesced();
         for &at in &service.kernel {
             let address = service.place(key.address, options.method, at);
             if self.drain.leaving.contains_key(&(at, address)) {

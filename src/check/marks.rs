@@ -13,7 +13,6 @@ use std::sync::Arc;
 use log::{debug, error, warn};
 
 use crate::addr::Family;
-
 use crate::config::{Config, GroupEntry, MARKS_PRIORITY, MARKS_START, Protocol, ServiceKey};
 use crate::errno::Errno;
 use crate::hash::Map;

@@ -260,18 +260,14 @@ impl Core {
         if let Some(sorry) = sorry.filter(|sorry| sorry.in_use) {
             return Some(sorry.dest.options);
         }
-        let unused = |options| DestOptions {
-            weight: 0,
-            ..options
-        };
         let Some(server) = self.servers.get(&key) else {
             let sorry = sorry.filter(|sorry| sorry.inhibit)?;
-            return Some(unused(sorry.dest.options));
+            return Some(sorry.dest.options.quiesced());
         };
         if server.alive && !service.is_sorry() {
             return Some(server.options);
         }
-        server.inhibit.then(|| unused(server.options))
+        server.inhibit.then(|| server.options.quiesced())
     }
 
     pub(super) fn service_mut(&mut self, id: VirtualId) -> &mut Service {

@@ -83,6 +83,11 @@ impl Dest {
 }
 
 impl DestOptions {
+    /// The same without new connections: those that are open go on.
+    pub fn quiesced(self) -> Self {
+        Self { weight: 0, ..self }
+    }
+
     pub fn at(self, address: SocketAddr) -> Dest {
         let options = self;
         Dest { address, options }
